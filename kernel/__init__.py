@@ -1,0 +1,1 @@
+"""Acts in, events out: the office every door goes through. Imports nothing of ours."""

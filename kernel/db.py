@@ -1,0 +1,157 @@
+"""The database: one tortoise connection per process, SQLite or PostgreSQL, the same statements on both.
+
+Transactions are begun in this package only (the Office for acts, the outbox for deliveries). SQL is written with
+`$1` placeholders; they become SQLite's `?1`. The connection is named by its dialect, because tortoise caches
+prepared SQL by connection name and would otherwise send one dialect's text to the other.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from tortoise import Tortoise, connections
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.context import TortoiseContext
+from tortoise.transactions import in_transaction
+
+SqlValue = str | int | float | bool | bytes | datetime | None
+Row = dict[str, object]
+
+T = TypeVar("T")
+
+#: Values bound in one statement; both databases allow 32 thousand, but planning cost grows sooner.
+_BOUND_VALUES = 4000
+_PLACEHOLDER = re.compile(r"\$(\d+)")
+
+
+class Database:
+    """An open database. `url` is `sqlite://path`, `sqlite://:memory:` or `postgres://user@host/name`."""
+
+    def __init__(self, context: TortoiseContext, dialect: str, url: str) -> None:
+        self._context = context
+        self.dialect = dialect
+        self.url = url
+
+    @classmethod
+    async def open(cls, url: str, *, modules: Iterable[str]) -> "Database":
+        """Opens the database for this process; `modules` name the tables' modules."""
+        dialect = dialect_of(url)
+        context = await Tortoise.init(config=tortoise_config(url, modules=modules), _enable_global_fallback=True)
+        return cls(context, dialect, url)
+
+    async def close(self) -> None:
+        await self._context.close_connections()
+
+    async def create_schema(self) -> None:
+        """Creates every table at once: tests. A server migrates instead."""
+        await Tortoise.generate_schemas()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        async with in_transaction(self.dialect):
+            yield
+
+    @property
+    def connection(self) -> BaseDBAsyncClient:
+        """The ambient connection: inside a transaction, the transaction's own."""
+        connection: BaseDBAsyncClient = connections.get(self.dialect)
+        return connection
+
+    async def rows(self, sql: str, *values: SqlValue) -> list[Row]:
+        """Rows as dicts. Instants come back as the driver gives them: use `instant` on each."""
+        return await self.connection.execute_query_dict(self._spoken(sql), self._bound(values))
+
+    async def execute(self, sql: str, *values: SqlValue) -> int:
+        """Runs one statement and returns the number of rows it touched."""
+        count, _ = await self.connection.execute_query(self._spoken(sql), self._bound(values))
+        return count
+
+    async def insert(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[SqlValue]], *, tail: str = ""
+    ) -> list[Row]:
+        """Inserts many rows with as few statements as the bound-value limit allows.
+
+        `tail` is what follows VALUES: `ON CONFLICT … DO NOTHING`, `RETURNING …`. Returns what RETURNING gave, which
+        promises no order.
+        """
+        returned: list[Row] = []
+        width = len(columns)
+        for chunk in chunks(rows, max(1, _BOUND_VALUES // width)):
+            values = ", ".join(
+                "(" + ", ".join(f"${n * width + k}" for k in range(1, width + 1)) + ")" for n in range(len(chunk))
+            )
+            returned += await self.rows(
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} {tail}",
+                *(value for row in chunk for value in row),
+            )
+        return returned
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[SqlValue]]) -> None:
+        if rows:
+            await self.connection.execute_many(self._spoken(sql), [self._bound(row) for row in rows])
+
+    def _spoken(self, sql: str) -> str:
+        return _PLACEHOLDER.sub(r"?\1", sql) if self.dialect == "sqlite" else sql
+
+    def _bound(self, values: Sequence[SqlValue]) -> list[SqlValue]:
+        if self.dialect != "sqlite":
+            return list(values)
+        return [stored_instant(value) if isinstance(value, datetime) else value for value in values]
+
+
+def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def dialect_of(url: str) -> str:
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite":
+        return "sqlite"
+    if scheme in ("postgres", "postgresql", "asyncpg"):
+        return "postgres"
+    raise ValueError(f"unknown database scheme {scheme!r}: use sqlite:// or postgres://")
+
+
+def tortoise_config(url: str, *, modules: Iterable[str]) -> dict[str, object]:
+    dialect = dialect_of(url)
+    if dialect == "postgres":
+        url = "asyncpg://" + url.split("://", 1)[1]
+    elif not url.endswith(":memory:"):
+        Path(url.split("://", 1)[1].split("?", 1)[0]).parent.mkdir(parents=True, exist_ok=True)
+    return {
+        "connections": {dialect: url},
+        "apps": {
+            "zhangban": {
+                "models": list(modules),
+                "default_connection": dialect,
+                "migrations": "server.migrations",
+            }
+        },
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def instant(value: object) -> datetime | None:
+    """An instant column of a raw row: SQLite gives text, PostgreSQL a datetime."""
+    if value is None:
+        return None
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def instant_of(value: object) -> datetime:
+    """The same for a column that is never null."""
+    moment = instant(value)
+    if moment is None:
+        raise ValueError("an instant is missing")
+    return moment
+
+
+def stored_instant(moment: datetime) -> str:
+    """The text SQLite keeps for an instant, as tortoise writes it; text order is time order."""
+    return str(moment.astimezone(UTC))

@@ -1,0 +1,56 @@
+"""One unit of work: what a use-case is given, and where it says what happened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from kernel.actor import Actor
+from kernel.chance import Secrets
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.events import Event
+from kernel.notary import Assured, Notary
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What every unit of work needs, put together once by the wiring."""
+
+    database: Database
+    clock: Clock
+    notary: Notary
+    secrets: Secrets
+    #: Settings and ports of the packages above, by their type.
+    provisions: Mapping[type, object] = field(default_factory=dict)
+
+
+class Work:
+    """Inside one transaction, at one instant, for one actor.
+
+    A use-case reads and writes through the tables (they find the transaction by themselves), records events here,
+    and cannot commit.
+    """
+
+    def __init__(self, desk: Desk, *, now: datetime, actor: Actor, assured: Assured) -> None:
+        self.now = now
+        self.actor = actor
+        self.assured = assured
+        self.database = desk.database
+        self.notary = desk.notary
+        self.secrets = desk.secrets
+        self._provisions = desk.provisions
+        self.events: list[Event] = []
+
+    def record(self, event: Event) -> None:
+        """Says that `event` happened; it is written with this work's other rows, or not at all."""
+        self.events.append(event)
+
+    def given(self, kind: type[T]) -> T:
+        """The setting or port of type `kind` that the wiring supplied."""
+        provision = self._provisions.get(kind)
+        if not isinstance(provision, kind):
+            raise LookupError(f"the wiring supplies no {kind.__name__}")
+        return provision
