@@ -1,0 +1,1 @@
+"""The law of an approval: items, cases, the legal clock, documents, licences."""

@@ -1,0 +1,365 @@
+"""The approval flow: a signed opinion at every step, each step once, nobody twice in a row.
+
+Source: Administrative Licensing Law, art. 34, 38 (decision in writing, reasons and remedy), 42, 44; the six signed
+links of the online approval rules (受理、退（补）件、承办、批准、办结、送达). Which decision is possible where, and
+what it does, is the table in `casework.steps`.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from casework import steps
+from casework.acts import CaseView, Channel, Decide, Decision, PrepareDecision, Status
+from casework.catalogue import version_of
+from casework.clocks import dues, ledger_of, write
+from casework.definitions import Stage
+from casework.documents import REMEDY, DocumentKind, issue
+from casework.events import (
+    AcceptanceRefused,
+    CaseAccepted,
+    CaseAdvanced,
+    CaseCompleted,
+    CaseDecided,
+    CaseDelivered,
+    CaseReturned,
+    SupplementAsked,
+)
+from casework.files import find, swap, view
+from casework.ledger import Ended, Ledger, Started
+from casework.refusals import (
+    NothingMissing,
+    OpinionMissing,
+    ReasonMissing,
+    SamePersonTwice,
+    SignedSomethingElse,
+    StepClosed,
+    SupplementAlreadyAsked,
+    SupplementOutstanding,
+    ToldTooLate,
+)
+from casework.rules import CaseworkRules
+from casework.steps import DECISION_NAMES, Move
+from casework.tables import Case, Document, Material, Step, Task
+from casework.tasks import close_task, open_task
+from casework.time_limits import deliver_by
+from casework.working_days import Calendar, day_of
+from kernel.actor import Role
+from kernel.acts import DocumentDigest, SigningRequest, Statement
+from kernel.refusals import ChangedMeanwhile
+from kernel.work import Work
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A case at its open step, as the deciding officer finds it."""
+
+    case: Case
+    task: Task
+    stage: Stage
+    move: Move
+
+
+async def prepare_decision(work: Work, act: PrepareDecision) -> SigningRequest:
+    """The exact bytes the officer signs for this decision. Refuses now what `decide` would refuse later."""
+    turn = await _turn(work, act)
+    return await work.notary.prepare(work, await statement_of(turn, act))
+
+
+async def decide(work: Work, act: Decide) -> CaseView:
+    """Closes the open step with a signed opinion and moves the case on.
+
+    Raises CHANGED_MEANWHILE (another revision), STEP_CLOSED, ILLEGAL_STEP, OPINION_MISSING, REASON_MISSING,
+    SAME_PERSON_TWICE, SIGNED_SOMETHING_ELSE and what the single moves refuse.
+    """
+    turn = await _turn(work, act)
+    if work.assured.statement != await statement_of(turn, act):
+        raise SignedSomethingElse(case=act.case)
+    await close_task(work, turn.task)
+    await _sign_step(work, turn, act)
+    await _MOVES[turn.move](work, turn, act)
+    return await view(turn.case)
+
+
+async def statement_of(turn: Turn, act: PrepareDecision | Decide) -> Statement:
+    """What the officer is shown and signs; generated alike when preparing and when performing."""
+    case = turn.case
+    files = await Material.filter(case_id=case.id, sha256__not="").order_by("id").values_list("name", "sha256")
+    documents = await Document.filter(case_id=case.id).order_by("id").values_list("number", "sha256")
+    lines = [
+        ("办件编号", case.number),
+        ("事项", case.item_name),
+        ("申请人", case.applicant_name),
+        ("环节", steps.step_name(act.step, turn.task.role)),
+        ("决定", DECISION_NAMES[act.decision]),
+        ("意见", act.opinion),
+    ]
+    if act.items:
+        lines.append(("补正内容" if act.decision is Decision.ASK_SUPPLEMENT else "附记", "；".join(act.items)))
+    return Statement(
+        kind="case.decision",
+        subject=case.number,
+        revision=act.revision,
+        title=f"{case.item_name}·{DECISION_NAMES[act.decision]}",
+        lines=tuple(lines),
+        facts={"step": act.step, "decision": act.decision.value, "opinion": act.opinion},
+        documents=tuple(DocumentDigest(name=name, sha256=digest) for name, digest in (*files, *documents)),
+    )
+
+
+async def begin_approval(work: Work, case: Case, revision: int, *, accepted_on: date, deemed: bool) -> None:
+    """受理: starts the legal clock on `accepted_on`, issues 《受理通知书》 and gives the case to the first level."""
+    started = Started(day=accepted_on)
+    due = dues(work, case, Ledger((started,)))
+    await swap(
+        case,
+        revision,
+        status=Status.IN_APPROVAL,
+        accepted_on=accepted_on,
+        deemed_accepted=deemed,
+        deemed_at=None,
+        statutory_due=due.statutory.day,
+        committed_due=due.committed.day,
+        due_provisional=due.committed.provisional,
+    )
+    await write(work, case, started)
+    how = "逾期未告知补正内容，依法自收到申请材料之日起视为受理" if deemed else "申请材料齐全、符合法定形式"
+    document = await issue(
+        work,
+        case,
+        DocumentKind.ACCEPTANCE,
+        lines=(
+            ("受理日期", accepted_on.isoformat()),
+            ("受理依据", how),
+            ("办结期限", f"{due.committed.day.isoformat()}（承诺{case.committed_days}个工作日）"),
+        ),
+    )
+    stage = await _stage(case)
+    await open_task(
+        work, case, steps.FIRST_LEVEL, role=stage.levels[0].role, unit=case.unit_code, due_on=due.committed.day
+    )
+    work.record(
+        CaseAccepted(
+            case=case.number,
+            unit=case.unit_code,
+            accepted_on=accepted_on,
+            statutory_due=due.statutory.day,
+            committed_due=due.committed.day,
+            committed_days=case.committed_days,
+            deemed=deemed,
+            document=document.number,
+        )
+    )
+
+
+async def _turn(work: Work, act: PrepareDecision | Decide) -> Turn:
+    case = await find(act.case)
+    if case.revision != act.revision:
+        raise ChangedMeanwhile(subject=f"case:{case.number}")
+    task = await Task.get_or_none(case_id=case.id, step=act.step, closed_at=None)
+    if task is None:
+        raise StepClosed(case=case.number, step=steps.step_name(act.step))
+    stage = await _stage(case)
+    move = steps.move_for(act.step, act.decision, levels=len(stage.levels))
+    if not act.opinion.strip():
+        raise ReasonMissing() if act.decision in steps.NEED_REASONS else OpinionMissing()
+    await _check_not_adjacent(work, case, act.step)
+    return Turn(case, task, stage, move)
+
+
+async def _stage(case: Case) -> Stage:
+    _, definition = await version_of(case.item_code, case.item_version)
+    return definition.stage(case.stage_code)
+
+
+async def _check_not_adjacent(work: Work, case: Case, step: str) -> None:
+    level = steps.level_of(step)
+    if level is None or work.given(CaseworkRules).same_person_adjacent:
+        return
+    neighbours = [steps.at_level(level - 1), steps.at_level(level + 1)]
+    if await Step.exists(case_id=case.id, step__in=neighbours, officer=work.actor.id):
+        raise SamePersonTwice(case=case.number)
+
+
+async def _sign_step(work: Work, turn: Turn, act: Decide) -> None:
+    await Step.create(
+        case_id=turn.case.id,
+        seq=await Step.filter(case_id=turn.case.id).count() + 1,
+        step=act.step,
+        decision=act.decision,
+        opinion=act.opinion,
+        officer=work.actor.id,
+        officer_name=work.actor.name,
+        role=turn.task.role,
+        signature=work.assured.evidence or "",
+        at=work.now,
+    )
+
+
+async def _begin(work: Work, turn: Turn, act: Decide) -> None:
+    await begin_approval(work, turn.case, act.revision, accepted_on=_acceptance_day(work, turn), deemed=False)
+
+
+def _acceptance_day(work: Work, turn: Turn) -> date:
+    case, today = turn.case, day_of(work.now)
+    if turn.task.step == steps.SUPPLEMENT:
+        if case.supplemented_on is None:
+            raise SupplementOutstanding(case=case.number)
+        return case.supplemented_on
+    if case.deemed_at is not None and work.now >= case.deemed_at:
+        raise ToldTooLate(case=case.number)
+    # What a window entered late cost the applicant no day: the receipt starts the clock.
+    late_entry = case.channel == Channel.WINDOW and case.received_on < day_of(case.entered_at)
+    return case.received_on if late_entry else today
+
+
+async def _ask_supplement(work: Work, turn: Turn, act: Decide) -> None:
+    case = turn.case
+    missing = tuple(item.strip() for item in act.items if item.strip())
+    if case.supplement_asked:
+        raise SupplementAlreadyAsked(case=case.number)
+    if case.deemed_at is not None and work.now >= case.deemed_at:
+        raise ToldTooLate(case=case.number)
+    if not missing:
+        raise NothingMissing()
+    notice = await issue(
+        work,
+        case,
+        DocumentKind.SUPPLEMENT_NOTICE,
+        lines=(("需要补正的全部内容", "\n".join(f"{n}. {item}" for n, item in enumerate(missing, 1))),),
+    )
+    await swap(case, act.revision, status=Status.AWAITING_SUPPLEMENT, supplement_asked=True, deemed_at=None)
+    await open_task(work, case, steps.SUPPLEMENT, role=Role.WINDOW_CLERK, unit=turn.task.unit_code, due_on=None)
+    work.record(SupplementAsked(case=case.number, missing=missing, document=notice.number, officer=work.actor.id))
+
+
+async def _close_unaccepted(work: Work, turn: Turn, act: Decide) -> None:
+    case = turn.case
+    document = await issue(work, case, DocumentKind.NON_ACCEPTANCE, lines=(("理由", act.opinion), ("救济途径", REMEDY)))
+    await swap(case, act.revision, status=Status.NOT_ACCEPTED, deemed_at=None, closed_at=work.now)
+    work.record(
+        AcceptanceRefused(case=case.number, unit=case.unit_code, document=document.number, officer=work.actor.id)
+    )
+
+
+async def _up(work: Work, turn: Turn, act: Decide) -> None:
+    next_step = await _hand_over(work, turn, act, by=1)
+    work.record(
+        CaseAdvanced(
+            case=turn.case.number,
+            step=act.step,
+            decision=act.decision,
+            officer=work.actor.id,
+            evidence=work.assured.evidence,
+            next_step=next_step,
+        )
+    )
+
+
+async def _back(work: Work, turn: Turn, act: Decide) -> None:
+    next_step = await _hand_over(work, turn, act, by=-1)
+    work.record(
+        CaseReturned(
+            case=turn.case.number,
+            step=act.step,
+            officer=work.actor.id,
+            evidence=work.assured.evidence,
+            next_step=next_step,
+        )
+    )
+
+
+async def _hand_over(work: Work, turn: Turn, act: Decide, *, by: int) -> str:
+    case = turn.case
+    level = (steps.level_of(act.step) or 0) + by
+    await swap(case, act.revision, returns=case.returns + (by < 0))
+    await open_task(
+        work,
+        case,
+        steps.at_level(level),
+        role=turn.stage.levels[level - 1].role,
+        unit=case.unit_code,
+        due_on=case.committed_due,
+    )
+    return steps.at_level(level)
+
+
+async def _decide(work: Work, turn: Turn, act: Decide) -> None:
+    case, today = turn.case, day_of(work.now)
+    granted = act.decision is Decision.GRANT
+    document = await issue(
+        work,
+        case,
+        DocumentKind.GRANT if granted else DocumentKind.REFUSAL,
+        lines=(("决定", act.opinion),) if granted else (("理由", act.opinion), ("救济途径", REMEDY)),
+    )
+    await ledger_of(case)  # the clock must have been started lawfully
+    await write(work, case, Ended(day=today))
+    await swap(
+        case,
+        act.revision,
+        status=Status.GRANTED if granted else Status.REFUSED,
+        outcome="granted" if granted else "refused",
+        decided_at=work.now,
+    )
+    await open_task(
+        work,
+        case,
+        steps.COMPLETE,
+        role=Role.HANDLER,
+        unit=case.unit_code,
+        due_on=deliver_by(today, work.given(Calendar)),
+    )
+    work.record(
+        CaseDecided(
+            case=case.number,
+            unit=case.unit_code,
+            step=act.step,
+            outcome=case.outcome,
+            officer=work.actor.id,
+            evidence=work.assured.evidence,
+            document=document.number,
+        )
+    )
+
+
+async def _to_delivery(work: Work, turn: Turn, act: Decide) -> None:
+    case = turn.case
+    await swap(case, act.revision)
+    await open_task(
+        work,
+        case,
+        steps.DELIVER,
+        role=Role.WINDOW_CLERK,
+        unit=work.given(CaseworkRules).hall_unit,
+        due_on=turn.task.due_on,
+    )
+    work.record(
+        CaseCompleted(
+            case=case.number,
+            unit=case.unit_code,
+            outcome=case.outcome,
+            officer=work.actor.id,
+            evidence=work.assured.evidence,
+        )
+    )
+
+
+async def _close(work: Work, turn: Turn, act: Decide) -> None:
+    case = turn.case
+    receipt = await issue(work, case, DocumentKind.DELIVERY, lines=(("送达情况", act.opinion),))
+    await swap(case, act.revision, status=Status.DELIVERED, closed_at=work.now)
+    work.record(
+        CaseDelivered(case=case.number, officer=work.actor.id, evidence=work.assured.evidence, document=receipt.number)
+    )
+
+
+_MOVES = {
+    Move.BEGIN_APPROVAL: _begin,
+    Move.WAIT_FOR_SUPPLEMENT: _ask_supplement,
+    Move.CLOSE_UNACCEPTED: _close_unaccepted,
+    Move.UP: _up,
+    Move.BACK: _back,
+    Move.DECIDE: _decide,
+    Move.TO_DELIVERY: _to_delivery,
+    Move.CLOSE: _close,
+}

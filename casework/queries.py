@@ -1,0 +1,375 @@
+"""Reading casework: to-do, done and overdue lists and the case itself, as dict rows.
+
+Every query takes the actor and filters in SQL by what they may see; whoever is not named there sees nothing. Pages
+are keysets of (instant, id), so an item that leaves the list moves nobody's place. Secret cases are shown only to
+officers of the unit that holds the open step, and to nobody through the public doors.
+
+Limits: one deployment supervises all of its units; `SUPERVISORS` see every unit's cases that are not secret.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from casework.ledger import Entry, Ledger, excluded, replay
+from casework.steps import DECISION_NAMES, step_name
+from casework.time_limits import Light
+from casework.working_days import Calendar, day_of
+from kernel.actor import Actor, ActorKind, Role
+from kernel.db import Database, Row, SqlValue, instant, instant_of
+from kernel.refusals import NotPermitted
+
+#: Roles whose office is to watch every unit.
+SUPERVISORS = (Role.SUPERVISOR, Role.SUPERVISION_LEADER, Role.EFFICIENCY_OFFICE)
+#: How many signed opinions a list shows of each case, newest first.
+RECENT_STEPS = 3
+
+_entry = msgspec.json.Decoder(Entry)
+
+
+class Place(NamedTuple):
+    """Where a page ended: the sort instant and the id of its last row."""
+
+    at: datetime
+    id: int
+
+
+class Page(NamedTuple):
+    rows: list[Row]
+    next: Place | None
+
+
+class TodoFilter(NamedTuple):
+    """Narrows a to-do list: one light only, one step only, a piece of the case number or item name."""
+
+    light: Light | None = None
+    step: str | None = None
+    text: str = ""
+
+
+EVERYTHING = TodoFilter()
+
+
+class Scope(StrEnum):
+    OWN_UNIT = "own_unit"
+    SUPERVISED = "supervised"
+
+
+class _Sql:
+    """Collects bound values while a statement is written down."""
+
+    def __init__(self) -> None:
+        self.values: list[SqlValue] = []
+
+    def __call__(self, value: SqlValue) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def each(self, values: Iterable[SqlValue]) -> str:
+        return ", ".join(self(value) for value in values)
+
+
+_CASE_COLUMNS = (
+    "c.id AS case_id, c.number, c.status, c.revision, c.channel, c.item_code, c.item_name, c.stage_code,"
+    " c.unit_code AS case_unit, c.applicant_name, c.received_on, c.accepted_on, c.deemed_accepted, c.committed_due,"
+    " c.statutory_due, c.due_provisional, c.decided_at, c.outcome, c.closed_at, c.returns,"
+    " EXISTS (SELECT 1 FROM clock_entry k WHERE k.case_id = c.id AND k.seq > 1) AS clock_moved"
+)
+_TASK_COLUMNS = "t.id, t.step, t.role, t.unit_code, t.opened_at, t.due_on, t.yellow_at, t.red_at, t.sort_at"
+
+
+async def todos(
+    database: Database,
+    actor: Actor,
+    *,
+    now: datetime,
+    calendar: Calendar,
+    first: int = 20,
+    after: Place | None = None,
+    only: TodoFilter = EVERYTHING,
+) -> Page:
+    """The open tasks this actor may act on, most urgent first, each with its case and its recent steps."""
+    if actor.kind is not ActorKind.OFFICER or actor.unit is None or not actor.roles:
+        return Page([], None)
+    sql = _Sql()
+    mine = (
+        f"t.closed_at IS NULL AND t.unit_code = {sql(actor.unit)} AND t.role IN ({sql.each(sorted(actor.roles))})"
+        f" AND (t.assignee IS NULL OR t.assignee = {sql(actor.id)})"
+    )
+    if len(actor.roles) > 1:
+        mine += f" AND NOT {_acted_on_the_adjacent_level(sql(actor.id))}"
+    mine += _only(sql, only, now)
+    return await _open_tasks(database, sql, mine, now=now, calendar=calendar, first=first, after=after)
+
+
+async def overdue(
+    database: Database,
+    actor: Actor,
+    *,
+    scope: Scope,
+    now: datetime,
+    calendar: Calendar,
+    first: int = 20,
+    after: Place | None = None,
+) -> Page:
+    """Open tasks past their red instant, longest overdue first. Raises NotPermitted for a scope beyond the actor."""
+    if actor.kind is not ActorKind.OFFICER or (scope is Scope.SUPERVISED and not actor.has(*SUPERVISORS)):
+        raise NotPermitted(act="overdue", needs=" | ".join(SUPERVISORS))
+    sql = _Sql()
+    late = f"t.closed_at IS NULL AND t.red_at <= {sql(now)}"
+    if scope is Scope.OWN_UNIT:
+        late += f" AND t.unit_code = {sql(actor.unit)}"
+    late += f" AND (c.secret = FALSE OR t.unit_code = {sql(actor.unit)})"
+    return await _open_tasks(database, sql, late, now=now, calendar=calendar, first=first, after=after)
+
+
+async def done(database: Database, actor: Actor, *, first: int = 20, after: Place | None = None) -> Page:
+    """Cases the actor has decided on, latest first, with their own last opinion, whatever became of them later."""
+    sql = _Sql()
+    mine = (
+        "SELECT s.id, s.case_id, s.step, s.decision, s.opinion, s.role, s.signature, s.at,"
+        " row_number() OVER (PARTITION BY s.case_id ORDER BY s.seq DESC) AS place"
+        f" FROM case_step s WHERE s.officer = {sql(actor.id)}"
+    )
+    where = f"m.place = 1 AND {_visible(sql, actor)}"
+    if after is not None:
+        where += f" AND (m.at, m.id) < ({sql(after.at)}, {sql(after.id)})"
+    found = await database.rows(
+        "SELECT m.id, m.step, m.decision, m.opinion, m.role, m.signature, m.at, " + _CASE_COLUMNS + f" FROM ({mine}) m"
+        f" JOIN case_file c ON c.id = m.case_id WHERE {where} ORDER BY m.at DESC, m.id DESC LIMIT {int(first) + 1}",
+        *sql.values,
+    )
+    recent = await recent_steps(database, [_int(row["case_id"]) for row in found[:first]])
+    rows: list[Row] = [
+        {"id": row["id"], "case": _case(row, recent), "own": _step(row), "at": instant_of(row["at"])}
+        for row in found[:first]
+    ]
+    last = Place(instant_of(rows[-1]["at"]), _int(rows[-1]["id"])) if len(found) > first else None
+    return Page(rows, last)
+
+
+async def recent_steps(database: Database, cases: Sequence[int], *, most: int = RECENT_STEPS) -> dict[int, list[Row]]:
+    """The `most` newest signed opinions of each case, newest first: one statement for the whole page."""
+    if not cases:
+        return {}
+    sql = _Sql()
+    found = await database.rows(
+        "SELECT * FROM (SELECT s.case_id, s.id, s.seq, s.step, s.decision, s.opinion, s.officer_name, s.role,"
+        " s.signature, s.at, row_number() OVER (PARTITION BY s.case_id ORDER BY s.seq DESC) AS place FROM case_step s"
+        f" WHERE s.case_id IN ({sql.each(cases)})) ranked WHERE place <= {int(most)} ORDER BY case_id, place",
+        *sql.values,
+    )
+    steps: dict[int, list[Row]] = {case: [] for case in cases}
+    for row in found:
+        steps[_int(row["case_id"])].append(_step(row))
+    return steps
+
+
+async def visible_case(database: Database, actor: Actor, number: str) -> Row | None:
+    """The case's whole row if this actor may see it; None for a case that is not there or not theirs."""
+    sql = _Sql()
+    found = await database.rows(
+        f"SELECT c.*, c.id AS case_id, c.unit_code AS case_unit, u.name AS unit_name, TRUE AS clock_moved"
+        f" FROM case_file c LEFT JOIN unit u ON u.code = c.unit_code"
+        f" WHERE c.number = {sql(number)} AND {_visible(sql, actor)}",
+        *sql.values,
+    )
+    return found[0] if found else None
+
+
+async def gaps_of(database: Database, cases: Sequence[int]) -> dict[int, list[tuple[date, date]]]:
+    """The days (S, E] that the law does not count, of each case whose clock was ever stopped."""
+    return {case: excluded(ledger) for case, ledger in (await ledgers_of(database, cases)).items()}
+
+
+async def ledgers_of(database: Database, cases: Sequence[int]) -> dict[int, Ledger]:
+    """The clocks of those of `cases` that have been accepted."""
+    if not cases:
+        return {}
+    sql = _Sql()
+    entries: dict[int, list[Entry]] = {}
+    for row in await database.rows(
+        f"SELECT case_id, entry FROM clock_entry WHERE case_id IN ({sql.each(cases)}) ORDER BY case_id, seq",
+        *sql.values,
+    ):
+        entries.setdefault(_int(row["case_id"]), []).append(_entry.decode(str(row["entry"])))
+    return {case: replay(lines) for case, lines in entries.items()}
+
+
+def light_of(row: Mapping[str, object], now: datetime) -> Light:
+    """What colour a task shows: its two instants against the clock on the wall."""
+    yellow, red = instant(row["yellow_at"]), instant(row["red_at"])
+    if red is not None and now >= red:
+        return Light.RED
+    return Light.YELLOW if yellow is not None and now >= yellow else Light.GREEN
+
+
+def days_left(due: date, today: date, calendar: Calendar, gaps: Iterable[tuple[date, date]] = ()) -> int:
+    """Counted working days in (today, due]; negative by those of (due, today] when overdue.
+
+    The days of `gaps` (S, E] do not count. Source: Administrative Licensing Law, art. 45, 82.
+    """
+    early, late = min(today, due), max(today, due)
+    counted = calendar.working_days_between(early, late)
+    for after, until in gaps:
+        begin, end = max(after, early), min(until, late)
+        if begin < end:
+            counted -= calendar.working_days_between(begin, end)
+    return counted if today <= due else -counted
+
+
+async def _open_tasks(
+    database: Database,
+    sql: _Sql,
+    where: str,
+    *,
+    now: datetime,
+    calendar: Calendar,
+    first: int,
+    after: Place | None,
+) -> Page:
+    if after is not None:
+        where += f" AND (t.sort_at, t.id) > ({sql(after.at)}, {sql(after.id)})"
+    found = await database.rows(
+        f"SELECT {_TASK_COLUMNS}, {_CASE_COLUMNS} FROM task t JOIN case_file c ON c.id = t.case_id"
+        f" WHERE {where} ORDER BY t.sort_at, t.id LIMIT {int(first) + 1}",
+        *sql.values,
+    )
+    shown = found[:first]
+    recent = await recent_steps(database, [_int(row["case_id"]) for row in shown])
+    gaps = await gaps_of(database, [_int(row["case_id"]) for row in shown if row["clock_moved"]])
+    today = day_of(now)
+    rows = [_task(row, recent, gaps, now=now, today=today, calendar=calendar) for row in shown]
+    last = shown[-1] if len(found) > first else None
+    return Page(rows, Place(instant_of(last["sort_at"]), _int(last["id"])) if last else None)
+
+
+def _task(
+    row: Row,
+    recent: Mapping[int, list[Row]],
+    gaps: Mapping[int, list[tuple[date, date]]],
+    *,
+    now: datetime,
+    today: date,
+    calendar: Calendar,
+) -> Row:
+    due = day(row["due_on"])
+    step, role = str(row["step"]), str(row["role"])
+    return {
+        "id": row["id"],
+        "step": step,
+        "step_name": step_name(step, role),
+        "role": role,
+        "unit": row["unit_code"],
+        "opened_at": instant_of(row["opened_at"]),
+        "due_on": due,
+        "light": light_of(row, now),
+        "days_left": None if due is None else days_left(due, today, calendar, gaps.get(_int(row["case_id"]), ())),
+        "case": _case(row, recent),
+    }
+
+
+def _case(row: Row, recent: Mapping[int, list[Row]]) -> Row:
+    """The part of a case that lists show."""
+    return {
+        "number": row["number"],
+        "status": row["status"],
+        "revision": row["revision"],
+        "channel": row["channel"],
+        "item_code": row["item_code"],
+        "item_name": row["item_name"],
+        "stage": row["stage_code"],
+        "unit": row["case_unit"],
+        "applicant_name": row["applicant_name"],
+        "received_on": day(row["received_on"]),
+        "accepted_on": day(row["accepted_on"]),
+        "deemed_accepted": bool(row["deemed_accepted"]),
+        "committed_due": day(row["committed_due"]),
+        "statutory_due": day(row["statutory_due"]),
+        "due_provisional": bool(row["due_provisional"]),
+        "decided_at": instant(row["decided_at"]),
+        "outcome": row["outcome"] or None,
+        "closed_at": instant(row["closed_at"]),
+        "returns": row["returns"],
+        "recent_steps": recent.get(_int(row["case_id"]), []),
+    }
+
+
+def case_summary(row: Row, recent: Sequence[Row] = ()) -> Row:
+    """The same of a whole case row."""
+    return _case(row, {_int(row["case_id"]): list(recent)})
+
+
+def _step(row: Row) -> Row:
+    step, role, decision = str(row["step"]), str(row["role"]), str(row["decision"])
+    return {
+        "id": row["id"],
+        "step": step,
+        "step_name": step_name(step, role),
+        "decision": decision,
+        "decision_name": _DECISIONS.get(decision, decision),
+        "opinion": row["opinion"],
+        "officer_name": row.get("officer_name"),
+        "evidence": row["signature"] or None,
+        "at": instant_of(row["at"]),
+    }
+
+
+_DECISIONS = {str(decision): name for decision, name in DECISION_NAMES.items()}
+
+
+def _only(sql: _Sql, only: TodoFilter, now: datetime) -> str:
+    narrowed = ""
+    if only.light is Light.RED:
+        narrowed += f" AND t.red_at <= {sql(now)}"
+    elif only.light is Light.YELLOW:
+        narrowed += f" AND t.yellow_at <= {sql(now)} AND t.red_at > {sql(now)}"
+    elif only.light is not None:
+        narrowed += f" AND (t.yellow_at IS NULL OR t.yellow_at > {sql(now)})"
+    if only.step is not None:
+        narrowed += f" AND t.step = {sql(only.step)}"
+    if only.text:
+        narrowed += f" AND (c.number = {sql(only.text)} OR c.item_name LIKE {sql(f'%{_plain(only.text)}%')} ESCAPE '!')"
+    return narrowed
+
+
+def _plain(text: str) -> str:
+    """`text` without the wildcards of LIKE."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _visible(sql: _Sql, actor: Actor) -> str:
+    """A condition on `c`: the cases this actor may see. Default: none."""
+    if actor.kind is not ActorKind.OFFICER or actor.unit is None:
+        return "FALSE"
+    open_here = (
+        "EXISTS (SELECT 1 FROM task o WHERE o.case_id = c.id AND o.closed_at IS NULL"
+        f" AND o.unit_code = {sql(actor.unit)})"
+    )
+    if actor.has(*SUPERVISORS):
+        return f"(c.secret = FALSE OR {open_here})"
+    was_here = f"EXISTS (SELECT 1 FROM task h WHERE h.case_id = c.id AND h.unit_code = {sql(actor.unit)})"
+    return f"((c.secret = FALSE AND (c.unit_code = {sql(actor.unit)} OR {was_here})) OR {open_here})"
+
+
+def _acted_on_the_adjacent_level(officer: str) -> str:
+    """Whether `officer` signed the case's last opinion at another level than the open one."""
+    return (
+        "EXISTS (SELECT 1 FROM case_step s WHERE s.case_id = t.case_id AND s.step <> t.step AND s.step LIKE 'level:%'"
+        f" AND t.step LIKE 'level:%' AND s.officer = {officer}"
+        " AND s.seq = (SELECT max(n.seq) FROM case_step n WHERE n.case_id = t.case_id))"
+    )
+
+
+def day(value: object) -> date | None:
+    """A date column of a raw row: SQLite gives text, PostgreSQL a date."""
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    return date.fromisoformat(str(value)[:10])
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else int(str(value))

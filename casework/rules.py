@@ -1,0 +1,13 @@
+"""What a region sets for its casework."""
+
+import msgspec
+
+
+class CaseworkRules(msgspec.Struct, frozen=True, kw_only=True):
+    """`hall_unit` is the unit whose window clerks accept and deliver for every authority."""
+
+    hall_unit: str = "HALL"
+    item_code_pattern: str | None = None
+    #: Whether one person may act on two adjacent levels of a case (small counties).
+    same_person_adjacent: bool = False
+    query_password_digits: int = 6

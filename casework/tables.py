@@ -1,0 +1,199 @@
+"""Tables of casework: the catalogue, the calendar, cases with their clocks, steps, tasks and documents."""
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+
+class CalendarDay(Model):
+    """One day of the working-day calendar. `provisional`: no State Council notice covers it yet."""
+
+    day = fields.DateField(primary_key=True)
+    working = fields.BooleanField()
+    provisional = fields.BooleanField(default=False)
+    source = fields.CharField(max_length=120, default="")
+
+    class Meta:
+        table = "calendar_day"
+
+
+class Item(Model):
+    """A catalogue item (事项). `code` is never changed once published and never used again once retired."""
+
+    code = fields.CharField(max_length=40, primary_key=True)
+    state = fields.CharField(max_length=12)  # draft, published, retired
+    version = fields.IntField(default=0)  # the published version; 0 before the first
+    revision = fields.IntField(default=0)
+
+    class Meta:
+        table = "item"
+
+
+class ItemVersion(Model):
+    """What an item said when it was published; cases keep the version they were accepted under."""
+
+    id = fields.BigIntField(primary_key=True)
+    item_code = fields.CharField(max_length=40)
+    version = fields.IntField()
+    name = fields.CharField(max_length=120)
+    unit_code = fields.CharField(max_length=16)
+    secret = fields.BooleanField(default=False)
+    definition = fields.TextField()  # JSON of casework.definitions.ItemDefinition
+    published_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "item_version"
+        unique_together = (("item_code", "version"),)
+
+
+class Case(Model):
+    """One application (办件). `revision` grows with every change: writers compare it and swap."""
+
+    id = fields.BigIntField(primary_key=True)
+    number = fields.CharField(max_length=40, unique=True)
+    status = fields.CharField(max_length=20)
+    revision = fields.IntField(default=1)
+    channel = fields.CharField(max_length=12)  # online, window, self_built
+    item_code = fields.CharField(max_length=40)
+    item_version = fields.IntField()
+    item_name = fields.CharField(max_length=120)
+    stage_code = fields.CharField(max_length=40)
+    secret = fields.BooleanField(default=False)
+    unit_code = fields.CharField(max_length=16, db_index=True)
+    applicant_name = fields.CharField(max_length=120, default="")
+    applicant_id_number = fields.CharField(max_length=40, default="")
+    applicant_phone = fields.CharField(max_length=20, default="", db_index=True)
+    statutory_days = fields.IntField(default=0)
+    committed_days = fields.IntField(default=0)
+    yellow_before_days = fields.IntField(default=1)
+    received_on = fields.DateField()
+    entered_at = fields.DatetimeField()
+    deemed_at = fields.DatetimeField(null=True)  # silence until then is acceptance; null once decided
+    supplement_asked = fields.BooleanField(default=False)
+    supplemented_on = fields.DateField(null=True)  # the day the last correction arrived
+    accepted_on = fields.DateField(null=True)
+    deemed_accepted = fields.BooleanField(default=False)
+    statutory_due = fields.DateField(null=True)
+    committed_due = fields.DateField(null=True)
+    due_provisional = fields.BooleanField(default=False)
+    decided_at = fields.DatetimeField(null=True)
+    outcome = fields.CharField(max_length=12, default="")  # granted, refused
+    closed_at = fields.DatetimeField(null=True)
+    returns = fields.IntField(default=0)  # roll-backs, counted for supervision
+
+    class Meta:
+        table = "case_file"
+        indexes = (Index(fields=("deemed_at",), name="idx_case_deemed"),)
+
+
+class ClockEntry(Model):
+    """One line of a case's clock ledger; the due date is derived from all of them, never stored by hand."""
+
+    id = fields.BigIntField(primary_key=True)
+    case_id = fields.BigIntField()
+    seq = fields.IntField()
+    entry = fields.TextField()  # JSON of casework.ledger.Entry
+    actor = fields.CharField(max_length=60)
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "clock_entry"
+        unique_together = (("case_id", "seq"),)
+
+
+class Task(Model):
+    """Who must do the next step of a case, and when its lights turn.
+
+    A light shown is a comparison of `yellow_at` and `red_at` with now. `next_light_at` is the next turn that has not
+    been announced yet (null: none, or the clock stands still): the sweep reads this index and nothing else.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    case_id = fields.BigIntField(db_index=True)
+    step = fields.CharField(max_length=12)  # accept, supplement, level:1 …, complete, deliver
+    role = fields.CharField(max_length=20)
+    unit_code = fields.CharField(max_length=16)
+    assignee = fields.CharField(max_length=20, null=True)  # one officer only; null: any holder of the role
+    opened_at = fields.DatetimeField()
+    closed_at = fields.DatetimeField(null=True)
+    due_on = fields.DateField(null=True)
+    yellow_at = fields.DatetimeField(null=True)
+    red_at = fields.DatetimeField(null=True)
+    next_light_at = fields.DatetimeField(null=True)
+    #: Keyset of the to-do page: the red instant, or the far future, so that open tasks sort without nulls.
+    sort_at = fields.DatetimeField()
+
+    class Meta:
+        table = "task"
+        indexes = (
+            Index(fields=("next_light_at",), name="idx_task_light"),
+            Index(fields=("unit_code", "role", "closed_at", "sort_at", "id"), name="idx_task_todo"),
+        )
+
+
+class Step(Model):
+    """One signed opinion (环节意见): append-only."""
+
+    id = fields.BigIntField(primary_key=True)
+    case_id = fields.BigIntField(db_index=True)
+    seq = fields.IntField()
+    step = fields.CharField(max_length=12)
+    decision = fields.CharField(max_length=20)
+    opinion = fields.TextField()
+    officer = fields.CharField(max_length=20, db_index=True)
+    officer_name = fields.CharField(max_length=40)
+    role = fields.CharField(max_length=20)
+    signature = fields.CharField(max_length=60, default="")  # the evidence number of the signature
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "case_step"
+        unique_together = (("case_id", "seq"),)
+
+
+class Material(Model):
+    """A document the applicant handed in (申请材料)."""
+
+    id = fields.BigIntField(primary_key=True)
+    case_id = fields.BigIntField(db_index=True)
+    name = fields.CharField(max_length=120)
+    file_name = fields.CharField(max_length=200, default="")
+    media_type = fields.CharField(max_length=100, default="")
+    sha256 = fields.CharField(max_length=64, default="")  # of the stored file; empty: paper only
+    size = fields.BigIntField(default=0)
+    received_at = fields.DatetimeField()
+
+    class Meta:
+        table = "material"
+
+
+class Document(Model):
+    """A statutory document (文书) the office issued: numbered without gaps per unit, kind and year, and sealed."""
+
+    id = fields.BigIntField(primary_key=True)
+    case_id = fields.BigIntField(db_index=True)
+    kind = fields.CharField(max_length=24)
+    number = fields.CharField(max_length=60, unique=True)
+    title = fields.CharField(max_length=120)
+    html = fields.TextField()
+    sha256 = fields.CharField(max_length=64)
+    unit_code = fields.CharField(max_length=16)
+    seal_serial = fields.CharField(max_length=60, default="")
+    seal_signature = fields.BinaryField(null=True)
+    issued_at = fields.DatetimeField()
+
+    class Meta:
+        table = "document"
+
+
+class ViewLog(Model):
+    """Who looked at which case or file, and when."""
+
+    id = fields.BigIntField(primary_key=True)
+    case_id = fields.BigIntField(db_index=True)
+    what = fields.CharField(max_length=120)
+    viewer = fields.CharField(max_length=60)
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "view_log"
