@@ -7,9 +7,9 @@ was accepted under. Source: the catalogue rules on the fourteen elements, unifie
 import hashlib
 
 from casework.acts import ItemView, PublishItem, RetireItem
-from casework.definitions import CODE_PATTERN, ItemDefinition, ensure_publishable, parse
+from casework.definitions import CODE_PATTERN, ItemDefinition, ItemSecret, ensure_publishable, parse
 from casework.events import ItemPublished, ItemWithdrawn
-from casework.refusals import ItemRetired, ItemSecret, UnknownItem
+from casework.refusals import ItemRetired, UnknownItem
 from casework.rules import CaseworkRules
 from casework.tables import Item, ItemVersion
 from kernel.refusals import ChangedMeanwhile, NotFound
@@ -28,7 +28,7 @@ async def publish_item(work: Work, act: PublishItem) -> ItemView:
     definition = parse(act.definition)
     ensure_publishable(definition, code_pattern=work.given(CaseworkRules).item_code_pattern or CODE_PATTERN)
     if definition.secret:
-        raise ItemSecret()
+        raise ItemSecret(item=definition.code)
     if not await Unit.exists(code=definition.unit):
         raise NotFound(what=f"单位{definition.unit}")
     item, _ = await Item.get_or_create(code=definition.code, defaults={"state": DRAFT})

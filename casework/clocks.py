@@ -49,7 +49,8 @@ async def stop_clock(work: Work, act: StopClock) -> CaseView:
     """特殊程序: begins a stoppage with its written notice. Raises STOPPAGE_UNNOTIFIED, CLOCK_NOT_RUNNING …"""
     case, ledger = await _running(act.case)
     today = day_of(work.now)
-    told_until = work.given(Calendar).nth_working_day_after(today, max(1, act.told_days))
+    calendar = work.given(Calendar)
+    told_until = calendar.nth_working_day_after(today, act.told_days) if act.told_days >= 1 else today
     notice = await issue(
         work,
         case,

@@ -62,9 +62,9 @@ async def window_clerk(work: Work, act: ReceiveSupplement) -> bool:
 @permission("applicant online, or window clerk")
 async def may_file(work: Work, act: FileApplication) -> bool:
     """Online anybody may apply, for themselves and for today; everything else is the window's."""
-    if act.channel is Channel.ONLINE:
+    if act.channel == Channel.ONLINE:
         return act.received_on is None
-    if act.channel is Channel.SELF_BUILT:
+    if act.channel == Channel.SELF_BUILT:
         return False
     officer = await _officer(work)
     return officer is not None and Role.WINDOW_CLERK in officer.roles

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from casework.ledger import Entry, Ledger, excluded, replay
-from casework.steps import DECISION_NAMES, step_name
+from casework.steps import DECISION_NAMES, at_level, step_name
 from casework.time_limits import Light
 from casework.working_days import Calendar, day_of
 from kernel.actor import Actor, ActorKind, Role
@@ -26,6 +26,8 @@ from kernel.refusals import NotPermitted
 SUPERVISORS = (Role.SUPERVISOR, Role.SUPERVISION_LEADER, Role.EFFICIENCY_OFFICE)
 #: How many signed opinions a list shows of each case, newest first.
 RECENT_STEPS = 3
+#: As many levels as there are roles that approve.
+_MOST_LEVELS = 4
 
 _entry = msgspec.json.Decoder(Entry)
 
@@ -90,6 +92,7 @@ async def todos(
     first: int = 20,
     after: Place | None = None,
     only: TodoFilter = EVERYTHING,
+    same_person_adjacent: bool = False,
 ) -> Page:
     """The open tasks this actor may act on, most urgent first, each with its case and its recent steps."""
     if actor.kind is not ActorKind.OFFICER or actor.unit is None or not actor.roles:
@@ -99,7 +102,7 @@ async def todos(
         f"t.closed_at IS NULL AND t.unit_code = {sql(actor.unit)} AND t.role IN ({sql.each(sorted(actor.roles))})"
         f" AND (t.assignee IS NULL OR t.assignee = {sql(actor.id)})"
     )
-    if len(actor.roles) > 1:
+    if len(actor.roles) > 1 and not same_person_adjacent:
         mine += f" AND NOT {_acted_on_the_adjacent_level(sql(actor.id))}"
     mine += _only(sql, only, now)
     return await _open_tasks(database, sql, mine, now=now, calendar=calendar, first=first, after=after)
@@ -356,11 +359,13 @@ def _visible(sql: _Sql, actor: Actor) -> str:
 
 
 def _acted_on_the_adjacent_level(officer: str) -> str:
-    """Whether `officer` signed the case's last opinion at another level than the open one."""
+    """Whether `officer` signed the level below or above the open one: they would be refused (SAME_PERSON_TWICE)."""
+    neighbours = " OR ".join(
+        f"(t.step = '{at_level(n)}' AND s.step IN ('{at_level(n - 1)}', '{at_level(n + 1)}'))"
+        for n in range(1, _MOST_LEVELS + 1)
+    )
     return (
-        "EXISTS (SELECT 1 FROM case_step s WHERE s.case_id = t.case_id AND s.step <> t.step AND s.step LIKE 'level:%'"
-        f" AND t.step LIKE 'level:%' AND s.officer = {officer}"
-        " AND s.seq = (SELECT max(n.seq) FROM case_step n WHERE n.case_id = t.case_id))"
+        f"EXISTS (SELECT 1 FROM case_step s WHERE s.case_id = t.case_id AND s.officer = {officer} AND ({neighbours}))"
     )
 
 

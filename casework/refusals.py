@@ -15,12 +15,6 @@ class UnknownItem(Refusal):
     en = "No published item {item}."
 
 
-class ItemSecret(Refusal):
-    code = "ITEM_SECRET"
-    zh = "涉密事项一律不上网，不能发布。"
-    en = "A secret item is never published."
-
-
 class ItemRetired(Refusal):
     code = "ITEM_RETIRED"
     zh = "事项编码{item}已停用，不得再次使用。"

@@ -69,12 +69,10 @@ def due_on(ledger: Ledger, limit: int, calendar: Calendar, *, count_start_day: b
     allowed = limit + (ledger.extension.working_days if ledger.extension else 0)
     due = calendar.nth_working_day_after(start, allowed)
     for after, until in excluded(ledger):
-        begin = max(after, start)
-        if begin >= due:
+        if after >= due:
             break
-        if until > begin:
-            allowed += calendar.working_days_between(begin, until)
-            due = calendar.nth_working_day_after(start, allowed)
+        allowed += calendar.working_days_between(after, until)
+        due = calendar.nth_working_day_after(start, allowed)
     return Due(day=due, provisional=calendar.is_provisional_between(start, due))
 
 

@@ -1,0 +1,203 @@
+"""A small town for casework tests: one authority with three levels, a hall, a supervisory body, one item."""
+
+import json
+from datetime import UTC, date, datetime
+
+from casework import cases, catalogue, clocks, files, intake, permissions
+from casework.acts import (
+    CaseView,
+    Channel,
+    Decide,
+    Decision,
+    DeemAccepted,
+    ExtendClock,
+    FileApplication,
+    FiledView,
+    MaterialGiven,
+    PrepareDecision,
+    PublishItem,
+    ReceiveSupplement,
+    ResumeClock,
+    RetireItem,
+    StopClock,
+    ViewCase,
+    Withdraw,
+)
+from casework.calendars import builtin_calendar
+from casework.events import EVENTS
+from casework.rules import CaseworkRules
+from casework.working_days import Calendar
+from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind, Assurance, Role
+from kernel.acts import Act, SignedBytes, SigningRequest, View
+from kernel.chance import Secrets
+from kernel.clock import FakeClock
+from kernel.db import Database
+from kernel.events import EventCodec
+from kernel.office import Office, Rule
+from kernel.outbox import Outbox
+from kernel.permissions import any_officer, anybody, role, the_system
+from kernel.refusals import Refusal
+from kernel.tables import Officer, Unit
+from kernel.work import Desk
+from tests.fakes.notary import FakeNotary
+
+RULES = (
+    Rule(PublishItem, catalogue.publish_item, role(Role.REFORM_OFFICE), Assurance.SESSION),
+    Rule(RetireItem, catalogue.retire_item, role(Role.REFORM_OFFICE), Assurance.SESSION),
+    Rule(FileApplication, intake.file_application, permissions.may_file, Assurance.NONE),
+    Rule(ReceiveSupplement, intake.receive_supplement, permissions.window_clerk, Assurance.SESSION),
+    Rule(DeemAccepted, intake.deem_accepted, the_system, Assurance.SYSTEM),
+    Rule(Withdraw, intake.withdraw, anybody, Assurance.NONE),
+    Rule(PrepareDecision, cases.prepare_decision, permissions.holder_of_the_task, Assurance.SESSION),
+    Rule(Decide, cases.decide, permissions.holder_of_the_task, Assurance.CERTIFICATE),
+    Rule(StopClock, clocks.stop_clock, permissions.handler_of_the_case, Assurance.SESSION),
+    Rule(ResumeClock, clocks.resume_clock, permissions.handler_of_the_case, Assurance.SESSION),
+    Rule(ExtendClock, clocks.extend_clock, permissions.head_of_the_authority, Assurance.SESSION),
+    Rule(ViewCase, files.view_case, any_officer & permissions.may_see, Assurance.SESSION),
+)
+
+UNITS = (("HALL", "政务服务中心", "衡政务", "hall"), ("ZJ", "住房和城乡建设局", "衡住建", "authority"))
+#: id, name, unit, roles
+PEOPLE = (
+    ("CLERK", "窗小李", "HALL", [Role.WINDOW_CLERK]),
+    ("HANDLER", "张承办", "ZJ", [Role.HANDLER]),
+    ("HANDLER2", "钱承办", "ZJ", [Role.HANDLER]),
+    ("HEAD", "王科长", "ZJ", [Role.SECTION_HEAD]),
+    ("BOTH", "孙两任", "ZJ", [Role.HANDLER, Role.SECTION_HEAD]),
+    ("LEADER", "赵局长", "ZJ", [Role.DEPUTY_LEADER]),
+    ("CHIEF", "周一把", "ZJ", [Role.UNIT_HEAD]),
+    ("REFORM", "审改员", "HALL", [Role.REFORM_OFFICE]),
+)
+
+
+def item(code: str = "ZJ-XK-001", *, statutory: int = 20, committed: int = 20, levels: int = 3, **changes) -> bytes:
+    """A complete definition; `changes` replace top-level fields."""
+    roles = ["handler", "section_head", "deputy_leader"]
+    definition = {
+        "code": code,
+        "item_class": "permit",
+        "unit": "ZJ",
+        "name": "建筑工程施工许可证核发",
+        "section": "建筑业管理科",
+        "person": "张承办",
+        "phone": "0734-1234567",
+        "certificate": "建筑工程施工许可证，有效期至工程竣工",
+        "kind_and_effect": "行政许可",
+        "basis": ["《中华人民共和国建筑法》第七条"],
+        "conditions": ["已办理用地批准手续"],
+        "accepting_office": "政务服务中心一楼",
+        "deciding_authority": "住房和城乡建设局",
+        "forms": "施工许可申请表",
+        "inspection": "无",
+        "enquiries_and_complaints": "住建局 0734-1234567",
+        "stages": [
+            {
+                "code": f"{code}-01",
+                "name": "核发",
+                "basis": "《建筑法》第八条",
+                "materials": [{"name": "申请表", "basis": "《建筑工程施工许可管理办法》第五条"}],
+                "statutory_limit_days": statutory,
+                "committed_limit_days": committed,
+                "limit_basis": "《建筑法》第八条",
+                "fees": "无",
+                "levels": [{"role": role} for role in roles[3 - levels :]]
+                if levels < 3
+                else [{"role": r} for r in roles],
+                "process": [],
+            }
+        ],
+        **changes,
+    }
+    return json.dumps(definition, ensure_ascii=False).encode()
+
+
+class Town:
+    def __init__(self, database: Database, clock: FakeClock, rules: CaseworkRules) -> None:
+        self.database, self.clock = database, clock
+        self.notary = FakeNotary()
+        self.secrets = Secrets(b"k" * 32)
+        desk = Desk(
+            database=database,
+            clock=clock,
+            notary=self.notary,
+            secrets=self.secrets,
+            provisions={Calendar: builtin_calendar(), CaseworkRules: rules},
+        )
+        self.office = Office(desk, outbox=Outbox(database, EventCodec(EVENTS), ()), rules=RULES)
+        self._keys = 0
+
+    async def settle(self) -> None:
+        await Unit.bulk_create([Unit(code=c, name=n, short_name=s, kind=k) for c, n, s, k in UNITS])
+        await Officer.bulk_create(
+            [
+                Officer(id=id, name=name, unit_code=unit, phone=f"1390000{n:04d}", roles=roles)
+                for n, (id, name, unit, roles) in enumerate(PEOPLE)
+            ]
+        )
+
+    def at(self, when: str) -> None:
+        """Moves the clock to local `YYYY-MM-DD[ HH:MM]`, 09:00 unless said."""
+        moment = datetime.fromisoformat(when if " " in when else f"{when} 09:00")
+        self.clock.set(moment.replace(tzinfo=UTC) - (datetime(2026, 1, 1, 8) - datetime(2026, 1, 1)))
+
+    async def do(self, act: Act[View], actor: Actor = THE_CLOCK, *, key: str = "", proof=None) -> View | Refusal:
+        self._keys += 1
+        return await self.office.perform(act, actor, key=key or f"key-{self._keys}", proof=proof)
+
+    async def publish(self, definition: bytes = b"") -> View | Refusal:
+        return await self.do(PublishItem(definition=definition or item()), person("REFORM"))
+
+    async def file(self, *, channel: Channel = Channel.ONLINE, received_on: date | None = None, **changes) -> FiledView:
+        act = FileApplication(
+            **{
+                "item": "ZJ-XK-001",
+                "stage": "ZJ-XK-001-01",
+                "applicant_name": "衡江建设有限公司",
+                "applicant_id_number": "91430400MA4L000000",
+                "applicant_phone": "13800000001",
+                "channel": channel,
+                "materials": (MaterialGiven(name="申请表"),),
+                "received_on": received_on,
+                **changes,
+            }
+        )
+        filed = await self.do(act, person("CLERK") if channel is Channel.WINDOW else ANYBODY)
+        assert isinstance(filed, FiledView), filed
+        return filed
+
+    async def decide(
+        self, who: str, case: str, step: str, decision: Decision, opinion: str = "同意。", *, key: str = "", **more
+    ) -> CaseView | Refusal:
+        """Prepares, signs and submits, as a phone does; the case's present revision unless `revision` is given."""
+        revision = more.pop("revision", None) or (await files.find(case)).revision
+        fields = {"case": case, "revision": revision, "step": step, "decision": decision, "opinion": opinion, **more}
+        request = await self.do(PrepareDecision(**fields), person(who))
+        if not isinstance(request, SigningRequest):
+            return request
+        proof = SignedBytes(nonce=request.nonce, signature=b"s")
+        return await self.do(Decide(**fields), person(who), key=key, proof=proof)
+
+    async def accepted(self, **changes) -> str:
+        """A case that the window accepted; its number."""
+        filed = await self.file(**changes)
+        await self.decide("CLERK", filed.number, "accept", Decision.ACCEPT, "材料齐全，予以受理。")
+        return filed.number
+
+    async def granted(self) -> str:
+        number = await self.accepted()
+        await self.decide("HANDLER", number, "level:1", Decision.AGREE)
+        await self.decide("HEAD", number, "level:2", Decision.AGREE)
+        await self.decide("LEADER", number, "level:3", Decision.GRANT)
+        return number
+
+
+def person(id: str) -> Actor:
+    _, name, unit, roles = next(each for each in PEOPLE if each[0] == id)
+    return Actor(
+        kind=ActorKind.OFFICER,
+        id=id,
+        name=name,
+        roles=frozenset(roles),
+        unit=unit,
+        assurance=Assurance.SESSION,
+    )
