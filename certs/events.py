@@ -1,0 +1,57 @@
+"""What happened to an officer's keys and certificates. Chained per officer, so the RA's own log is tamper-evident."""
+
+from typing import ClassVar
+
+from kernel.events import Event
+
+
+class AboutOfficer(Event, frozen=True):
+    about: ClassVar[str] = "officer"
+    officer: str
+
+
+class EnrolmentRequested(AboutOfficer, frozen=True, tag="certs.enrolment_requested"):
+    enrolment: str
+    device: str
+    check_code: str
+
+
+class PossessionProved(AboutOfficer, frozen=True, tag="certs.possession_proved"):
+    enrolment: str
+
+
+class IdentityChecked(AboutOfficer, frozen=True, tag="certs.identity_checked"):
+    enrolment: str
+
+
+class EnrolmentRejected(AboutOfficer, frozen=True, tag="certs.enrolment_rejected"):
+    enrolment: str
+    reason: str
+
+
+class OfficerEnrolled(AboutOfficer, frozen=True, tag="certs.officer_enrolled"):
+    """A certificate was issued. `serial` in hex."""
+
+    enrolment: str
+    device: str
+    serial: str
+
+
+class CertificateRevoked(AboutOfficer, frozen=True, tag="certs.certificate_revoked"):
+    serial: str
+    reason: str
+
+
+class OfficerLoggedIn(AboutOfficer, frozen=True, tag="certs.officer_logged_in"):
+    serial: str
+
+
+EVENTS: tuple[type[Event], ...] = (
+    EnrolmentRequested,
+    PossessionProved,
+    IdentityChecked,
+    EnrolmentRejected,
+    OfficerEnrolled,
+    CertificateRevoked,
+    OfficerLoggedIn,
+)
