@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tortoise import Tortoise, connections
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import TortoiseContext
+from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
 SqlValue = str | int | float | bool | bytes | datetime | None
@@ -25,14 +26,17 @@ T = TypeVar("T")
 
 #: Values bound in one statement; both databases allow 32 thousand, but planning cost grows sooner.
 _BOUND_VALUES = 4000
+#: Where the application keeps the migrations of all packages' tables.
+MIGRATIONS = "server.migrations"
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
 
 class Database:
     """An open database. `url` is `sqlite://path`, `sqlite://:memory:` or `postgres://user@host/name`."""
 
-    def __init__(self, context: TortoiseContext, dialect: str, url: str) -> None:
+    def __init__(self, context: TortoiseContext, dialect: str, url: str, modules: list[str]) -> None:
         self._context = context
+        self._modules = modules
         self.dialect = dialect
         self.url = url
 
@@ -41,13 +45,25 @@ class Database:
         """Opens the database for this process; `modules` name the tables' modules."""
         dialect = dialect_of(url)
         context = await Tortoise.init(config=tortoise_config(url, modules=modules), _enable_global_fallback=True)
-        return cls(context, dialect, url)
+        return cls(context, dialect, url, list(modules))
 
     async def close(self) -> None:
         await self._context.close_connections()
 
+    async def migrate(self) -> list[str]:
+        """Brings the tables to the newest version and returns the migrations applied. Safe to run again."""
+        applied: list[str] = []
+
+        def note(step: str, label: str, name: str) -> None:
+            if step == "apply_done":
+                applied.append(name)
+
+        apps: dict[str, dict[str, object]] = {"zhangban": {"models": self._modules, "migrations": MIGRATIONS}}
+        await MigrationExecutor(self.connection, apps).migrate(progress=note)
+        return applied
+
     async def create_schema(self) -> None:
-        """Creates every table at once: tests. A server migrates instead."""
+        """Creates every table from the models at once: what the migrations must amount to."""
         await Tortoise.generate_schemas()
 
     @asynccontextmanager
@@ -128,7 +144,7 @@ def tortoise_config(url: str, *, modules: Iterable[str]) -> dict[str, object]:
             "zhangban": {
                 "models": list(modules),
                 "default_connection": dialect,
-                "migrations": "server.migrations",
+                "migrations": MIGRATIONS,
             }
         },
         "use_tz": True,

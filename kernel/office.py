@@ -45,11 +45,12 @@ class Office:
             raise TypeError("an act stands twice in the table of acts")
         self._views = {rule.act: msgspec.json.Decoder(_view_of(rule)) for rule in rules}
 
-    async def perform(self, act: Act[V], actor: Actor, *, key: str, proof: Proof | None = None) -> V | Refusal:
+    async def perform(self, act: Act[V], actor: Actor, *, key: str | None, proof: Proof | None = None) -> V | Refusal:
         """Performs `act` once for this `key` and returns its view, or the refusal that names why not.
 
         The same key with the same act answers what it answered before; with another act it is refused. A refusal
-        that the use-case raised is not remembered: the same key may be tried again.
+        that the use-case raised is not remembered: the same key may be tried again. Without a key nothing is
+        remembered: for acts that are their own retry, such as the clock's.
         """
         rule = self._rules[type(act)]
         for attempt in range(1, _ATTEMPTS + 1):
@@ -66,10 +67,9 @@ class Office:
         return Busy()
 
     async def _perform_once(
-        self, rule: Rule, act: Act[V], actor: Actor, key: str, proof: Proof | None
+        self, rule: Rule, act: Act[V], actor: Actor, key: str | None, proof: Proof | None
     ) -> View | Refusal:
-        remembered = await self._recall(act, actor, key)
-        if remembered is not None:
+        if key is not None and (remembered := await self._recall(act, actor, key)) is not None:
             return remembered
         now = self._desk.clock.now()
         work = Work(self._desk, now=now, actor=actor, assured=Assured(level=actor.assurance))
@@ -78,7 +78,8 @@ class Office:
         await _admit(work, rule, cast("Act[View]", act))
         outcome = await rule.use_case(work, act)
         await self._outbox.write(work.events, at=now, actor=f"{actor.kind}:{actor.id}")
-        await self._remember(act, actor, key, outcome, now)
+        if key is not None:
+            await self._remember(act, actor, key, outcome, now)
         return outcome
 
     async def _recall(self, act: Act[V], actor: Actor, key: str) -> View | Refusal | None:

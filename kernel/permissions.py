@@ -5,14 +5,14 @@ a second ago no longer counts.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kernel.actor import ActorKind, Role
 from kernel.acts import Act, View
 from kernel.work import Work
 
-# Contravariant in spirit: a rule's permission is only ever asked about the rule's own act.
-AnAct = TypeVar("AnAct", bound=Act[View])
+# A rule's permission is only ever asked about the rule's own act.
+AnAct = TypeVar("AnAct", bound=Act[Any])
 Question = Callable[[Work, AnAct], Awaitable[bool]]
 
 

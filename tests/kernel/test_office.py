@@ -27,6 +27,12 @@ async def test_a_retry_with_the_same_key_answers_the_same_and_does_nothing(bench
     assert await EventRow.all().count() == 1
 
 
+async def test_without_a_key_nothing_is_remembered(bench):
+    for total in (1, 2):
+        assert await bench.office.perform(Bump(name="a"), officer(), key=None) == Counted(total=total)
+    assert not await PerformedAct.exists()
+
+
 async def test_a_key_belongs_to_its_actor(bench):
     await bench.office.perform(Bump(name="a"), officer("OFF-1"), key="k")
     assert await bench.office.perform(Bump(name="a"), officer("OFF-2"), key="k") == Counted(total=2)
