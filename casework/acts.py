@@ -79,6 +79,10 @@ class ItemView(View, frozen=True, tag="item"):
     state: str
 
 
+class FillCalendar(Act[Done], frozen=True, tag="calendar.fill"):
+    """Gives a new installation the built-in years. Does nothing to a calendar that has days."""
+
+
 class PublishItem(Act[ItemView], frozen=True, tag="item.publish"):
     """Publishes a definition (JSON) as the item's next version."""
 

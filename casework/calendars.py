@@ -16,7 +16,11 @@ from typing import TypedDict
 
 import msgspec
 
+from casework.acts import FillCalendar
+from casework.tables import CalendarDay
 from casework.working_days import Calendar, Day, DayKind
+from kernel.acts import Done
+from kernel.work import Work
 
 FIRST_YEAR, LAST_OFFICIAL_YEAR, LAST_YEAR = 2004, 2026, 2045
 #: From this day of the year an administrator is told that next year's arrangement is missing.
@@ -141,3 +145,11 @@ def _as_date(value: object) -> date:
     if isinstance(value, datetime):
         return value.date()
     return value if isinstance(value, date) else date.fromisoformat(str(value))
+
+
+async def fill_calendar(work: Work, act: FillCalendar) -> Done:
+    if await CalendarDay.exists():
+        return Done(count=0)
+    rows = seed_rows()
+    await CalendarDay.bulk_create([CalendarDay(**row) for row in rows], batch_size=1000)
+    return Done(count=len(rows))

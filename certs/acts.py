@@ -114,6 +114,10 @@ class PublishRevocationList(Act[Done], frozen=True, tag="certs.publish_revocatio
     """The clock's act: signs a new list when the newest is older than the settings allow."""
 
 
+class PruneRequests(Act[Done], frozen=True, tag="certs.prune_requests"):
+    """The clock's act: forgets login challenges and unused signing requests that expired a day ago."""
+
+
 class BeginLogin(Act[LoginChallengeView], frozen=True, tag="certs.begin_login"):
     """`certificate`: DER as the phone keeps it, or else `serial` in hex."""
 

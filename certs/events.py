@@ -1,4 +1,4 @@
-"""What happened to an officer's keys and certificates. Chained per officer, so the RA's own log is tamper-evident."""
+"""What happened to keys and certificates. Chained per holder, so the RA's own log is tamper-evident."""
 
 from typing import ClassVar
 
@@ -42,6 +42,15 @@ class CertificateRevoked(AboutOfficer, frozen=True, tag="certs.certificate_revok
     reason: str
 
 
+class SealRevoked(Event, frozen=True, tag="certs.seal_revoked"):
+    """A unit's seal certificate, or the server's evidence certificate (unit "server")."""
+
+    about: ClassVar[str] = "unit"
+    unit: str
+    serial: str
+    reason: str
+
+
 class OfficerLoggedIn(AboutOfficer, frozen=True, tag="certs.officer_logged_in"):
     serial: str
 
@@ -53,5 +62,6 @@ EVENTS: tuple[type[Event], ...] = (
     EnrolmentRejected,
     OfficerEnrolled,
     CertificateRevoked,
+    SealRevoked,
     OfficerLoggedIn,
 )

@@ -4,7 +4,9 @@ The challenge starts with its own prefix, so its signature can never pass for a 
 and names the audience and the certificate. Good for one minute and one login.
 """
 
-from certs.acts import BeginLogin, FinishLogin, LoginChallengeView, SessionView
+from datetime import timedelta
+
+from certs.acts import BeginLogin, FinishLogin, LoginChallengeView, PruneRequests, SessionView
 from certs.authority import Authority
 from certs.encodings import check_es256, signature_der
 from certs.events import OfficerLoggedIn
@@ -18,7 +20,8 @@ from certs.refusals import (
 )
 from certs.revocation import refuse_revoked, registered
 from certs.signatures import canonical, instant_text
-from certs.tables import CertificateState, IssuedCertificate, LoginChallenge
+from certs.tables import CertificateState, IssuedCertificate, LoginChallenge, SigningRequestRow
+from kernel.acts import Done
 from kernel.tables import Officer
 from kernel.work import Work
 
@@ -68,6 +71,14 @@ async def finish_login(work: Work, act: FinishLogin) -> SessionView:
         issued_at=work.now,
         expires_at=min(work.now + authority.settings.token_life, row.not_after),
     )
+
+
+async def prune_requests(work: Work, act: PruneRequests) -> Done:
+    """A used signing request stays: it holds the bytes of its signature."""
+    before = work.now - timedelta(days=1)
+    challenges = await LoginChallenge.filter(expires_at__lt=before).delete()
+    requests = await SigningRequestRow.filter(used_at__isnull=True, expires_at__lt=before).delete()
+    return Done(count=challenges + requests)
 
 
 async def _der_of(authority: Authority, serial: str) -> bytes:

@@ -29,13 +29,13 @@ class CertificateWrongPurpose(Refusal):
 
 class CertificateNotYetValid(Refusal):
     code = "CERTIFICATE_NOT_YET_VALID"
-    zh = "数字证书尚未生效（{from_}起有效）。"
-    en = "The certificate is not valid before {from_}."
+    zh = "数字证书尚未生效。"
+    en = "The certificate is not valid before {since}."
 
 
 class CertificateExpired(Refusal):
     code = "CERTIFICATE_EXPIRED"
-    zh = "数字证书已过期（有效期至{until}），请重新申请。"
+    zh = "数字证书已过期，请重新申请。"
     en = "The certificate expired at {until}."
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certs.acts import CertificateView, PublishRevocationList, RevocationReason, RevokeCertificate
 from certs.authority import Authority
 from certs.encodings import sha256_hex
-from certs.events import CertificateRevoked
+from certs.events import CertificateRevoked, SealRevoked
 from certs.profiles import ProfileName
 from certs.refusals import CertificateRevoked as Revoked
 from certs.refusals import CertificateStatusUnknown, CertificateUnknownIssuer
@@ -46,6 +46,8 @@ async def revoke(work: Work, row: IssuedCertificate, reason: RevocationReason) -
     await row.save(update_fields=["state", "revoked_at", "reason"])
     if row.profile == ProfileName.OFFICER_SIGNING.value:
         work.record(CertificateRevoked(officer=row.holder, serial=row.serial, reason=reason.value))
+    else:
+        work.record(SealRevoked(unit=row.holder, serial=row.serial, reason=reason.value))
 
 
 async def registered(authority: Authority, trusted: Trusted) -> IssuedCertificate:

@@ -21,6 +21,8 @@ from kernel.refusals import Invalid
 _TYP = "zhangban-statement+jws"
 #: Characters that reorder or hide text: what is shown would not be what is signed.
 _DECEPTIVE = frozenset("\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+#: Control characters, lone surrogates, line and paragraph separators.
+_UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,5 +99,5 @@ def instant_text(instant: datetime) -> str:
 
 
 def _refuse_deceptive(text: str) -> None:
-    if any(char in _DECEPTIVE or (unicodedata.category(char) == "Cc" and char != "\n") for char in text):
+    if any(char in _DECEPTIVE or (unicodedata.category(char) in _UNSHOWN and char != "\n") for char in text):
         raise Invalid(field=text[:20].partition("：")[0], why="含有不可见的控制字符")

@@ -110,7 +110,7 @@ class Trusted:
 
     def refuse_outside_validity(self, at: datetime) -> None:
         if at < self.not_before:
-            raise CertificateNotYetValid(from_=self.not_before.isoformat())
+            raise CertificateNotYetValid(since=self.not_before.isoformat())
         if at > self.not_after:
             raise CertificateExpired(until=self.not_after.isoformat())
 
@@ -120,8 +120,9 @@ class Verifier:
 
     def __init__(self, roots: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate]) -> None:
         self._store = path.Store(list(roots))
-        self._intermediates = list(intermediates)
-        self._issuers = [*intermediates, *roots]
+        # An intermediate may come from outside, with an evidence bundle: it counts when a root vouches for it.
+        self._intermediates = [ca for ca in intermediates if any(_issued_by(ca, root) for root in roots)]
+        self._issuers = [*self._intermediates, *roots]
         self._path = lru_cache(maxsize=4096)(self._validated)
 
     def relied_on(
