@@ -1,0 +1,85 @@
+"""Imports point down, foreign libraries stay behind their module: the contracts of pyproject.toml."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.contracts.sources import PACKAGES, ROOT, modules
+
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+
+
+def test_the_import_contracts_hold(monkeypatch, capsys):
+    missing = [package for package in CONTRACTS["root_packages"] if not (ROOT / package / "__init__.py").exists()]
+    if missing:
+        pytest.skip(f"not written yet: {', '.join(missing)}")
+    monkeypatch.chdir(ROOT)
+    status = lint_imports(config_filename="pyproject.toml", no_cache=True)
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+def test_every_package_is_under_the_contracts():
+    assert set(PACKAGES) <= set(CONTRACTS["root_packages"])
+
+
+def test_every_library_that_is_imported_is_a_requirement():
+    required = {canonicalize_name(Requirement(line).name) for line in requirements("runtime.in")}
+    distributions = packages_distributions()
+    for module, name in imports():
+        if name in distributions and name not in PACKAGES:
+            offered = {canonicalize_name(distribution) for distribution in distributions[name]}
+            assert offered & required, f"{module} imports {name}, which requirements/runtime.in does not name"
+
+
+def test_every_requirement_is_imported_or_says_what_it_is_for():
+    """uvicorn takes its parser, loop and websockets from what is installed; tortoise its PostgreSQL driver."""
+    taken_by_others = {"httptools", "uvloop", "websockets", "asyncpg"}
+    imported = {name for _, name in imports()}
+    offered = {
+        canonicalize_name(distribution): name
+        for name, distributions in packages_distributions().items()
+        for distribution in distributions
+        if name in imported
+    }
+    for line in requirements("runtime.in"):
+        name = canonicalize_name(Requirement(line).name)
+        assert name in offered or name in taken_by_others, f"nothing imports {name}"
+
+
+#: Bookkeeping that no person asked for and no law looks at: it writes no event, so it needs no Office.
+OWN_TRANSACTIONS = {
+    "alerts/outgoing.py": "claims messages for a carrier, so that two gateways never send the same one",
+    "alerts/settling.py": "writes what became of messages, many at once",
+}
+
+
+def test_transactions_are_begun_in_the_kernel_only():
+    """The Office begins one for each act, the outbox one for each delivery; a use-case finds itself inside."""
+    for path, tree in modules():
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        if path.parts[0] != "kernel":
+            assert not {"in_transaction", "atomic"} & (imported | called), path
+            assert "transaction" not in called or str(path) in OWN_TRANSACTIONS, path
+
+
+def imports() -> Iterator[tuple[Path, str]]:
+    """Module and the top name of everything it imports."""
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name.split(".")[0]) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield path, node.module.split(".")[0]
+
+
+def requirements(name: str) -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / "requirements" / name).read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("-")]

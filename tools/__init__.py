@@ -1,0 +1,1 @@
+"""What the make targets run: nothing here is installed with the program."""
