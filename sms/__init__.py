@@ -1,0 +1,1 @@
+"""The text message gateway: SMPP, MAS, what comes in and what goes out."""

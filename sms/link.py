@@ -1,0 +1,253 @@
+"""A lasting link to one carrier: the thin asyncio shell around session.py and pacing.py.
+
+Connects, binds, reconnects; sends what the pacer lets go; hands in what the carrier delivers and acknowledges it only
+once it has been taken. The durable queue is in the database, so nothing waits here while the link is down: what is
+certainly unsent comes back as NotSent and may go another way.
+Limits: one TCP connection per link; run several links for several binds.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from msgspec import Struct
+
+from sms.moves import Role, State
+from sms.pacing import NotSent, OnOutcome, Pacer, Submission, SubmitOutcome
+from sms.session import (
+    TERMS,
+    Answered,
+    BindRefused,
+    Bound,
+    Event,
+    LinkDead,
+    ProtocolViolation,
+    Received,
+    Terms,
+    Unanswered,
+)
+from sms.statuses import DEFAULT_POLICY, Policy, of_status
+from sms.vocabulary import Bind, DeliverSm, SubmitSm
+from sms.wire import Wire
+
+log = logging.getLogger(__name__)
+
+#: ESME_RX_T_APPN: "not now, deliver it again". The answer when taking a message has failed.
+RX_T_APPN = 0x64
+
+#: Takes one deliver_sm and its frame; the command_status it comes to is the answer. A coroutine, or a Future for those
+#: who take many at once.
+OnDeliver = Callable[[DeliverSm, bytes], Awaitable[int]]
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """Where the carrier listens. `host` is a name, an IPv4 or an IPv6 address."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    server_hostname: str | None = None  # the name in the certificate, if it is not `host`
+    connect_s: float = 10.0
+
+
+class Backoff(Struct, frozen=True):
+    """Waits before connecting again: twice as long each time, of which half is left to chance."""
+
+    first_s: float = 1.0
+    cap_s: float = 60.0
+
+    def wait(self, failures: int, chance: float) -> float:
+        return min(self.cap_s, self.first_s * 2.0 ** min(failures, 30)) * (0.5 + chance / 2)
+
+
+BACKOFF = Backoff()
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """For the status page. `last_activity` is of the event loop's clock; counts are since the start."""
+
+    state: State
+    in_flight: int
+    window: int
+    waiting: int
+    paused_for_s: float
+    last_activity: float
+    last_error: str
+    counts: Mapping[str, int]
+    refusals: Mapping[int, int]
+
+
+class Link:
+    """`run()` it in a task. `jitter` draws from [0, 1), so that all gateways do not return at the same moment."""
+
+    def __init__(
+        self,
+        target: Target,
+        bind: Bind,
+        on_deliver: OnDeliver,
+        *,
+        jitter: Callable[[], float],
+        terms: Terms = TERMS,
+        parts_per_s: float | None = None,
+        backoff: Backoff = BACKOFF,
+        policy: Policy = DEFAULT_POLICY,
+    ) -> None:
+        self._target, self._bind, self._on_deliver = target, bind, on_deliver
+        self._terms, self._backoff, self._jitter = terms, backoff, jitter
+        self._pacer = Pacer(parts_per_s, policy)
+        self._wire: Wire | None = None
+        self._taking: set[asyncio.Future[int]] = set()
+        self._is_bound, self._is_stopping, self._is_idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._last_activity, self._last_error = 0.0, ""
+
+    @property
+    def counts(self) -> Counter[str]:
+        return self._pacer.counts
+
+    async def submit(self, pdu: SubmitSm) -> SubmitOutcome:
+        """The outcome, once known. Run many at once: they are pipelined. Cancelling withdraws what is not yet sent."""
+        future: asyncio.Future[SubmitOutcome] = asyncio.get_running_loop().create_future()
+        submission = self.submit_nowait(pdu, partial(_resolve, future))
+        try:
+            return await future
+        finally:
+            submission.withdraw()
+
+    def submit_nowait(self, pdu: SubmitSm, on_outcome: OnOutcome) -> Submission:
+        """`on_outcome` is called exactly once, perhaps before this returns. Without a task or a future per message."""
+        submission = self._pacer.submission(pdu, on_outcome)
+        if self._is_stopping.is_set() or self._wire is None or not self._wire.session.can_send:
+            self._pacer.settle(submission, NotSent("draining" if self._is_stopping.is_set() else "not bound"))
+        else:
+            self._pacer.put(submission)
+            self._wire.turn_soon()
+        return submission
+
+    async def bound(self, timeout_s: float) -> None:
+        """Returns when messages can be submitted. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            await self._is_bound.wait()
+
+    async def run(self) -> None:
+        """Keep the link up until `drain`, whatever the network does; `snapshot().last_error` tells what it did."""
+        failures = 0
+        while not self._is_stopping.is_set():
+            binds = self.counts["binds"]
+            await self._connection()
+            failures = 0 if self.counts["binds"] > binds else failures
+            try:
+                async with asyncio.timeout(self._backoff.wait(failures, self._jitter())):
+                    await self._is_stopping.wait()
+            except TimeoutError:
+                failures += 1
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take nothing more, finish what is under way for at most `timeout_s`, unbind, and `run()` returns."""
+        self._is_stopping.set()
+        if self._wire is None:
+            return
+        self._wire.turn_soon()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._is_idle.wait()
+        except TimeoutError:
+            self._failed("drain ran out of time")
+        self._pacer.abandon("draining")
+        if self._wire is not None:
+            await self._wire.leave()
+
+    def snapshot(self) -> Snapshot:
+        session = self._wire.session if self._wire else None
+        return Snapshot(
+            state=session.state if session else State.CLOSED,
+            in_flight=session.in_flight if session else 0,
+            window=self._terms.window,
+            waiting=self._pacer.waiting,
+            paused_for_s=max(0.0, self._pacer.paused_until - asyncio.get_running_loop().time()),
+            last_activity=self._wire.heard_at if self._wire else self._last_activity,
+            last_error=self._last_error,
+            counts=dict(self.counts),
+            refusals=dict(self._pacer.refusals),
+        )
+
+    def _failed(self, what: str) -> None:
+        self.counts["errors"] += 1
+        self._last_error = what
+        log.warning("link %s: %s", self._bind.system_id, what)
+
+    async def _connection(self) -> None:
+        """One connection, from its beginning to its end."""
+        target, wire = self._target, Wire(Role.ESME, self._terms, self)
+        try:
+            async with asyncio.timeout(target.connect_s):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: wire,
+                    target.host,
+                    target.port,
+                    ssl=target.tls,
+                    server_hostname=(target.server_hostname or target.host) if target.tls else None,
+                )
+        except OSError as error:  # TimeoutError and ssl.SSLError are among them
+            self._failed(f"cannot connect: {type(error).__name__}")
+            return
+        try:
+            await wire.ended
+        finally:
+            wire.transport.abort()
+
+    # ---- what the wire tells
+
+    def opened(self, wire: Wire, now: float) -> None:
+        self._wire = wire
+        self.counts["connects"] += 1
+        if self._is_stopping.is_set():
+            wire.transport.abort()
+        else:
+            wire.session.bind(self._bind, now)
+
+    def happened(self, wire: Wire, event: Event, now: float) -> None:
+        match event:
+            case Answered() | Unanswered():
+                self._pacer.take(event, now)
+            case Received(sequence, DeliverSm() as pdu, raw):
+                taking = asyncio.ensure_future(self._on_deliver(pdu, raw))
+                self._taking.add(taking)
+                taking.add_done_callback(partial(self._taken, wire, sequence))
+            case Bound():
+                self.counts["binds"] += 1
+                self._is_bound.set()
+            case BindRefused(status):
+                self._failed(f"bind refused: {of_status(status).name}")
+            case LinkDead(why) | ProtocolViolation(why):
+                self._failed(why)
+            case _:
+                self.counts[type(event).__name__] += 1
+
+    def pump(self, wire: Wire, now: float) -> float | None:
+        again_at = self._pacer.pump(wire.session, now)
+        if self._is_stopping.is_set() and self._pacer.is_empty and not self._taking:
+            self._is_idle.set()
+        return again_at
+
+    def ended(self, wire: Wire) -> None:
+        self._wire, self._last_activity = None, wire.heard_at
+        self._is_bound.clear()
+        self._pacer.abandon("the connection ended")
+        self._is_idle.set()
+
+    def _taken(self, wire: Wire, sequence: int, taking: asyncio.Future[int]) -> None:
+        self._taking.discard(taking)
+        if taking.cancelled():
+            return
+        if error := taking.exception():
+            self._failed(f"deliver_sm was not taken: {type(error).__name__}")
+        wire.session.acknowledge(sequence, RX_T_APPN if error else taking.result())
+        wire.turn_soon()
+
+
+def _resolve(future: asyncio.Future[SubmitOutcome], outcome: SubmitOutcome) -> None:
+    if not future.done():
+        future.set_result(outcome)

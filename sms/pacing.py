@@ -1,0 +1,177 @@
+"""In which order and how fast messages enter a session: the window, the contract's rate, the pause after a throttle.
+
+Without a socket and without a clock, like session.py. One Pacer belongs to one link and outlives its connections.
+Rules: order is kept, also for what was throttled, which goes back to its place with its receipt request; a throttle
+stops the whole bind, twice as long each time (statuses.DEFAULT_POLICY); parts are counted, not messages.
+Limits: of the one window that meets a throttle, the carrier may take later messages and turn away earlier ones.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from msgspec import Struct
+
+from sms.pdus import FieldRefused
+from sms.session import Answered, Session, Unanswered
+from sms.statuses import Fault, Policy, RetryIn, decide, of_status
+from sms.vocabulary import ROK, SubmitSm
+
+RINVPARLEN = 0xC2
+#: Octets of text in one part behind its header: what a message_payload is billed by.
+_PART_OCTETS = 134
+
+
+class Accepted(Struct, frozen=True):
+    message_id: str
+
+
+class Refused(Struct, frozen=True):
+    """The carrier said no, or our codec in its place; statuses.of_status(status) says why and for how long."""
+
+    status: int
+
+
+class OutcomeUnknown(Struct, frozen=True):
+    """The carrier may have it. Sending it again may tell a person twice."""
+
+    why: str
+
+
+class NotSent(Struct, frozen=True):
+    """The carrier has certainly not got it: it may go another way."""
+
+    why: str
+
+
+SubmitOutcome = Accepted | Refused | OutcomeUnknown | NotSent
+OnOutcome = Callable[[SubmitOutcome], None]
+
+
+class Submission:
+    """One submit_sm on its way. `withdraw()` takes it back unless it is already sent."""
+
+    __slots__ = ("attempts", "is_withdrawn", "on_outcome", "pdu", "sent_at", "ticket")
+
+    def __init__(self, ticket: int, pdu: SubmitSm, on_outcome: OnOutcome) -> None:
+        self.ticket, self.pdu, self.on_outcome = ticket, pdu, on_outcome
+        self.attempts, self.sent_at, self.is_withdrawn = 0, 0.0, False
+
+    def withdraw(self) -> None:
+        self.is_withdrawn = True
+
+
+class Rate:
+    """Parts per second, in bursts of a tenth of a second: carriers count whole seconds and refuse what exceeds them."""
+
+    def __init__(self, parts_per_s: float | None) -> None:
+        self._per_s = parts_per_s
+        self._burst = self._balance = max(1.0, (parts_per_s or 0) / 10)
+        self._at = 0.0
+
+    def take(self, parts: int, now: float) -> float:
+        """0 if `parts` may go now, else the seconds to wait. A long message goes as soon as one part might."""
+        if self._per_s is None:
+            return 0.0
+        self._balance = min(self._burst, self._balance + (now - self._at) * self._per_s)
+        self._at = now
+        if self._balance < 0.999:  # a timer may fire a rounding error early
+            return (1.0 - self._balance) / self._per_s
+        self._balance -= parts
+        return 0.0
+
+
+class Pacer:
+    def __init__(self, parts_per_s: float | None, policy: Policy) -> None:
+        self._rate, self._policy = Rate(parts_per_s), policy
+        self._tickets = 0
+        self._waiting: list[tuple[int, Submission]] = []  # a heap, by ticket
+        self._under_way: dict[int, Submission] = {}
+        self._streak = 0
+        self.paused_until = 0.0
+        self.counts: Counter[str] = Counter()
+        self.refusals: Counter[int] = Counter()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._waiting and not self._under_way
+
+    def submission(self, pdu: SubmitSm, on_outcome: OnOutcome) -> Submission:
+        self._tickets += 1
+        return Submission(self._tickets, pdu, on_outcome)
+
+    def put(self, submission: Submission) -> None:
+        heappush(self._waiting, (submission.ticket, submission))
+
+    def pump(self, session: Session, now: float) -> float | None:
+        """Send what may go. Returns when to come back, if neither an answer nor a new message brings us here."""
+        while self._waiting and session.room:
+            if now < self.paused_until:
+                return self.paused_until
+            if self._streak and self._under_way:
+                return None  # after a throttle one message tries the ground, so that the others keep their order
+            submission = self._waiting[0][1]
+            wait_s = 0.0 if submission.is_withdrawn else self._rate.take(parts(submission.pdu), now)
+            if wait_s:
+                return now + wait_s
+            heappop(self._waiting)
+            if submission.is_withdrawn:
+                self.settle(submission, NotSent("withdrawn"))
+                continue
+            try:
+                sequence = session.send(submission.pdu, now)
+            except FieldRefused:
+                self.settle(submission, Refused(RINVPARLEN))
+                continue
+            submission.sent_at = now
+            self._under_way[sequence] = submission
+        return None
+
+    def take(self, outcome: Answered | Unanswered, now: float) -> None:
+        """What the session says became of a submission."""
+        submission = self._under_way.pop(outcome.sequence)
+        if isinstance(outcome, Unanswered):
+            self.settle(submission, OutcomeUnknown(outcome.why))
+        elif outcome.status == ROK:
+            if submission.sent_at >= self.paused_until:
+                self._streak = 0
+            self.settle(submission, Accepted(outcome.message_id))
+        elif of_status(outcome.status).fault is Fault.THROTTLED:
+            self._throttled(submission, outcome.status, now)
+        else:
+            self.settle(submission, Refused(outcome.status))
+
+    def abandon(self, why: str) -> None:
+        """The connection is gone: nothing that waits was sent."""
+        waiting, self._waiting = self._waiting, []
+        for _, submission in sorted(waiting, key=lambda ticketed: ticketed[0]):
+            self.settle(submission, NotSent(why))
+
+    def settle(self, submission: Submission, outcome: SubmitOutcome) -> None:
+        self.counts[type(outcome).__name__] += 1
+        if isinstance(outcome, Refused):
+            self.refusals[outcome.status] += 1
+        submission.on_outcome(outcome)
+
+    def _throttled(self, submission: Submission, status: int, now: float) -> None:
+        self.counts["throttled"] += 1
+        if submission.sent_at >= self.paused_until:
+            # Sent since the last pause ended, so still too fast. The rest of that window counts as the same mistake.
+            self._streak += 1
+            pause = decide(Fault.THROTTLED, self._streak, self._policy)
+            longest_s = self._policy[Fault.THROTTLED].cap_s
+            self.paused_until = now + (pause.seconds if isinstance(pause, RetryIn) else longest_s)
+        submission.attempts += 1
+        if isinstance(decide(Fault.THROTTLED, submission.attempts, self._policy), RetryIn):
+            self.put(submission)
+        else:
+            self.settle(submission, Refused(status))
+
+
+def parts(pdu: SubmitSm) -> int:
+    """What the carrier counts."""
+    return 1 if pdu.message_payload is None else max(1, -(-len(pdu.message_payload) // _PART_OCTETS))
