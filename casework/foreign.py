@@ -18,6 +18,7 @@ from casework.time_limits import yellow_at
 from casework.working_days import Calendar, day_of
 from kernel.actor import Role
 from kernel.acts import Done
+from kernel.clock import as_utc
 from kernel.refusals import Invalid
 from kernel.work import Work
 
@@ -28,13 +29,13 @@ _INSTANT = timedelta(microseconds=1)
 
 async def import_cases(work: Work, act: ImportForeignCases) -> Done:
     """Opens the cases that are not known yet; a few statements however many."""
+    for row in act.cases:
+        _check(row)
     numbers = [row.number for row in act.cases]
     known = {row["number"] for row in await Case.filter(number__in=numbers).values("number")}
     fresh = [row for row in act.cases if row.number not in known]
     if not fresh:
         return Done(count=0)
-    for row in fresh:
-        _check(row)
     await Case.bulk_create([_case(work, row) for row in fresh])
     opened = await Case.filter(number__in=[row.number for row in fresh]).values("number", "id")
     ids = {row["number"]: row["id"] for row in opened}
@@ -57,16 +58,24 @@ async def report_steps(work: Work, act: ReportForeignSteps) -> Done:
     if act.steps:
         await _keep(work, case, act.steps)
     if act.ended_at is not None and case.status == Status.FOREIGN_OPEN:
-        await swap(case, case.revision, status=Status.FOREIGN_ENDED, closed_at=act.ended_at)
-        await _close_task(work, case, act.ended_at)
+        ended_at = as_utc(act.ended_at)
+        await swap(case, case.revision, status=Status.FOREIGN_ENDED, closed_at=ended_at)
+        await _close_task(work, case, ended_at)
         work.record(ForeignCaseEnded(case=case.number))
     return Done(count=len(act.steps))
 
 
 def _check(row: ForeignCaseRow) -> None:
-    for field, text, most in (("办件编号", row.number, 40), ("事项名称", row.item_name, 120), ("单位", row.unit, 16)):
-        if not text or len(text) > most:
-            raise Invalid(field=field, why=f"应为1至{most}个字符")
+    _check_length("办件编号", row.number, 40)
+    _check_length("事项名称", row.item_name, 120)
+    _check_length("单位", row.unit, 16)
+    if row.responsible:
+        _check_length("责任人", row.responsible, 20)
+
+
+def _check_length(field: str, text: str, most: int) -> None:
+    if not text or len(text) > most:
+        raise Invalid(field=field, why=f"应为1至{most}个字符")
 
 
 def _case(work: Work, row: ForeignCaseRow) -> Case:
@@ -86,7 +95,7 @@ def _case(work: Work, row: ForeignCaseRow) -> Case:
 
 
 def _task(work: Work, row: ForeignCaseRow, case_id: int) -> Task:
-    due_on = _due_day(row.deadline)
+    due_on, red = _due_day(row.deadline), as_utc(row.deadline)
     yellow = max(yellow_at(due_on, work.given(Calendar)), work.now)
     return Task(
         case_id=case_id,
@@ -97,9 +106,9 @@ def _task(work: Work, row: ForeignCaseRow, case_id: int) -> Task:
         opened_at=work.now,
         due_on=due_on,
         yellow_at=yellow,
-        red_at=row.deadline,
-        next_light_at=min(yellow, row.deadline),
-        sort_at=row.deadline,
+        red_at=red,
+        next_light_at=min(yellow, red),
+        sort_at=red,
     )
 
 
@@ -109,6 +118,8 @@ def _due_day(deadline: datetime) -> date:
 
 
 async def _keep(work: Work, case: Case, steps: tuple[ForeignStep, ...]) -> None:
+    for step in steps:
+        _check_length("经办人", step.officer, 20)
     before = await Step.filter(case_id=case.id).count()
     await Step.bulk_create(
         [
@@ -121,7 +132,7 @@ async def _keep(work: Work, case: Case, steps: tuple[ForeignStep, ...]) -> None:
                 officer=step.officer,
                 officer_name=step.officer,
                 role=Role.HANDLER,
-                at=step.at,
+                at=as_utc(step.at),
             )
             for seq, step in enumerate(steps, before + 1)
         ]

@@ -238,7 +238,7 @@ async def _open_tasks(
         where += f" AND (t.sort_at, t.id) > ({sql(after.at)}, {sql(after.id)})"
     found = await database.rows(
         f"SELECT {_TASK_COLUMNS}, {_CASE_COLUMNS} FROM task t JOIN case_file c ON c.id = t.case_id"
-        f" WHERE {where} ORDER BY t.sort_at, t.id LIMIT {int(first) + 1}",
+        f" WHERE {where} ORDER BY t.closed_at, t.sort_at, t.id LIMIT {int(first) + 1}",
         *sql.values,
     )
     shown = found[:first]

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from tortoise import Tortoise, connections
@@ -58,7 +58,7 @@ class Database:
             if step == "apply_done":
                 applied.append(name)
 
-        apps: dict[str, dict[str, object]] = {"zhangban": {"models": self._modules, "migrations": MIGRATIONS}}
+        apps = tortoise_config(self.url, modules=self._modules)["apps"]
         await MigrationExecutor(self.connection, apps).migrate(progress=note)
         return applied
 
@@ -132,7 +132,8 @@ def dialect_of(url: str) -> str:
     raise ValueError(f"unknown database scheme {scheme!r}: use sqlite:// or postgres://")
 
 
-def tortoise_config(url: str, *, modules: Iterable[str]) -> dict[str, object]:
+def tortoise_config(url: str, *, modules: Iterable[str]) -> dict[str, Any]:
+    """The configuration in tortoise's own shape."""
     dialect = dialect_of(url)
     if dialect == "postgres":
         url = "asyncpg://" + url.split("://", 1)[1]

@@ -7,9 +7,12 @@ them is compared with the files by the tests.
 """
 
 import argparse
+import asyncio
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -180,6 +183,31 @@ def generated() -> dict[str, str]:
     }
 
 
+async def fixtures() -> dict[str, str]:
+    """Path under clients/flutter_spec to content: the story of tests/contracts, told to a fresh office."""
+    from certs.authority import Authority
+    from certs.keyring import Keyring
+    from certs.settings import CertSettings
+    from kernel.clock import FakeClock
+    from kernel.db import Database
+    from tests.conftest import table_modules
+    from tests.contracts.flutter_spec_story import told
+    from tests.mobile_api.stage import Stage
+
+    with tempfile.TemporaryDirectory() as folder:
+        database = await Database.open(f"sqlite://{folder}/office.db", modules=table_modules())
+        try:
+            await database.create_schema()
+            clock = FakeClock(datetime(2026, 9, 18, 1, 0, tzinfo=UTC))
+            keyring = Keyring(Path(folder) / "pki", b"only for fixtures")
+            authority = Authority.open(keyring, CertSettings(), now=clock.now())
+            stage = Stage(database, clock, authority, Path(folder) / "files")
+            await stage.settle()
+            return {f"fixtures/{path}": content for path, content in (await told(stage)).items()}
+        finally:
+            await database.close()
+
+
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
@@ -192,7 +220,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the files; without it, only say what differs")
     arguments = parser.parse_args()
-    for path, content in generated().items():
+    made = generated() | asyncio.run(fixtures())
+    for file in sorted((SPEC / "fixtures").glob("*/*.json")):
+        if str(file.relative_to(SPEC)) not in made and arguments.write:
+            file.unlink()
+    for path, content in made.items():
         file = SPEC / path
         if file.exists() and file.read_text() == content:
             continue

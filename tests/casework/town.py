@@ -1,7 +1,7 @@
 """A small town for casework tests: one authority with three levels, a hall, a supervisory body, one item."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from casework import cases, catalogue, clocks, files, intake, permissions
 from casework.acts import (
@@ -26,7 +26,7 @@ from casework.acts import (
 from casework.calendars import builtin_calendar
 from casework.events import EVENTS
 from casework.rules import CaseworkRules
-from casework.working_days import Calendar
+from casework.working_days import CHINA, Calendar
 from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind, Assurance, Role
 from kernel.acts import Act, SignedBytes, SigningRequest, View
 from kernel.chance import Secrets
@@ -138,7 +138,7 @@ class Town:
     def at(self, when: str) -> None:
         """Moves the clock to local `YYYY-MM-DD[ HH:MM]`, 09:00 unless said."""
         moment = datetime.fromisoformat(when if " " in when else f"{when} 09:00")
-        self.clock.set(moment.replace(tzinfo=UTC) - (datetime(2026, 1, 1, 8) - datetime(2026, 1, 1)))
+        self.clock.set(moment.replace(tzinfo=CHINA))
 
     async def do(self, act: Act[View], actor: Actor = THE_CLOCK, *, key: str = "", proof=None) -> View | Refusal:
         self._keys += 1

@@ -1,0 +1,45 @@
+"""What a deployment decides about its messages, with the reason for each default."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from alerts.texts import MessageClass
+from casework.working_days import CHINA
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertRules:
+    #: The signature registered with the carriers; every text begins with it, in 【】.
+    signature: str
+    #: Whom to ring, in every answer that refuses.
+    service_phone: str
+    #: Where applicants collect what was granted.
+    hall_place: str = "政务大厅"
+    #: E-mail repeats what officers get by text, except codes. Off until a mail server is named.
+    mail: bool = False
+    #: Local time. Outside it the quiet classes wait for the morning; equal times switch it off.
+    quiet_from: time = time(21)
+    quiet_until: time = time(8)
+    #: Warnings and answers never wait; approval information may be wanted in the evening.
+    quiet_classes: frozenset[MessageClass] = frozenset({MessageClass.NOTICE})
+    #: A message nobody could deliver for this long is news no more.
+    valid_for: timedelta = timedelta(days=3)
+    #: Working days to appeal against a card (no law gives a number; the public measures say three).
+    appeal_working_days: int = 3
+
+    def send_after(self, now: datetime, message_class: MessageClass) -> datetime:
+        """`now`, or the end of the quiet hours."""
+        if message_class not in self.quiet_classes or self.quiet_from == self.quiet_until:
+            return now
+        local = now.astimezone(CHINA)
+        at = local.time()
+        over_midnight = self.quiet_from > self.quiet_until
+        is_quiet = (
+            at >= self.quiet_from or at < self.quiet_until
+            if over_midnight
+            else self.quiet_from <= at < self.quiet_until
+        )
+        if not is_quiet:
+            return now
+        day = local.date() + timedelta(days=1 if over_midnight and at >= self.quiet_from else 0)
+        return datetime.combine(day, self.quiet_until, CHINA).astimezone(now.tzinfo)

@@ -1,0 +1,112 @@
+"""The states of a message, the legal moves between them, and the one statement that makes moves, in batches.
+
+A move that is not in the table is not made: a late "sent" after "delivered" finds nothing to do.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+import msgspec
+from msgspec import Struct
+
+from kernel.db import Database, stored_instant
+
+#: Receipts come within seconds, or hours later when a phone was off; a code is worth minutes.
+CODE_WAIT = timedelta(minutes=2)
+#: A text whose outcome stays unknown this often goes to a person.
+MAX_ATTEMPTS = 5
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"  # claimed; nobody may touch it until the lease ends
+    SUBMITTED = "submitted"  # the carrier took every part; for mail the end
+    UNKNOWN = "unknown"  # a text with a code of which nobody knows whether the carrier took it
+    DELIVERED = "delivered"
+    FAILED = "failed"  # the carrier or the receipt said never
+    EXPIRED = "expired"
+    DEAD = "dead"  # given up after the last attempt: a person must look
+
+
+MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        State.QUEUED: frozenset({State.SENDING, State.EXPIRED}),
+        State.SENDING: frozenset(set(State) - {State.SENDING}),
+        State.UNKNOWN: frozenset({State.QUEUED, State.DELIVERED, State.FAILED, State.EXPIRED, State.DEAD}),
+        State.SUBMITTED: frozenset({State.DELIVERED, State.FAILED, State.EXPIRED}),
+        State.DELIVERED: frozenset(),
+        State.FAILED: frozenset(),
+        State.EXPIRED: frozenset(),
+        State.DEAD: frozenset(),
+    }
+)
+FINAL = frozenset(state for state, following in MOVES.items() if not following)
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    state: State
+    error: str = ""
+    send_after: datetime | None = None
+
+
+_LEGAL = ", ".join(f"'{state}>{after}'" for state, following in MOVES.items() for after in sorted(following))
+_FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
+
+
+async def move(database: Database, now: datetime, changes: Mapping[int, Change]) -> None:
+    """Makes every change that is legal from where its message stands; the others come too late and are ignored."""
+    if not changes:
+        return
+    rows = listed(database, 1, id="bigint", state="text", error="text", send_after="timestamptz")
+    instant = instant_at(database, 2)
+    await database.execute(
+        "UPDATE message SET state = r.state, error = r.error, send_after = COALESCE(r.send_after, message.send_after),"
+        f" submitted_at = CASE WHEN submitted_at IS NULL AND r.state IN ('submitted', 'delivered') THEN {instant}"
+        f" ELSE submitted_at END, finished_at = CASE WHEN r.state IN ({_FINAL}) THEN {instant} END"
+        f" FROM {rows} WHERE message.id = r.id AND message.state || '>' || r.state IN ({_LEGAL})",
+        as_json(
+            {
+                "id": message,
+                "state": change.state,
+                "error": change.error[:80],
+                "send_after": change.send_after and stored_instant(change.send_after),
+            }
+            for message, change in changes.items()
+        ),
+        now,
+    )
+
+
+def after_unknown(confirms: bool, attempts: int, now: datetime) -> Change:
+    if confirms:
+        return Change(state=State.UNKNOWN, error="outcome unknown", send_after=now + CODE_WAIT)
+    if attempts >= MAX_ATTEMPTS:
+        return Change(state=State.DEAD, error="outcome unknown")
+    return Change(state=State.QUEUED, error="outcome unknown", send_after=now)
+
+
+# ------------------------------------------------------------------------------------------------------ two dialects
+
+
+def as_json(rows: Iterable[Mapping[str, object]]) -> str:
+    return msgspec.json.encode(list(rows)).decode()
+
+
+def listed(database: Database, placeholder: int, **columns: str) -> str:
+    """A JSON parameter as the table `r`: one prepared statement serves a batch of any size."""
+    if database.dialect == "postgres":
+        shape = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        return f"json_to_recordset(CAST(${placeholder} AS json)) AS r({shape})"
+    taken = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+    return f"(SELECT {taken} FROM json_each(${placeholder})) AS r"
+
+
+def instant_at(database: Database, placeholder: int) -> str:
+    """An instant where PostgreSQL cannot tell the type from the column."""
+    return f"CAST(${placeholder} AS timestamptz)" if database.dialect == "postgres" else f"${placeholder}"
+
+
+def as_int(value: object) -> int:
+    return int(str(value))

@@ -1,0 +1,80 @@
+"""Tables of the message queue: messages, the parts that left, receipts that came before we knew their part."""
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+
+class Message(Model):
+    """One text or mail to one person. The legal moves of `state` are in outgoing.MOVES."""
+
+    id = fields.BigIntField(primary_key=True)
+    dedupe_key = fields.CharField(max_length=120, unique=True)
+    channel = fields.CharField(max_length=4)  # sms, mail
+    message_class = fields.CharField(max_length=8)  # item, notice, warning
+    priority = fields.SmallIntField()  # 0 goes first
+    template = fields.CharField(max_length=24)
+    template_version = fields.SmallIntField()
+    to_phone = fields.CharField(max_length=20, default="")
+    to_email = fields.CharField(max_length=120, default="")
+    subject = fields.CharField(max_length=60, default="")
+    body = fields.TextField()
+    #: "purpose|value|digits" of the code that is derived when the text leaves; empty: the body is complete.
+    secret = fields.CharField(max_length=80, default="")
+    confirms = fields.BooleanField(default=False)
+    parts = fields.SmallIntField(default=1)
+    state = fields.CharField(max_length=10)
+    case_number = fields.CharField(max_length=40, default="")
+    unit_code = fields.CharField(max_length=16, default="")
+    created_at = fields.DatetimeField()
+    send_after = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    attempts = fields.SmallIntField(default=0)
+    carrier = fields.CharField(max_length=20, default="")
+    claimed_until = fields.DatetimeField(null=True)
+    submitted_at = fields.DatetimeField(null=True)
+    finished_at = fields.DatetimeField(null=True)
+    error = fields.CharField(max_length=80, default="")
+
+    class Meta:
+        table = "message"
+        indexes = (
+            Index(fields=("state", "channel", "priority", "id"), name="idx_message_queue"),
+            Index(fields=("case_number",), name="idx_message_case"),
+        )
+
+
+class MessagePart(Model):
+    """A part whose submit_resp was recorded: it is never sent again."""
+
+    id = fields.BigIntField(primary_key=True)
+    message_id = fields.BigIntField(db_index=True)
+    seq = fields.SmallIntField()  # from 1
+    total = fields.SmallIntField()
+    carrier = fields.CharField(max_length=20)
+    sms_id = fields.CharField(max_length=64)
+    state = fields.CharField(max_length=10)  # submitted, delivered, failed, expired
+    error = fields.CharField(max_length=80, default="")
+    submitted_at = fields.DatetimeField()
+    done_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "message_part"
+        indexes = (Index(fields=("sms_id", "carrier"), name="idx_part_receipt"),)
+
+
+class WaitingReceipt(Model):
+    """A receipt that came before its submit_resp, or for a part whose answer was lost."""
+
+    id = fields.BigIntField(primary_key=True)
+    carrier = fields.CharField(max_length=20)
+    sms_id = fields.CharField(max_length=64)
+    also = fields.CharField(max_length=140, default="")  # other ways to write the id
+    phone = fields.CharField(max_length=20, default="")
+    state = fields.CharField(max_length=10)
+    error = fields.CharField(max_length=80, default="")
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "receipt"
+        indexes = (Index(fields=("sms_id", "carrier"), name="idx_receipt_part"),)

@@ -1,0 +1,366 @@
+"""The to-do page: 20 cases with their nested history, over GraphQL, against the same JSON written by hand.
+
+Both servers run under uvicorn in processes of their own, with ten connections to the same throw-away PostgreSQL, and
+take turns under the same load (keep-alive connections of this process). The handwritten one is Starlette, asyncpg and
+orjson: two statements, one dictionary, no login, no limits, no schema. Its octets are compared with ours first. The
+ratio is of requests per second, the better round of each; processor time per request, which a busy machine disturbs
+less, is printed beside it. PostGraphile is not part of the development requirements: its ratio is null.
+
+    python -m bench.todo [--quick]        # last line: {"handwritten_ratio": …, "postgraphile_ratio": null}
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import orjson
+import psutil
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from casework.calendars import builtin_calendar
+from casework.steps import DECISION_NAMES, step_name
+from casework.working_days import day_of
+from certs.acts import SessionView
+from kernel.actor import Actor, ActorKind, Assurance, Role
+from kernel.clock import FakeClock
+from kernel.refusals import Refusal
+from mobile_api.app import build_app
+from mobile_api.services import Limits, Services
+from server.settings import DatabaseSettings, Settings
+from server.wiring import open_system
+from tools.contract import operations
+from tools.postgres import Postgres
+
+NOW = datetime(2026, 9, 21, 2, 0, tzinfo=UTC)
+OFFICER = Actor(
+    kind=ActorKind.OFFICER,
+    id="OFF-0001",
+    roles=frozenset({Role.HANDLER}),
+    unit="ZJJ",
+    assurance=Assurance.SESSION,
+)
+OPEN_TASKS = 10_000
+CONNECTIONS = 16
+POOL = 10
+TODOS = next(each for each in operations() if each.name == "Todos")
+BODY = orjson.dumps({"query": TODOS.body, "operationName": "Todos", "variables": {}})
+
+
+@dataclass(frozen=True)
+class Speed:
+    per_second: float
+    cpu_ms: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="under 40 seconds")
+    parser.add_argument("--serve", choices=sorted(SERVERS), help=argparse.SUPPRESS)
+    parser.add_argument("--database", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(SERVERS[options.serve](options.database, options.port))
+        return
+    rounds, seconds = (3, 3.0) if options.quick else (5, 8.0)
+    with Postgres.start() as postgres:
+        asyncio.run(fill(postgres.url))
+        with serving("graphql", postgres.url) as ours, serving("handwritten", postgres.url) as theirs:
+            print(json.dumps(asyncio.run(compare(ours, theirs, rounds, seconds))))
+
+
+async def compare(ours: "Server", theirs: "Server", rounds: int, seconds: float) -> dict[str, float | None]:
+    answers = [await once(server) for server in (ours, theirs)]
+    if json.loads(answers[0]) != json.loads(answers[1]):
+        raise SystemExit("the two servers do not give the same JSON")
+    print(f"page: {len(answers[0])} octets, {OPEN_TASKS} open tasks, {CONNECTIONS} connections")
+    best: dict[str, Speed] = {}
+    for _ in range(rounds):
+        for server in (ours, theirs):
+            speed = await load(server, seconds)
+            print(f"{server.name:12} {speed.per_second:7.0f} requests/s   {speed.cpu_ms:5.2f} ms of processor each")
+            kept = best.get(server.name, speed)
+            best[server.name] = Speed(max(kept.per_second, speed.per_second), min(kept.cpu_ms, speed.cpu_ms))
+    graphql, handwritten = best["graphql"], best["handwritten"]
+    print(f"processor time: {handwritten.cpu_ms / graphql.cpu_ms:.2f} x handwritten")
+    return {
+        "handwritten_ratio": round(graphql.per_second / handwritten.per_second, 3),
+        "postgraphile_ratio": None,
+    }
+
+
+# -------------------------------------------------------------------------------------------------------- the load
+@dataclass(frozen=True)
+class Server:
+    name: str
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def request(self) -> bytes:
+        head = f"POST /graphql HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}"
+        return f"{head}\r\nAuthorization: Bearer bench\r\n\r\n".encode() + BODY
+
+
+async def load(server: Server, seconds: float) -> Speed:
+    """Every connection asks again as soon as it is answered."""
+    until = time.perf_counter() + seconds
+    before = psutil.Process(server.process.pid).cpu_times()
+    started = time.perf_counter()
+    counts = await asyncio.gather(*(_ask(server, until) for _ in range(CONNECTIONS)))
+    took, after = time.perf_counter() - started, psutil.Process(server.process.pid).cpu_times()
+    cpu = (after.user + after.system) - (before.user + before.system)
+    return Speed(per_second=sum(counts) / took, cpu_ms=1000 * cpu / sum(counts))
+
+
+async def _ask(server: Server, until: float) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    count, request = 0, server.request
+    while time.perf_counter() < until:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(f"{server.name} answered {head[:40]!r}")
+        await reader.readexactly(_length(head))
+        count += 1
+    writer.close()
+    return count
+
+
+async def once(server: Server) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(server.request)
+    answer = await reader.readexactly(_length(await reader.readuntil(b"\r\n\r\n")))
+    writer.close()
+    return answer
+
+
+def _length(head: bytes) -> int:
+    lower = head.lower()
+    start = lower.index(b"content-length:") + 15
+    return int(lower[start : lower.index(b"\r\n", start)])
+
+
+@contextmanager
+def serving(name: str, database: str) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "bench.todo", "--serve", name, "--database", database, "--port", str(port)]
+    process = subprocess.Popen(command)
+    try:
+        _await_listening(process, port)
+        yield Server(name, port, process)
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def _await_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            raise SystemExit("a server did not start")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit("a server did not start in 30 s")
+
+
+# --------------------------------------------------------------------------------------------------------- our door
+class _Known:
+    """Every token is the officer's: logging in is not what is measured."""
+
+    async def actor_of(self, token: str) -> Actor | Refusal:
+        return OFFICER
+
+    def token_for(self, session: SessionView) -> str:
+        raise NotImplementedError
+
+
+async def serve_graphql(database: str, port: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            data_dir=Path(folder), database=DatabaseSettings(url=f"{database}?minsize={POOL}&maxsize={POOL}")
+        )
+        clock = FakeClock(NOW)
+        often = "100000000/minute"
+        async with open_system(settings, clock=clock) as system:
+            services = Services(
+                database=system.database,
+                office=system.office,
+                clock=clock,
+                calendar=system.calendar,
+                authenticator=_Known(),
+                authority=system.authority,
+                secrets=system.secrets,
+                files=system.files,
+                limits=Limits(per_address=often, per_officer=often, anonymous_acts=often),
+            )
+            await _uvicorn(build_app(services), port)
+
+
+async def fill(database: str) -> None:
+    """Ten thousand open tasks of one officer; every case with eight signed opinions, of which the page shows three."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder), database=DatabaseSettings(url=database))
+        async with open_system(settings, clock=FakeClock(NOW)) as system:
+            del system
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "INSERT INTO case_file (number, status, revision, channel, item_code, item_version, item_name, stage_code,"
+        " secret, unit_code, applicant_name, applicant_id_number, applicant_phone, statutory_days, committed_days,"
+        " yellow_before_days, received_on, entered_at, supplement_asked, accepted_on, deemed_accepted, statutory_due,"
+        " committed_due, due_provisional, outcome, returns)"
+        " SELECT '2026' || lpad(n::text, 8, '0'), 'in_approval', 10, 'online', 'ZJ-XK-001', 1,"
+        " '建筑工程施工许可证核发', 'ZJ-XK-001-01', FALSE, 'ZJJ', '衡江建设有限公司' || n, '', '', 20, 20, 1,"
+        " $1, $2, FALSE, $1, FALSE, $1::date + 30, $1::date + (n % 20)::int, FALSE, '', 1"
+        f" FROM generate_series(1, {OPEN_TASKS}) n",
+        date(2026, 9, 18),
+        NOW - timedelta(days=3),
+    )
+    await connection.execute(
+        "INSERT INTO task (case_id, step, role, unit_code, opened_at, due_on, yellow_at, red_at, next_light_at, sort_at)"
+        " SELECT id, 'level:1', 'handler', 'ZJJ', entered_at, committed_due, committed_due - interval '32 hours',"
+        " committed_due + interval '16 hours', NULL, committed_due + interval '16 hours' FROM case_file"
+    )
+    await connection.execute(
+        "INSERT INTO case_step (case_id, seq, step, decision, opinion, officer, officer_name, role, signature, at)"
+        " SELECT id, s, CASE WHEN s = 1 THEN 'accept' ELSE 'level:2' END,"
+        " CASE WHEN s = 1 THEN 'accept' ELSE 'return' END, '经审查，材料齐全、符合法定形式，按程序报审。',"
+        " 'OFF-0002', '吴清和', CASE WHEN s = 1 THEN 'window_clerk' ELSE 'section_head' END,"
+        " 'SG' || lpad(s::text, 8, '0'), entered_at + s * interval '1 hour'"
+        " FROM case_file, generate_series(1, 8) s"
+    )
+    await connection.execute(
+        "INSERT INTO clock_entry (case_id, seq, entry, actor, at)"
+        ' SELECT id, 1, \'{"entry":"start","day":"2026-09-18"}\', \'officer:OFF-0029\', entered_at FROM case_file'
+    )
+    await connection.execute("ANALYZE")
+    await connection.close()
+
+
+# ------------------------------------------------------------------------------------------------ the same by hand
+_TASKS = (
+    "SELECT t.id, t.step, t.role, t.unit_code, t.opened_at, t.due_on, t.yellow_at, t.red_at, t.sort_at, c.id AS case_id,"
+    " c.number, c.status, c.revision, c.channel, c.item_code, c.item_name, c.stage_code, c.unit_code AS case_unit,"
+    " c.applicant_name, c.received_on, c.accepted_on, c.deemed_accepted, c.committed_due, c.statutory_due,"
+    " c.due_provisional, c.decided_at, c.outcome, c.closed_at, c.returns FROM task t JOIN case_file c ON c.id = t.case_id"
+    " WHERE t.closed_at IS NULL AND t.unit_code = $1 AND t.role = $2 AND (t.assignee IS NULL OR t.assignee = $3)"
+    " ORDER BY t.closed_at, t.sort_at, t.id LIMIT 21"
+)
+_STEPS = (
+    "SELECT * FROM (SELECT s.case_id, s.id, s.step, s.decision, s.opinion, s.officer_name, s.role, s.signature, s.at,"
+    " row_number() OVER (PARTITION BY s.case_id ORDER BY s.seq DESC) AS place FROM case_step s"
+    " WHERE s.case_id = ANY($1)) ranked WHERE place <= 3 ORDER BY case_id, place"
+)
+_DECISIONS = {str(decision): name for decision, name in DECISION_NAMES.items()}
+
+
+async def serve_handwritten(database: str, port: int) -> None:
+    pool = await asyncpg.create_pool(database, min_size=POOL, max_size=POOL)
+    calendar, today = builtin_calendar(), day_of(NOW)
+
+    async def todos(request: Request) -> Response:
+        orjson.loads(await request.body())
+        async with pool.acquire() as connection:
+            tasks = (await connection.fetch(_TASKS, OFFICER.unit, "handler", OFFICER.id))[:20]
+            rows = await connection.fetch(_STEPS, [task["case_id"] for task in tasks])
+        steps: dict[int, list[object]] = {task["case_id"]: [] for task in tasks}
+        for row in rows:
+            steps[row["case_id"]].append(_step(row))
+        nodes = [_node(task, steps[task["case_id"]], calendar, today) for task in tasks]
+        last = tasks[-1]
+        page = {"nodes": nodes, "endCursor": _cursor(last["sort_at"], last["id"]), "__typename": "TaskPage"}
+        return Response(orjson.dumps({"data": {"todos": page}}), media_type="application/json")
+
+    await _uvicorn(Starlette(routes=[Route("/graphql", todos, methods=["POST"])]), port)
+    await pool.close()
+
+
+def _node(task, steps, calendar, today) -> dict[str, object]:
+    light = "RED" if task["red_at"] <= NOW else "YELLOW" if task["yellow_at"] <= NOW else "GREEN"
+    return {
+        "id": str(task["id"]),
+        "step": task["step"],
+        "stepName": step_name(task["step"], task["role"]),
+        "role": task["role"].upper(),
+        "unit": task["unit_code"],
+        "openedAt": task["opened_at"],
+        "dueOn": task["due_on"],
+        "light": light,
+        "daysLeft": calendar.working_days_between(today, task["due_on"]),
+        "case": {
+            "number": task["number"],
+            "status": task["status"].upper(),
+            "revision": task["revision"],
+            "channel": task["channel"].upper(),
+            "itemCode": task["item_code"],
+            "itemName": task["item_name"],
+            "stage": task["stage_code"],
+            "unit": task["case_unit"],
+            "applicantName": task["applicant_name"],
+            "receivedOn": task["received_on"],
+            "acceptedOn": task["accepted_on"],
+            "deemedAccepted": task["deemed_accepted"],
+            "committedDue": task["committed_due"],
+            "statutoryDue": task["statutory_due"],
+            "dueProvisional": task["due_provisional"],
+            "decidedAt": task["decided_at"],
+            "outcome": task["outcome"] or None,
+            "closedAt": task["closed_at"],
+            "returns": task["returns"],
+            "recentSteps": steps,
+            "__typename": "CaseSummary",
+        },
+        "__typename": "Task",
+    }
+
+
+def _step(row) -> dict[str, object]:
+    return {
+        "id": str(row["id"]),
+        "step": row["step"],
+        "stepName": step_name(row["step"], row["role"]),
+        "decision": row["decision"].upper(),
+        "decisionName": _DECISIONS[row["decision"]],
+        "opinion": row["opinion"],
+        "officerName": row["officer_name"],
+        "evidence": row["signature"] or None,
+        "at": row["at"],
+        "__typename": "SignedStep",
+    }
+
+
+def _cursor(at: datetime, number: int) -> str:
+    from casework.queries import Place
+    from mobile_api.pages import cursor_of
+
+    return str(cursor_of(Place(at, number)))
+
+
+async def _uvicorn(app: Starlette, port: int) -> None:
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    await uvicorn.Server(config).serve()
+
+
+SERVERS = {"graphql": serve_graphql, "handwritten": serve_handwritten}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""`zhangban`: everything a person does at the command line of the server."""
+
+
+import typer
+
+from mobile_api.schema import sdl
+from server import cli_config, cli_replay, commands
+from server.demo.command import demo
+from server.serve import serve
+
+app = typer.Typer(
+    help="掌办：手机审批与电子监察 · Approval on the phone, held to its legal deadlines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(cli_config.app, name="config")
+app.add_typer(commands.clock_app, name="clock")
+app.add_typer(commands.log_app, name="log")
+app.add_typer(commands.county_app, name="county")
+app.add_typer(commands.enrolment_app, name="enrolment")
+app.command()(demo)
+app.command()(serve)
+app.command("replay")(cli_replay.command)
+
+
+@app.command()
+def schema() -> None:
+    """GraphQL 接口定义 · The schema as the phones' contract has it."""
+    typer.echo(sdl(), nl=False)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Opens the doors of one system: HTTP for phones, SMPP for texts, mail; and closes them in good order.
+
+A carrier of kind `simulator` brings its own simulated SMSC, on a loopback port the system chooses.
+"""
+
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from certs.revocation import newest_list_der
+from mobile_api.app import routes
+from mobile_api.authentication import CertificateSessions
+from mobile_api.services import Services
+from server.processes import Pace, Stop, deliver_events, http_door, keep_time, running, until_stopped
+from server.provisions import alert_rules, api_limits, casework_rules, inbox_rules
+from server.settings import SimulatorCarrier, SmppCarrier
+from server.wiring import System
+from sms.carriers import Carrier
+from sms.gateway import Gateway
+from sms.inbound import Inbox
+from sms.link import Target
+from sms.session import Terms
+from sms.simulator import Smsc
+from sms.smpp import SmppCarrier as SmppConnection
+from sms.vocabulary import BindTransceiver
+
+#: What the simulated carrier shows as our number; people answer to it.
+SIMULATED_ACCESS_NUMBER = "10690000"
+_SIMULATED_ACCOUNT = ("zhangban", "demo")
+
+
+@dataclass(kw_only=True)
+class Doors:
+    """What is open: the HTTP port, and the simulated SMSC by the name of its carrier."""
+
+    http_port: int
+    simulators: dict[str, Smsc] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) -> AsyncIterator[Doors]:
+    """Runs everything of `system` while the block runs: doors, gateway, courier and timer.
+
+    At the end HTTP stops first, then the loops, then the gateway finishes what is under way.
+    """
+    pace = pace or Pace()
+    settings = system.settings
+    async with AsyncExitStack() as stack:
+        simulators = {
+            carrier.name: await stack.enter_async_context(_simulated(system))
+            for carrier in settings.sms.carriers
+            if isinstance(carrier, SimulatorCarrier)
+        }
+        carriers = [_connection(carrier, simulators) for carrier in settings.sms.carriers]
+        await stack.enter_async_context(_gateway(system, carriers))
+        await stack.enter_async_context(
+            running(deliver_events(system, stop, pace), keep_time(system, stop, pace), stop=stop)
+        )
+        port = await stack.enter_async_context(
+            http_door(build_app(system), host=settings.http.host, port=settings.http.port)
+        )
+        yield Doors(http_port=port, simulators=simulators)
+
+
+def build_app(system: System) -> Starlette:
+    """The HTTP door of this process."""
+
+    async def revocation_list(request: Request) -> Response:
+        der = await newest_list_der(system.authority)
+        return Response(der or b"", status_code=200 if der else 404, media_type="application/pkix-crl")
+
+    services = Services(
+        database=system.database,
+        office=system.office,
+        clock=system.clock,
+        calendar=system.calendar,
+        authenticator=CertificateSessions.of(system.authority, system.clock),
+        authority=system.authority,
+        secrets=system.secrets,
+        files=system.files,
+        rules=casework_rules(system.settings),
+        limits=api_limits(system.settings),
+        demo=system.settings.demo,
+    )
+    return Starlette(routes=[*routes(services), Route("/pki/issuing.crl", revocation_list, methods=["GET"])])
+
+
+@asynccontextmanager
+async def _simulated(system: System) -> AsyncIterator[Smsc]:
+    system_id, password = _SIMULATED_ACCOUNT
+    async with Smsc({system_id: password}, clock=system.clock) as smsc:
+        yield smsc
+
+
+def _connection(carrier: SimulatorCarrier | SmppCarrier, simulators: dict[str, Smsc]) -> Carrier:
+    jitter = secrets.SystemRandom().random
+    if isinstance(carrier, SimulatorCarrier):
+        smsc = simulators[carrier.name]
+        system_id, password = _SIMULATED_ACCOUNT
+        return SmppConnection(
+            carrier.name,
+            Target(host=smsc.host, port=smsc.port),
+            BindTransceiver(system_id=system_id, password=password),
+            source=SIMULATED_ACCESS_NUMBER,
+            jitter=jitter,
+        )
+    return SmppConnection(
+        carrier.name,
+        Target(host=carrier.host, port=carrier.port, tls=ssl.create_default_context() if carrier.tls else None),
+        BindTransceiver(system_id=carrier.system_id, password=carrier.password.get_secret_value()),
+        source=carrier.source_address,
+        jitter=jitter,
+        terms=Terms(window=carrier.window),
+        parts_per_s=carrier.parts_per_second,
+    )
+
+
+@asynccontextmanager
+async def _gateway(system: System, carriers: Sequence[Carrier]) -> AsyncIterator[Gateway]:
+    inbox = Inbox(
+        system.office,
+        system.database,
+        system.clock,
+        system.secrets,
+        alert_rules=alert_rules(system.settings),
+        rules=inbox_rules(system.settings),
+    )
+    # SQLite serves one process only, so whatever lies claimed there is an orphan of the last run.
+    alone = system.database.dialect == "sqlite"
+    gateway = Gateway(system.database, system.clock, system.secrets, carriers=carriers, inbox=inbox, alone=alone)
+    stop = Stop()
+
+    async def run() -> bool:
+        await gateway.run()
+        return False
+
+    async with running(until_stopped(stop, "gateway", run, pause_s=1.0), stop=stop):
+        try:
+            yield gateway
+        finally:
+            stop()
+            await gateway.drain()

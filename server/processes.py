@@ -1,0 +1,166 @@
+"""What runs: the HTTP door, the courier of events, the timer, the gateway and the mailer, alone or all in one.
+
+Each is a loop that outlives its own failures: an unexpected exception is logged and the loop goes on after a pause
+(the one place where everything is caught). On SIGTERM or SIGINT intake stops first, then what is in flight is
+finished and recorded, then the database closes.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from casework.acts import DeemAccepted
+from certs.acts import PruneRequests, PublishRevocationList
+from kernel.actor import THE_CLOCK
+from kernel.acts import Act, Done
+from kernel.refusals import Refusal
+from server.wiring import System
+from supervision.acts import RemindUnconfirmed, TurnLights
+
+_log = structlog.get_logger(__name__)
+
+#: A pause after a failure, long enough not to hammer a database that is down.
+_AFTER_FAILURE_S = 1.0
+#: How long requests and texts in flight may take to finish after SIGTERM.
+_GRACE_S = 10.0
+
+
+@dataclass(kw_only=True)
+class Pace:
+    """How often the loops look; a demo looks oftener because its clock jumps."""
+
+    courier_s: float = 0.2
+    timer_s: float = 1.0
+
+
+@dataclass
+class Stop:
+    """Says when to stop, and lets a loop sleep no longer than until then."""
+
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __call__(self) -> None:
+        self.event.set()
+
+    @property
+    def said(self) -> bool:
+        return self.event.is_set()
+
+    async def sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.event.wait(), seconds)
+
+
+async def until_stopped(stop: Stop, name: str, turn: Callable[[], Awaitable[bool]], *, pause_s: float) -> None:
+    """Takes turns until told to stop. A turn that did something is followed by the next at once."""
+    while not stop.said:
+        try:
+            busy = await turn()
+        except Exception as fault:
+            _log.error("a loop failed and goes on", loop=name, kind=type(fault).__name__, fault=str(fault)[:200])
+            await stop.sleep(_AFTER_FAILURE_S)
+            continue
+        await stop.sleep(0 if busy else pause_s)
+
+
+async def deliver_events(system: System, stop: Stop, pace: Pace) -> None:
+    async def turn() -> bool:
+        return await system.courier.deliver(limit=100) > 0
+
+    await until_stopped(stop, "courier", turn, pause_s=pace.courier_s)
+
+
+#: The clock's own acts and how long each may rest: silence becomes acceptance and lights turn at once, the rest can
+#: wait. Measured on the office's clock, so that a demo that jumps a day performs a day's work.
+CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
+    (DeemAccepted(), timedelta(0)),
+    (TurnLights(), timedelta(0)),
+    (RemindUnconfirmed(), timedelta(minutes=1)),
+    (PublishRevocationList(), timedelta(minutes=1)),
+    (PruneRequests(), timedelta(hours=1)),
+)
+
+
+class Timer:
+    """Performs the clockwork's acts when they are due."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._rests_until: dict[str, datetime] = {}
+
+    async def tick(self) -> int:
+        """Performs once what is due now and returns how many rows it concerned."""
+        now, count = self._system.clock.now(), 0
+        for act, rest in CLOCKWORK:
+            name = type(act).__name__
+            if now < self._rests_until.get(name, now):
+                continue
+            outcome = await self._system.office.perform(act, THE_CLOCK, key=None)
+            if isinstance(outcome, Refusal):
+                _log.error("the clock was refused", act=name, code=outcome.code)
+            else:
+                count += outcome.count
+            self._rests_until[name] = now + rest
+        return count
+
+
+async def keep_time(system: System, stop: Stop, pace: Pace) -> None:
+    """The clock's own acts, as long as the process lives."""
+    timer = Timer(system)
+
+    async def turn() -> bool:
+        return await timer.tick() > 0
+
+    await until_stopped(stop, "timer", turn, pause_s=pace.timer_s)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: this process has its own, for more than HTTP."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def http_door(app: Starlette, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serves `app` while the block runs and yields the port, which the system chooses when `port` is 0."""
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=int(_GRACE_S)
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(), name="http")
+    try:
+        while not server.started:
+            if serving.done():
+                await serving  # says why: the port is taken, for instance
+                raise OSError(f"cannot listen on {host}:{port}")
+            await asyncio.sleep(0.01)
+        yield int(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def running(*loops: Awaitable[None], stop: Stop) -> AsyncIterator[None]:
+    """Runs `loops` beside the block; afterwards tells them to stop and waits for them."""
+    tasks = [asyncio.ensure_future(loop) for loop in loops]
+    try:
+        yield
+    finally:
+        stop()
+        await asyncio.gather(*tasks)
+
+
+def stop_on_signals(stop: Stop) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)

@@ -1,0 +1,66 @@
+"""Settings, as the packages below want them: each package has its own frozen value and knows no other."""
+
+from datetime import timedelta
+
+from alerts.settings import AlertRules
+from casework.rules import CaseworkRules
+from certs.settings import CertSettings
+from mobile_api.services import Limits
+from server.settings import Settings
+from sms.inbound import InboxRules
+from supervision.rules import SupervisionRules
+
+
+def casework_rules(settings: Settings) -> CaseworkRules:
+    return CaseworkRules(hall_unit=settings.casework.hall_unit)
+
+
+def cert_settings(settings: Settings) -> CertSettings:
+    public = settings.http.public_url
+    return CertSettings(
+        organisation=settings.certs.organisation,
+        audience=public,
+        crl_url=f"{public}/pki/issuing.crl",
+        token_life=timedelta(minutes=settings.certs.token_minutes),
+        two_persons=settings.certs.two_persons,
+    )
+
+
+def supervision_rules(settings: Settings) -> SupervisionRules:
+    chosen = settings.supervision
+    return SupervisionRules(
+        supervision_unit=chosen.supervision_unit,
+        code_validity=timedelta(hours=chosen.card_code_hours),
+        code_tries=chosen.card_code_tries,
+        remind_after=timedelta(hours=chosen.proposal_reminder_hours),
+    )
+
+
+def alert_rules(settings: Settings) -> AlertRules:
+    chosen = settings.alerts
+    return AlertRules(
+        signature=chosen.signature,
+        service_phone=chosen.service_phone,
+        hall_place=chosen.hall_place,
+        mail=settings.mail.enabled,
+        quiet_from=chosen.quiet_from,
+        quiet_until=chosen.quiet_until,
+        appeal_working_days=chosen.appeal_working_days,
+    )
+
+
+def api_limits(settings: Settings) -> Limits:
+    chosen = settings.api
+    return Limits(
+        depth=chosen.max_depth,
+        aliases=chosen.max_aliases,
+        tokens=chosen.max_tokens,
+        body_octets=chosen.max_body_octets,
+        per_officer=f"{chosen.requests_per_minute}/minute",
+        per_address=f"{chosen.requests_per_address}/minute",
+        anonymous_acts=f"{chosen.strangers_per_minute}/minute",
+    )
+
+
+def inbox_rules(settings: Settings) -> InboxRules:
+    return InboxRules(queries_per_day=settings.casework.queries_per_day)

@@ -1,0 +1,303 @@
+"""What a deployment chooses: read once at start from zhangban.toml and the environment, then frozen.
+
+This is the only module that looks at the environment. `ZHANGBAN_HTTP__PORT=8080` stands for `port` under `[http]`
+and wins over the file. The descriptions below are the comments of the file that `zhangban config init` writes, and
+the defaults are its values, so that neither can drift. A setting that changes what the law says does not exist
+here: statutory limits stand in the catalogue, holidays in the calendar.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from server.config_file import Problem, SettingsRefused, read_sections
+
+DEFAULT_FILE = Path("zhangban.toml")
+
+
+def _database_url(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("sqlite", "postgres") or not rest:
+        raise PydanticCustomError("url", "应为 sqlite://文件 或 postgres://… · must be sqlite://FILE or postgres://…")
+    return url
+
+
+def _http_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = parts.hostname and parts.port != 0 and parts.scheme in ("http", "https") and not url.endswith("/")
+    except ValueError:
+        sound = False
+    if not sound:
+        raise PydanticCustomError(
+            "url", "应为 http(s)://主机，末尾不带斜杠 · must be http(s)://HOST without a final slash"
+        )
+    return url
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+PhoneNumber = Annotated[str, Field(pattern=r"^\+?[0-9]{3,20}$")]
+UnitCode = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,16}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
+
+
+class Section(BaseModel):
+    """A table of the file. Unknown keys, wrong types and values out of range are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+    title: ClassVar[str] = ""
+
+
+class DatabaseSettings(Section):
+    title: ClassVar[str] = "数据库 · Where everything is kept"
+    url: DatabaseUrl = Field(
+        "sqlite://var/zhangban.db",
+        repr=False,  # a PostgreSQL URL holds a password
+        description="sqlite://文件（单进程）或 postgres://用户:口令@主机/库 · SQLite serves one process only",
+    )
+
+
+class HttpSettings(Section):
+    title: ClassVar[str] = "网络接口 · The door for phones and browsers"
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="监听地址，0.0.0.0 为全部 · Address to listen on; TLS ends before us"
+    )
+    port: int = Field(
+        8000, ge=0, le=65535, description="监听端口，0 由系统任选 · Port to listen on; 0 lets the system choose"
+    )
+    public_url: HttpUrl = Field(
+        "http://localhost:8000",
+        description="对外地址，写入证书和待签名内容 · What phones connect to; stands in certificates and signed bytes",
+    )
+
+
+class SecretSettings(Section):
+    title: ClassVar[str] = (
+        "密钥 · Secrets. Better as ZHANGBAN_SECRETS__HMAC_KEY and ZHANGBAN_SECRETS__CA_PASSPHRASE; "
+        "when neither is given, both are drawn at the first start and kept under data_dir/secrets, readable by us only"
+    )
+    hmac_key: SecretStr | None = Field(
+        None, min_length=16, description="摘要密钥，保护一次性码和查询密码 · Keys the digests of codes and passwords"
+    )
+    ca_passphrase: SecretStr | None = Field(
+        None, min_length=16, description="CA 私钥口令 · Unlocks the private keys of the demo CA and of the service"
+    )
+
+
+class CertSettings(Section):
+    title: ClassVar[str] = "数字证书 · Certificates"
+    organisation: str = Field(
+        "掌办演示 RA 管理中心", min_length=1, max_length=60, description="签发机构名称 · O= of every certificate"
+    )
+    two_persons: bool = Field(
+        True, description="发证须两名 RA 操作员（核验、批准） · One RA operator checks the identity, another approves"
+    )
+    token_minutes: int = Field(15, ge=1, le=60, description="登录令牌有效分钟数 · Life of a login")
+
+
+class SimulatorCarrier(Section):
+    kind: Literal["simulator"] = "simulator"
+    name: Name = "simulator"
+    weight: int = Field(100, ge=1, le=1000)
+
+
+class SmppCarrier(Section):
+    kind: Literal["smpp"]
+    name: Name
+    host: str = Field(min_length=1)
+    port: Port = 2775
+    system_id: str = Field(min_length=1, max_length=15)  # SMPP 3.4 §5.2.1, §5.2.2: with the final NUL 16 and 9
+    password: SecretStr = Field(max_length=8)
+    tls: bool = False
+    source_address: PhoneNumber
+    window: int = Field(10, ge=1, le=1000)
+    parts_per_second: int = Field(50, ge=1, le=10_000)
+    weight: int = Field(100, ge=1, le=1000)
+
+
+Carrier = Annotated[SimulatorCarrier | SmppCarrier, Field(discriminator="kind")]
+
+
+def _distinct(carriers: tuple[Carrier, ...]) -> tuple[Carrier, ...]:
+    if len({carrier.name for carrier in carriers}) < len(carriers):
+        raise PydanticCustomError("name", "两个通道同名 · two carriers have the same name")
+    return carriers
+
+
+class SmsSettings(Section):
+    title: ClassVar[str] = "短信通道 · Text messages"
+    carriers: Annotated[tuple[Carrier, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        (SimulatorCarrier(),),
+        description=(
+            "可多个，按权重分担；simulator 为本机模拟运营商 · Several share the load by weight. The simulator is a\n"
+            "carrier in this process; a real one is written so, the last five lines only when they differ:\n"
+            "[[sms.carriers]]\n"
+            'kind = "smpp"\n'
+            'name = "mobile"\n'
+            'host = "smsc.example"\n'
+            'system_id = "zhangban"\n'
+            'password = "…"\n'
+            'source_address = "10690000"  # 接入号\n'
+            "port = 2775\n"
+            "tls = false\n"
+            "window = 10\n"
+            "parts_per_second = 50\n"
+            "weight = 100"
+        ),
+    )
+
+
+class MailSettings(Section):
+    title: ClassVar[str] = "电子邮件 · Mail, beside text messages"
+    enabled: bool = Field(False, description="是否启用 · Whether alerts also go by mail")
+    host: str = Field("localhost", min_length=1, description="发信服务器 · SMTP server")
+    port: Port = Field(587, description="端口 · Port")
+    username: str = Field("", description="用户名，空为不登录 · User; empty for no login")
+    password: SecretStr = Field(SecretStr(""), description="口令 · Password; better as ZHANGBAN_MAIL__PASSWORD")
+    start_tls: bool = Field(True, description="先升级为 TLS · Upgrade to TLS before anything is said")
+    sender: str = Field(
+        "zhangban@localhost", pattern=r"^[^@\s]+@[^@\s]+$", description="发件地址 · Address of the sender"
+    )
+
+
+class SupervisionSettings(Section):
+    title: ClassVar[str] = "监察 · Cards and their confirmation by text message"
+    supervision_unit: UnitCode = Field(
+        "JCZX", description="监察单位代码 · Unit that issues orders and cards under its seal"
+    )
+    card_code_hours: int = Field(24, ge=1, le=168, description="发牌确认码有效小时数 · Life of a confirmation code")
+    card_code_tries: int = Field(3, ge=1, le=5, description="输错几次锁定 · Wrong tries before the code is locked")
+    proposal_reminder_hours: int = Field(
+        4, ge=1, le=168, description="发牌建议几小时未确认即提醒 · Hours before an unconfirmed card is called to mind"
+    )
+
+
+class CaseworkSettings(Section):
+    title: ClassVar[str] = "办理 · Cases"
+    hall_unit: UnitCode = Field("ZWZX", description="大厅单位代码 · Unit whose window accepts and delivers for all")
+    queries_per_day: int = Field(
+        10, ge=1, le=1000, description="每个号码每天可短信查询几次 · Progress queries per phone number and day"
+    )
+
+
+class AlertSettings(Section):
+    title: ClassVar[str] = "提醒 · Alerts"
+    signature: str = Field(
+        "衡江政务服务",
+        pattern=r"^[^【】\s]{0,11}[^【】\s0-9][^【】\s]{0,11}$",  # carriers refuse a signature of digits alone
+        max_length=12,
+        description="短信签名，不带【】，须已在运营商备案 · Registered signature that begins every text, without 【】",
+    )
+    service_phone: PhoneNumber = Field("07348123456", description="服务电话 · The number people may ring")
+    hall_place: str = Field(
+        "政务大厅", min_length=1, max_length=20, description="取件地点 · Where results are collected"
+    )
+    appeal_working_days: int = Field(
+        3, ge=1, le=30, description="可申诉的工作日数 · Working days to appeal against a card"
+    )
+    quiet_from: time = Field(time(21), description="通知类短信从几点起不发 · Notices wait from this hour, local time …")
+    quiet_until: time = Field(time(8), description="……到几点 · … until this; warnings and replies do not wait")
+
+
+class ApiSettings(Section):
+    title: ClassVar[str] = "接口限制 · Limits of the GraphQL door; a request beyond them is refused unread"
+    max_depth: int = Field(12, ge=9, le=14, description="查询最大深度 · Depth of a query")
+    max_aliases: int = Field(15, ge=1, le=100, description="别名数 · Aliases in a query")
+    max_tokens: int = Field(2000, ge=100, le=10_000, description="词元数 · Tokens of a query")
+    max_body_octets: int = Field(262_144, ge=4096, le=16_777_216, description="请求体字节数 · Octets of a request")
+    requests_per_minute: int = Field(300, ge=1, le=100_000, description="每个登录每分钟请求数 · Requests per login")
+    requests_per_address: int = Field(
+        600, ge=1, le=100_000, description="每个地址每分钟请求数 · Requests per address: a hall may share one"
+    )
+    strangers_per_minute: int = Field(
+        30, ge=1, le=100_000, description="未登录者每个地址每分钟办事数 · Acts per address without a login"
+    )
+
+
+class Settings(Section):
+    title: ClassVar[str] = "掌办配置 · Settings of Zhangban"
+    demo: bool = Field(
+        False, description="演示模式：可拨时钟、GraphiQL · Demo mode: movable clock, GraphiQL; never in use"
+    )
+    data_dir: Path = Field(Path("var"), description="数据目录 · Folder for the database, keys and documents")
+    database: DatabaseSettings = DatabaseSettings()
+    http: HttpSettings = HttpSettings()
+    secrets: SecretSettings = SecretSettings()
+    certs: CertSettings = CertSettings()
+    sms: SmsSettings = SmsSettings()
+    mail: MailSettings = MailSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
+    casework: CaseworkSettings = CaseworkSettings()
+    alerts: AlertSettings = AlertSettings()
+    api: ApiSettings = ApiSettings()
+
+
+def load(path: Path | None = None) -> Settings:
+    """The settings of this process: `path`, or zhangban.toml where there is one, or the defaults; then the environment.
+
+    Raises SettingsRefused naming every wrong line and variable at once.
+    """
+    chosen = path if path is not None else DEFAULT_FILE if DEFAULT_FILE.exists() else None
+    return read(_content(chosen) if chosen is not None else b"", os.environ)
+
+
+def read(content: bytes, environment: Mapping[str, str]) -> Settings:
+    """`content` is the TOML file as it lies on the disk. Raises SettingsRefused."""
+    return read_sections(Settings, content, environment)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise SettingsRefused([Problem(str(path), f"无法读取（{reason}）", f"cannot be read ({reason})")]) from None
+
+
+# ------------------------------------------------------------------------------------------------------- secrets
+@dataclass(frozen=True)
+class KeyMaterial:
+    """What must never be shown. Drawn once, then the same at every start."""
+
+    hmac_key: bytes = field(repr=False)
+    ca_passphrase: bytes = field(repr=False)
+
+
+def key_material(settings: Settings) -> KeyMaterial:
+    """The given secrets, or those of data_dir/secrets, drawn there at the first start (mode 0600).
+
+    Raises SettingsRefused when a kept secret can be read by others.
+    """
+    folder = settings.data_dir / "secrets"
+    given = settings.secrets
+    return KeyMaterial(
+        hmac_key=_revealed(given.hmac_key) or _kept(folder / "hmac-key"),
+        ca_passphrase=_revealed(given.ca_passphrase) or _kept(folder / "ca-passphrase"),
+    )
+
+
+def _revealed(secret: SecretStr | None) -> bytes:
+    return secret.get_secret_value().encode() if secret is not None else b""
+
+
+def _kept(path: Path) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        # Exclusive: of two processes started at once, one draws and the other reads.
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    except FileExistsError:
+        pass
+    if path.stat().st_mode & 0o077:
+        raise SettingsRefused([Problem(str(path), "他人可读，请 chmod 600", "can be read by others; chmod 600 it")])
+    return path.read_bytes()

@@ -1,0 +1,116 @@
+"""Puts the office together, once per process, from settings: nothing below this package knows the others.
+
+`System` is what every process, command and door is given. Whoever opens one closes it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from alerts.policy import consumer as alerts_consumer
+from alerts.settings import AlertRules
+from casework import events as case_events
+from casework.acts import FillCalendar
+from casework.calendars import calendar_from_rows
+from casework.rules import CaseworkRules
+from casework.tables import CalendarDay
+from casework.working_days import Calendar
+from certs import events as cert_events
+from certs.authority import Authority
+from certs.keyring import Keyring
+from certs.notary import CertNotary
+from kernel import directory
+from kernel.actor import THE_OPERATOR
+from kernel.chance import Secrets
+from kernel.clock import Clock, SystemClock
+from kernel.db import Database
+from kernel.events import Event, EventCodec
+from kernel.office import Office
+from kernel.outbox import Consumer, Courier, Outbox
+from kernel.work import Desk
+from server.acts import RULES
+from server.provisions import alert_rules, casework_rules, cert_settings, supervision_rules
+from server.settings import Settings, key_material
+from supervision import events as supervision_events
+from supervision.findings import consumer as findings_consumer
+from supervision.rules import SupervisionRules
+
+TABLES = tuple(
+    f"{package}.tables" for package in ("kernel", "casework", "certs", "supervision", "hall", "alerts", "sms")
+)
+EVENTS: tuple[type[Event], ...] = (
+    *directory.EVENTS,
+    *case_events.EVENTS,
+    *cert_events.EVENTS,
+    *supervision_events.EVENTS,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    settings: Settings
+    clock: Clock
+    database: Database
+    desk: Desk
+    office: Office
+    courier: Courier
+    codec: EventCodec
+    calendar: Calendar
+    secrets: Secrets
+    authority: Authority
+
+    @property
+    def files(self) -> Path:
+        """Where uploaded files are kept, by their SHA-256."""
+        return self.settings.data_dir / "files"
+
+
+@asynccontextmanager
+async def open_system(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[System]:
+    """Opens the database (migrated to the newest version), the CA and the office of these settings."""
+    clock = clock or SystemClock()
+    database = await Database.open(settings.database.url, modules=TABLES)
+    try:
+        await database.migrate()
+        yield await _assemble(settings, clock, database)
+    finally:
+        await database.close()
+
+
+async def _assemble(settings: Settings, clock: Clock, database: Database) -> System:
+    keys = key_material(settings)
+    secrets = Secrets(keys.hmac_key)
+    authority = Authority.open(
+        Keyring(settings.data_dir / "pki", keys.ca_passphrase), cert_settings(settings), now=clock.now()
+    )
+    consumers: Sequence[Consumer] = (findings_consumer(), alerts_consumer())
+    codec = EventCodec(EVENTS)
+    outbox = Outbox(database, codec, consumers)
+    provisions: dict[type, object] = {
+        Authority: authority,
+        CaseworkRules: casework_rules(settings),
+        SupervisionRules: supervision_rules(settings),
+        AlertRules: alert_rules(settings),
+    }
+    desk = Desk(database=database, clock=clock, notary=CertNotary(), secrets=secrets, provisions=provisions)
+    office = Office(desk, outbox=outbox, rules=RULES)
+    provisions[Calendar] = calendar = await _calendar(office)
+    return System(
+        settings=settings,
+        clock=clock,
+        database=database,
+        desk=desk,
+        office=office,
+        courier=Courier(desk, outbox=outbox, codec=codec, consumers=consumers),
+        codec=codec,
+        calendar=calendar,
+        secrets=secrets,
+        authority=authority,
+    )
+
+
+async def _calendar(office: Office) -> Calendar:
+    """The working-day calendar as the table has it; a new installation gets the built-in years first."""
+    await office.perform(FillCalendar(), THE_OPERATOR, key=None)
+    return calendar_from_rows(await CalendarDay.all().order_by("day").values())

@@ -1,0 +1,50 @@
+"""Tables of the text door: every part as it came, and the whole texts made of them."""
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+
+class InboundPdu(Model):
+    """One deliver_sm from a person, stored before it was acknowledged. `frame` is kept as evidence."""
+
+    id = fields.BigIntField(primary_key=True)
+    carrier = fields.CharField(max_length=20)
+    sender = fields.CharField(max_length=32)
+    receiver = fields.CharField(max_length=32)
+    data_coding = fields.SmallIntField()
+    octets = fields.BinaryField()
+    frame = fields.BinaryField()
+    concat = fields.CharField(max_length=8, default="")  # udh8, udh16, sar; empty: a whole text
+    reference = fields.IntField(default=0)
+    total = fields.SmallIntField(default=1)
+    number = fields.SmallIntField(default=1)
+    #: Of the frame without its sequence number, and of the gateway's run: a carrier repeats what was not acknowledged.
+    digest = fields.CharField(max_length=64, db_index=True)
+    run = fields.CharField(max_length=40)
+    received_at = fields.DatetimeField()
+    message_id = fields.BigIntField(null=True, db_index=True)
+
+    class Meta:
+        table = "inbound_pdu"
+        indexes = (Index(fields=("sender", "reference", "message_id"), name="idx_inbound_join"),)
+
+
+class InboundMessage(Model):
+    """A whole text and what became of it. `outcome`: a view's tag, a refusal's code, HELP or SILENCE."""
+
+    id = fields.BigIntField(primary_key=True)
+    carrier = fields.CharField(max_length=20)
+    sender = fields.CharField(max_length=32)  # national number
+    receiver = fields.CharField(max_length=32)
+    text = fields.TextField()
+    is_complete = fields.BooleanField(default=True)
+    received_at = fields.DatetimeField()
+    tries = fields.SmallIntField(default=0)
+    handled_at = fields.DatetimeField(null=True, db_index=True)
+    command = fields.CharField(max_length=4, default="")
+    outcome = fields.CharField(max_length=40, default="")
+
+    class Meta:
+        table = "inbound_message"
+        indexes = (Index(fields=("sender", "received_at"), name="idx_inbound_sender"),)

@@ -1,0 +1,48 @@
+"""A task's lights: pure, comparisons of the instants its clock gave it with now. Nothing is stored to be green.
+
+A light belongs to the instant at which it turns, not to the moment somebody looked: a task first seen after both
+instants gets both lights, and a task that was closed late keeps the light it earned before it was closed.
+Source: 临近办理时限亮黄灯, 超过办理时限亮红灯; a step done at the very instant of a limit is in time.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from casework.time_limits import Light
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """A light turns `colour` at `at`."""
+
+    colour: Light
+    at: datetime
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The instants of one task; `next_light_at` is the first turn that was not announced yet."""
+
+    yellow_at: datetime | None
+    red_at: datetime | None
+    next_light_at: datetime | None = None
+    closed_at: datetime | None = None
+
+
+def light_of(limits: Limits, now: datetime) -> Light:
+    """The colour to show at `now`."""
+    if limits.closed_at is not None:
+        return Light.OUT
+    if limits.red_at is not None and now >= limits.red_at:
+        return Light.RED
+    return Light.YELLOW if limits.yellow_at is not None and now >= limits.yellow_at else Light.GREEN
+
+
+def due_turns(limits: Limits, now: datetime) -> tuple[Turn, ...]:
+    """The unannounced turns up to `now`, in the order in which they turned."""
+    if limits.next_light_at is None:
+        return ()
+    return tuple(
+        Turn(colour, at)
+        for colour, at in ((Light.YELLOW, limits.yellow_at), (Light.RED, limits.red_at))
+        if at is not None and limits.next_light_at <= at <= now and (limits.closed_at is None or at < limits.closed_at)
+    )

@@ -1,0 +1,75 @@
+"""Why supervision says no. What a text is told reveals nothing about cards or codes of other people."""
+
+from kernel.refusals import Refusal
+
+
+class UnknownCard(Refusal):
+    code = "UNKNOWN_CARD"
+    zh = "未找到该牌。"
+    en = "There is no card {card}."
+
+
+class CardAlreadyDecided(Refusal):
+    code = "CARD_ALREADY_DECIDED"
+    zh = "该牌已经处理，不能再作出不同的决定。"
+    en = "Card {card} was decided before: {state}."
+
+
+class ProposerMayNotDecide(Refusal):
+    code = "PROPOSER_MAY_NOT_DECIDE"
+    zh = "提出发牌的人不得自己确认。"
+    en = "Who proposed a card may not decide about it."
+
+
+class CardNotServed(Refusal):
+    code = "CARD_NOT_SERVED"
+    zh = "该牌尚未生效送达，无需签收。"
+    en = "Card {card} has no effect yet: nothing to acknowledge."
+
+
+class FactsMissing(Refusal):
+    code = "CARD_FACTS_MISSING"
+    zh = "以“其他”情形发牌须写明事实。"
+    en = "A card on the ground 'other' must say what happened."
+
+
+class CardExists(Refusal):
+    code = "CARD_EXISTS"
+    zh = "同一办件同一情形已有一张牌，一事不二罚。"
+    en = "One fact, one card: {card} stands for this case and ground."
+
+
+class NotTheRegisteredNumber(Refusal):
+    code = "NOT_THE_REGISTERED_NUMBER"
+    zh = "本号码没有待回复的事项，请使用登记的手机号码。"
+    en = "Nothing waits for an answer from this number."
+
+
+class CodeWrong(Refusal):
+    code = "CODE_WRONG"
+    zh = "回复码不正确，还可再试{left}次。"
+    en = "The code is wrong; {left} tries are left."
+
+
+class CodeLocked(Refusal):
+    code = "CODE_LOCKED"
+    zh = "回复码因多次输错已锁定，请登录移动审批处理。"
+    en = "The codes of this number are locked after too many wrong tries."
+
+
+class CodeExpired(Refusal):
+    code = "CODE_EXPIRED"
+    zh = "回复码已过有效期，请登录移动审批处理或等候新的回复码。"
+    en = "The code has expired."
+
+
+class CodeUsed(Refusal):
+    code = "CODE_USED"
+    zh = "该回复码已使用过，不能重复使用。"
+    en = "The code was used before."
+
+
+class ObjectInTheApp(Refusal):
+    code = "OBJECT_IN_THE_APP"
+    zh = "该回复码仅用于签收；有异议请登录系统申诉。"
+    en = "This code only acknowledges a card; object to it in the app."

@@ -1,0 +1,241 @@
+"""Who is told what when something happens: the real office, the real events, what stands in the queue."""
+
+from datetime import timedelta
+
+import pytest
+
+from alerts.policy import POLICY
+from alerts.texts import MASK, TEMPLATES, MessageClass
+from casework.acts import Channel, Decision, DeemAccepted, ExtendClock, StopClock, StopGround
+from kernel.actor import THE_CLOCK
+from supervision.acts import ConfirmCard
+from tests.alerts.county import ALERT_RULES, APPLICANT, LEADER_PHONE, County, phone_of
+from tests.casework.town import person
+
+
+async def test_filing_tells_the_applicant_number_and_password_and_the_clerks_their_turn(county):
+    filed = await county.file()
+    await county.tell()
+    [(phone, body)] = await county.texts("T09")
+    assert phone == APPLICANT
+    assert body.startswith("【衡江政务服务】您申请的“建筑工程施工许可证核发”已接件")
+    assert body.count(filed.number) == 2
+    assert MASK * 6 in body
+    assert filed.query_password not in body
+    [(phone, body)] = await county.texts("T01")
+    assert phone == phone_of("CLERK")
+    assert "您有1件待办" in body
+    assert "剩5个工作日" in body
+
+
+async def test_the_password_that_leaves_is_the_one_that_was_shown(county, queue):
+    filed = await county.file()
+    await county.tell()
+    words = [each.words(county.secrets) for each in await queue.claim()]
+    assert any(f"查询密码{filed.query_password}。" in each for each in words)
+
+
+async def test_an_event_delivered_twice_is_told_once(county):
+    await county.file()
+    await county.tell()
+    before = await county.texts()
+    await county.database.execute(
+        "INSERT INTO outbox (event_id, consumer, due_at, attempts, last_error, parked)"
+        " SELECT id, 'alerts', at, 0, '', FALSE FROM event"
+    )
+    await county.tell()
+    assert await county.texts() == before
+
+
+async def test_acceptance_tells_the_promise(county):
+    number = await county.accepted()
+    await county.tell()
+    [(phone, body)] = await county.texts("T11")
+    assert phone == APPLICANT
+    assert f"受理号{number}，承诺20个工作日办结（10月22日前" in body
+    assert phone_of("HANDLER") in [phone for phone, body in await county.texts("T01") if "承办" in body]
+
+
+async def test_silence_is_told_to_the_applicant_and_to_those_who_must_now_handle_the_case(county):
+    await county.file()
+    county.clock.advance(timedelta(days=9))
+    await county.do(DeemAccepted(), THE_CLOCK)
+    await county.tell()
+    told = {phone for phone, _ in await county.texts("T17")}
+    assert {APPLICANT, phone_of("HANDLER"), phone_of("HEAD")} <= told
+    assert await county.texts("T11") == []
+
+
+async def test_a_refused_acceptance_names_document_and_remedies(county):
+    filed = await county.file()
+    await county.decide("CLERK", filed.number, "accept", Decision.REFUSE_ACCEPTANCE, "不属于本机关职权范围。")
+    await county.tell()
+    [(phone, body)] = await county.texts("T12")
+    assert phone == APPLICANT
+    assert "不予受理，理由见《不予受理通知书》" in body
+    assert "行政复议" in body
+
+
+async def test_a_supplement_notice_counts_what_is_missing_and_hides_the_applicants_name(county):
+    filed = await county.file(applicant_name="欧阳振华")
+    missing = ("欧阳振华的身份证明", "施工图审查合格书")
+    await county.decide("CLERK", filed.number, "accept", Decision.ASK_SUPPLEMENT, "材料不齐全。", items=missing)
+    await county.tell()
+    [(_, body)] = await county.texts("T10")
+    assert "需补正2项：＊＊的身份证明；施工图审查合格书" in body
+
+
+async def test_special_procedure_and_extension_are_told_with_the_new_day(county):
+    number = await county.accepted()
+    await county.do(
+        StopClock(case=number, revision=2, ground=StopGround.EXPERT_REVIEW, told_days=5, reason="组织评审"),
+        person("HANDLER"),
+    )
+    await county.do(
+        ExtendClock(case=number, revision=3, days=10, reason="案情复杂"),
+        person("CHIEF"),
+    )
+    await county.tell()
+    [(_, stopped)] = await county.texts("T13")
+    assert "依法需专家评审，约5个工作日" in stopped
+    [(_, longer)] = await county.texts("T14")
+    assert "批准延长10个工作日，理由：案情复杂。新办结日11月12日" in longer
+
+
+async def test_a_granted_case_is_told_with_place_and_day_when_it_is_complete(county):
+    number = await county.granted()
+    await county.decide("HANDLER", number, "complete", Decision.COMPLETE, "办结。")
+    await county.tell()
+    [(phone, body)] = await county.texts("T15")
+    assert phone == APPLICANT
+    assert "已办结：准予许可" in body
+    assert "衡江市政务大厅一楼" in body
+
+
+# ------------------------------------------------------------------------------------------------------------ lights
+
+
+@pytest.mark.feature("SMS-04")
+async def test_a_yellow_light_is_texted_once_to_the_holders_and_the_section_head(county):
+    number = await county.accepted()
+    county.at("2026-10-21 00:00")
+    await county.turn_lights()
+    await county.turn_lights()
+    told = await county.texts("T02")
+    assert sorted(phone for phone, _ in told) == sorted(phone_of(id) for id in ("HANDLER", "HANDLER2", "BOTH", "HEAD"))
+    body = told[0][1]
+    assert f"时限预警（黄灯）：{number}“建筑工程施工许可证核发”将于10月22日到期，剩1个工作日，现处承办" in body
+    # The case moves up a level while the light is yellow: no second text.
+    await county.decide("HANDLER", number, "level:1", Decision.AGREE)
+    await county.turn_lights()
+    assert await county.texts("T02") == told
+
+
+@pytest.mark.feature("SMS-05")
+async def test_a_red_light_is_texted_to_handler_section_head_and_unit_leader_with_the_orders_number(county):
+    number = await county.accepted()
+    await county.decide("HANDLER", number, "level:1", Decision.AGREE)
+    county.at("2026-10-23 00:00")
+    await county.turn_lights()
+    told = await county.texts("T03")
+    assert {phone_of("HANDLER"), phone_of("HEAD"), phone_of("CHIEF")} <= {phone for phone, _ in told}
+    assert len(told) == len({phone for phone, _ in told})
+    [order] = await county.database.rows("SELECT number FROM supervision_order")
+    for _, body in told:
+        assert "超期督办（红灯）" in body
+        assert f"督办单{order['number']}" in body
+
+
+# ------------------------------------------------------------------------------------------------------------- cards
+
+
+async def overdue(county: County) -> None:
+    await county.accepted()
+    county.at("2026-10-23 00:00")
+    await county.turn_lights()
+
+
+async def test_a_proposed_card_asks_each_leader_with_a_code_of_their_own(county, queue):
+    await overdue(county)
+    [(phone, body)] = await county.texts("T05")
+    assert phone == LEADER_PHONE
+    assert "拟对衡住建发黄牌" in body
+    assert "超过承诺时限未办结" in body
+    assert MASK * 5 in body
+    [message] = [each for each in await queue.claim() if each.confirms]
+    words = message.words(county.secrets)
+    assert MASK not in words
+    assert (await county.database.rows("SELECT expires_at FROM message WHERE template = 'T05_CARD_CONFIRM'")) == (
+        await county.database.rows("SELECT expires_at FROM reply_code")
+    )
+
+
+async def test_a_confirmed_card_is_served_to_the_units_leader_with_a_code_to_acknowledge(county, queue):
+    await overdue(county)
+    [row] = await county.database.rows("SELECT id, nonce FROM reply_code")
+    code = county.secrets.derived_code("card-reply", f"{row['id']}:{row['nonce']}", 5)
+    assert code in next(each for each in await queue.claim() if each.confirms).words(county.secrets)
+    await county.answer_by_text(ConfirmCard(code=code), "JCLEADER", LEADER_PHONE)
+    await county.tell()
+    [(phone, body)] = await county.texts("T06")
+    assert phone == phone_of("CHIEF")
+    assert "被发黄牌" in body
+    assert "签收回复1" in body
+    assert "有异议请于10月28日前" in body
+
+
+async def test_a_reminder_asks_again(county):
+    await overdue(county)
+    county.at("2026-10-26 14:00")
+    await county.remind()
+    assert len(await county.texts("T05")) == 2
+
+
+# ------------------------------------------------------------------------------------------------- what is not said
+
+
+async def test_a_secret_case_is_never_put_into_a_text(county):
+    filed = await county.file()
+    await county.database.execute("UPDATE case_file SET secret = TRUE WHERE number = $1", filed.number)
+    await county.tell()
+    assert await county.texts() == []
+
+
+async def test_nobody_is_told_when_there_is_no_phone(county):
+    await county.file(channel=Channel.WINDOW)
+    await county.database.execute("UPDATE case_file SET applicant_phone = ''")
+    await county.tell()
+    assert await county.texts("T09") == []
+
+
+@pytest.mark.feature("SMS-15")
+async def test_a_notice_of_the_night_waits_for_eight_o_clock_and_a_warning_does_not(county, queue):
+    await county.accepted()
+    county.at("2026-10-20 22:30")
+    await county.file()
+    await county.tell()
+    county.at("2026-10-21 00:00")
+    await county.turn_lights()
+    since = county.clock.now() - timedelta(hours=3)
+    await queue.claim()
+    rows = await county.database.rows("SELECT template, state FROM message WHERE created_at > $1", since)
+    states = {str(row["template"])[:3]: row["state"] for row in rows}
+    assert states["T01"] == "queued"
+    assert states["T02"] == "sending"
+    county.at("2026-10-21 08:00")
+    assert "待办提醒" in str([each.body for each in await queue.claim()])
+
+
+def test_the_policy_names_only_known_templates_and_every_statutory_notice_has_a_line():
+    named = {line.template for line in POLICY}
+    assert named <= set(TEMPLATES)
+    assert {"T02", "T03", "T05", "T06", "T09", "T10", "T11", "T12", "T13", "T14", "T15", "T17"} <= named
+
+
+def test_quiet_hours_end_on_the_right_morning(clock):
+    clock.advance(timedelta(hours=13, minutes=30))  # 22:30 in Shanghai
+    morning = ALERT_RULES.send_after(clock.now(), MessageClass.NOTICE)
+    assert morning - clock.now() == timedelta(hours=9, minutes=30)
+    clock.advance(timedelta(hours=3))  # 01:30
+    assert ALERT_RULES.send_after(clock.now(), MessageClass.NOTICE) == morning
+    assert ALERT_RULES.send_after(clock.now(), MessageClass.WARNING) == clock.now()

@@ -1,0 +1,84 @@
+import pytest
+
+from certs.encodings import b64u, spki_of
+from kernel.actor import Role
+from tests.mobile_api.stage import CHIEF, HANDLER, RA, RA2, Phone, Stage
+
+
+async def requested(stage: Stage) -> tuple[Phone, dict]:
+    phone = Phone(stage, HANDLER)
+    opened = await stage.get(
+        "RequestEnrolment",
+        idempotencyKey="enrol-my-phone",
+        officer=HANDLER,
+        device="手机",
+        publicKey=b64u(spki_of(phone.key.public_key())),
+    )
+    await stage.get(
+        "SubmitCsr",
+        idempotencyKey="prove-my-key",
+        enrolment=opened["enrolment"],
+        signature=phone.sign(opened["toSign"]),
+    )
+    return phone, opened
+
+
+async def test_two_ra_operators_give_a_phone_its_certificate_and_it_logs_in(stage: Stage) -> None:
+    phone, opened = await requested(stage)
+    first, second = await stage.phone(RA), await stage.phone(RA2)
+    (waiting,) = await stage.get("WaitingEnrolments", first.token)
+    assert waiting["checkCode"] == opened["checkCode"]
+    alone = await stage.get("ApproveEnrolment", first.token, idempotencyKey="approve-1", enrolment=opened["enrolment"])
+    assert alone["code"] == "ENROLMENT_IDENTITY_UNCHECKED"
+    await stage.get(
+        "CheckIdentity",
+        first.token,
+        idempotencyKey="check-person",
+        enrolment=opened["enrolment"],
+        document="身份证原件",
+    )
+    approved = await stage.get(
+        "ApproveEnrolment", second.token, idempotencyKey="approve-2", enrolment=opened["enrolment"]
+    )
+    assert approved["enrolment"]["state"] == "ISSUED"
+    status = await stage.get("EnrolmentStatus", id=opened["enrolment"], pickup=opened["pickup"])
+    assert len(status["chain"]) == 2
+    phone.certificate = status["chain"][0]
+    await phone.log_in()
+    me = await stage.get("Me", phone.token)
+    assert (me["id"], me["unitName"], me["roles"]) == (HANDLER, "衡江县住房和城乡建设局", [Role.HANDLER.name])
+
+
+async def test_the_pickup_secret_is_needed_to_see_an_enrolment(stage: Stage) -> None:
+    _, opened = await requested(stage)
+    answer = await stage.ask("EnrolmentStatus", id=opened["enrolment"], pickup="guess")
+    assert answer["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+@pytest.mark.feature("TRUST-02")
+async def test_login_by_challenge_and_a_revoked_device_is_out_within_a_minute(stage: Stage) -> None:
+    phone = await stage.phone(CHIEF)
+    assert (await stage.get("Me", phone.token))["id"] == CHIEF
+    (row,) = await stage.database.rows("SELECT serial FROM certificate WHERE holder = $1", CHIEF)
+    ra = await stage.phone(RA)
+    await stage.get(
+        "RevokeCertificate", ra.token, idempotencyKey="lost-phone", serial=row["serial"], reason="KEY_COMPROMISE"
+    )
+    stage.clock.advance(stage.authority.settings.status_life)
+    response = await stage.post({"query": "{ me { id } }"}, phone.token)
+    assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (401, "CERTIFICATE_REVOKED")
+    refused = await stage.get("BeginLogin", certificate=phone.certificate)
+    assert refused["code"] == "CERTIFICATE_REVOKED"
+
+
+async def test_a_login_retried_after_a_cut_connection_still_succeeds(stage: Stage) -> None:
+    phone = await stage.phone(HANDLER)
+    challenge = await stage.get("BeginLogin", certificate=phone.certificate)
+    sent = {"nonce": challenge["nonce"], "signature": phone.sign(challenge["payload"])}
+    first, again = await stage.get("FinishLogin", **sent), await stage.get("FinishLogin", **sent)
+    for session in (first, again):
+        assert (await stage.get("Me", session["token"]))["id"] == HANDLER
+
+
+async def test_nobody_is_nobody(stage: Stage) -> None:
+    assert await stage.get("Me") is None

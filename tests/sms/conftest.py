@@ -1,0 +1,19 @@
+import pytest
+
+from kernel.clock import FakeClock
+from kernel.db import Database
+from tests.alerts.county import County
+from tests.sms.text_desk import TextDesk
+
+
+@pytest.fixture
+async def county(database: Database, clock: FakeClock) -> County:
+    made = County(database, clock)
+    await made.settle()
+    await made.publish()
+    return made
+
+
+@pytest.fixture
+def desk(county: County) -> TextDesk:
+    return TextDesk(county)

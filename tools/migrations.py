@@ -1,0 +1,50 @@
+"""`python -m tools.migrations NAME`: writes the migration that brings the tables from the last one to the models.
+
+Read what it wrote before you keep it: on SQLite tortoise alters a column by copying the table, which loses indexes
+and cascades; write such a step by hand.
+"""
+
+import asyncio
+import sys
+
+from tortoise import Tortoise
+from tortoise.apps import Apps
+from tortoise.migrations.autodetector import MigrationAutodetector
+from tortoise.migrations.writer import MigrationWriter
+
+from kernel.db import tortoise_config
+from server.wiring import TABLES
+
+
+async def pending() -> list[MigrationWriter]:
+    """What the models say and the migrations do not: nothing, in a sound checkout."""
+    config = tortoise_config("sqlite://:memory:", modules=TABLES)
+    context = await Tortoise.init(config=config, _enable_global_fallback=True)
+    try:
+        assert context.apps is not None
+        _forget_comments(context.apps)
+        return list(await MigrationAutodetector(context.apps, config["apps"]).changes())
+    finally:
+        await context.close_connections()
+
+
+def _forget_comments(apps: Apps) -> None:
+    """A docstring is for readers. As a comment in SQL it would be cut at its first semicolon on SQLite."""
+    for models in apps.values():
+        for model in models.values():
+            model._meta.table_description = ""
+            for field in model._meta.fields_map.values():
+                if ";" in (field.description or ""):
+                    field.description = None
+
+
+def main(name: str) -> int:
+    writers = asyncio.run(pending())
+    for writer in writers:
+        writer.name = f"{writer.name.split('_', 1)[0]}_{name}"
+        print(writer.write())
+    return 0 if writers else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
