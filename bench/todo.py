@@ -25,7 +25,7 @@ from pathlib import Path
 
 import asyncpg
 import orjson
-import psutil
+import psutil  # type: ignore[import-untyped]  # no stubs among the development requirements
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -190,7 +190,7 @@ class _Known:
         return OFFICER
 
     def token_for(self, session: SessionView) -> str:
-        raise NotImplementedError
+        return session.id
 
 
 async def serve_graphql(database: str, port: int) -> None:
@@ -235,9 +235,9 @@ async def fill(database: str) -> None:
         NOW - timedelta(days=3),
     )
     await connection.execute(
-        "INSERT INTO task (case_id, step, role, unit_code, opened_at, due_on, yellow_at, red_at, next_light_at, sort_at)"
-        " SELECT id, 'level:1', 'handler', 'ZJJ', entered_at, committed_due, committed_due - interval '32 hours',"
-        " committed_due + interval '16 hours', NULL, committed_due + interval '16 hours' FROM case_file"
+        "INSERT INTO task (case_id, step, role, unit_code, opened_at, due_on, yellow_at, red_at, next_light_at,"
+        " sort_at) SELECT id, 'level:1', 'handler', 'ZJJ', entered_at, committed_due,"
+        " committed_due - interval '32 hours', committed_due + interval '16 hours', NULL, committed_due + interval '16 hours' FROM case_file"
     )
     await connection.execute(
         "INSERT INTO case_step (case_id, seq, step, decision, opinion, officer, officer_name, role, signature, at)"
@@ -257,10 +257,11 @@ async def fill(database: str) -> None:
 
 # ------------------------------------------------------------------------------------------------ the same by hand
 _TASKS = (
-    "SELECT t.id, t.step, t.role, t.unit_code, t.opened_at, t.due_on, t.yellow_at, t.red_at, t.sort_at, c.id AS case_id,"
-    " c.number, c.status, c.revision, c.channel, c.item_code, c.item_name, c.stage_code, c.unit_code AS case_unit,"
-    " c.applicant_name, c.received_on, c.accepted_on, c.deemed_accepted, c.committed_due, c.statutory_due,"
-    " c.due_provisional, c.decided_at, c.outcome, c.closed_at, c.returns FROM task t JOIN case_file c ON c.id = t.case_id"
+    "SELECT t.id, t.step, t.role, t.unit_code, t.opened_at, t.due_on, t.yellow_at, t.red_at, t.sort_at,"
+    " c.id AS case_id, c.number, c.status, c.revision, c.channel, c.item_code, c.item_name, c.stage_code,"
+    " c.unit_code AS case_unit, c.applicant_name, c.received_on, c.accepted_on, c.deemed_accepted, c.committed_due,"
+    " c.statutory_due, c.due_provisional, c.decided_at, c.outcome, c.closed_at, c.returns"
+    " FROM task t JOIN case_file c ON c.id = t.case_id"
     " WHERE t.closed_at IS NULL AND t.unit_code = $1 AND t.role = $2 AND (t.assignee IS NULL OR t.assignee = $3)"
     " ORDER BY t.closed_at, t.sort_at, t.id LIMIT 21"
 )

@@ -83,7 +83,7 @@ async def issue(
         day=f"{today.year}年{today.month}月{today.day}日",
     )
     content = html.encode()
-    seal = await work.notary.seal(work, issuer.code, content)
+    (seal,) = await work.notary.seal(work, issuer.code, [content])
     return await Document.create(
         case_id=case.id,
         kind=kind,

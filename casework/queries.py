@@ -236,6 +236,7 @@ async def _open_tasks(
 ) -> Page:
     if after is not None:
         where += f" AND (t.sort_at, t.id) > ({sql(after.at)}, {sql(after.id)})"
+    # PostgreSQL reads the to-do index in order only if the order names its third column, null in every open task.
     found = await database.rows(
         f"SELECT {_TASK_COLUMNS}, {_CASE_COLUMNS} FROM task t JOIN case_file c ON c.id = t.case_id"
         f" WHERE {where} ORDER BY t.closed_at, t.sort_at, t.id LIMIT {int(first) + 1}",

@@ -27,8 +27,13 @@ async def open_task(
 
 
 async def close_task(work: Work, task: Task) -> None:
-    """Ends the turn; its lights go out. A second closer finds nothing to close: the case's revision decides."""
-    await Task.filter(id=task.id, closed_at=None).update(closed_at=work.now, next_light_at=None)
+    """Ends the turn and its coming lights. A turn that is due but not yet announced stays: late is late, however
+    soon after it somebody decided. A second closer finds nothing to close: the case's revision decides.
+    """
+    changes: dict[str, object] = {"closed_at": work.now}
+    if task.next_light_at is not None and task.next_light_at > work.now:
+        changes["next_light_at"] = None
+    await Task.filter(id=task.id, closed_at=None).update(**changes)
 
 
 async def relight(work: Work, task: Task, due_on: date, *, yellow_before: int) -> None:

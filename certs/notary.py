@@ -4,6 +4,8 @@ Electronic Signature Law, art. 13: the signing key is the officer's alone (it ne
 later change of signature or content shows. A nonce is good for one signature, by compare-and-swap.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from certs.authority import Authority, server_signer
@@ -20,7 +22,7 @@ from certs.refusals import (
 )
 from certs.revocation import refuse_revoked
 from certs.signatures import Signer, Terms, bytes_to_sign, display_text
-from certs.tables import CertificateState, IssuedCertificate, SealUse, SignatureRow, SigningRequestRow
+from certs.tables import CertificateState, IssuedCertificate, SignatureRow, SigningRequestRow
 from kernel.actor import Assurance
 from kernel.acts import Act, Proof, SignedBytes, SigningRequest, Statement, TextProof, View
 from kernel.notary import Assured, Seal
@@ -62,21 +64,22 @@ class CertNotary:
             case TextProof():
                 return Assured(level=Assurance.SMS_CODE, evidence=await seal_text(work, act, proof))
 
-    async def seal(self, work: Work, unit: str, content: bytes) -> Seal:
+    async def seal(self, work: Work, unit: str, contents: Sequence[bytes]) -> list[Seal]:
         """Seals with the unit's certificate, made on first use. Raises NotFound for an unknown unit."""
         holder = await Unit.get_or_none(code=unit)
         if holder is None:
             raise NotFound(what="单位")
         authority = work.given(Authority)
         signer = await server_signer(authority, UNIT_SEAL, holder=unit, name=holder.name, now=work.now)
-        await SealUse.create(
-            unit=unit,
-            certificate_id=signer.row.id,
-            content_sha256=sha256_hex(content),
-            actor=f"{work.actor.kind}:{work.actor.id}",
-            at=work.now,
+        actor = f"{work.actor.kind}:{work.actor.id}"
+        await work.database.insert(
+            "seal_use",
+            ("unit", "certificate_id", "content_sha256", "actor", "at"),
+            [(unit, signer.row.id, sha256_hex(content), actor, work.now) for content in contents],
         )
-        return Seal(unit=unit, serial=signer.row.serial, signature=sign_es256(signer.key, content))
+        return [
+            Seal(unit=unit, serial=signer.row.serial, signature=sign_es256(signer.key, content)) for content in contents
+        ]
 
 
 async def check_seal(authority: Authority, seal: Seal, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """What the office needs of a notary: bytes to sign, proofs turned into assurance, seals. `certs` provides it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -35,5 +36,5 @@ class Notary(Protocol):
     async def assure(self, work: "Work", act: Act[View], proof: Proof) -> Assured:
         """Verifies `proof` for this actor and keeps it as evidence. Raises the refusal that names what is wrong."""
 
-    async def seal(self, work: "Work", unit: str, content: bytes) -> Seal:
-        """Seals `content` with the unit's seal certificate and logs the use."""
+    async def seal(self, work: "Work", unit: str, contents: Sequence[bytes]) -> list[Seal]:
+        """Seals each of `contents` with the unit's seal certificate and logs the uses, however many at once."""

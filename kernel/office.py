@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any, TypeVar, cast, get_type_hints
 
 import msgspec
-from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import IntegrityError, OperationalError, ValidationError
 
 from kernel.actor import Actor, Assurance
 from kernel.acts import Act, Proof, View
 from kernel.notary import Assured
 from kernel.outbox import Outbox
 from kernel.permissions import Permission
-from kernel.refusals import AssuranceTooLow, Busy, Detail, KeyReused, NotPermitted, Refusal
+from kernel.refusals import AssuranceTooLow, Busy, Detail, Invalid, KeyReused, NotPermitted, Refusal
 from kernel.tables import PerformedAct
 from kernel.work import Desk, Work
 
@@ -60,6 +60,9 @@ class Office:
                 return cast("V | Refusal", outcome)
             except Refusal as refusal:
                 return refusal
+            except ValidationError as unfit:
+                # A value that no column holds (a number of a thousand digits) names nothing that exists.
+                return Invalid(field="—", why=str(unfit)[:80])
             except (IntegrityError, OperationalError) as conflict:
                 # A unique key was taken, or the database chose us as a deadlock's victim: look again from the start.
                 if attempt == _ATTEMPTS and isinstance(conflict, IntegrityError):

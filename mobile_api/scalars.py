@@ -19,8 +19,8 @@ def encoded(octets: bytes) -> str:
 
 def decoded(text: object) -> bytes:
     """Raises ValueError for anything but unpadded base64url."""
-    if not isinstance(text, str):
-        raise ValueError("Base64URL is a string")
+    if not isinstance(text, str) or "=" in text:
+        raise ValueError("not unpadded base64url")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError, ValueError):

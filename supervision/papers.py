@@ -61,21 +61,19 @@ async def numbers(work: Work, unit: Unit, mark: str, count: int = 1) -> list[str
 async def seal_drafts(work: Work, unit: Unit, drafts: Sequence[Draft]) -> list[Paper]:
     """Words each draft and has `unit` seal it."""
     day = in_words(day_of(work.now))
-    papers = []
-    for draft in drafts:
-        html = _notice.render(draft=draft, issuer=unit.name, day=day)
-        content = html.encode()
-        seal = await work.notary.seal(work, unit.code, content)
-        papers.append(
-            Paper(
-                number=draft.number,
-                html=html,
-                sha256=hashlib.sha256(content).hexdigest(),
-                seal_serial=seal.serial,
-                seal_signature=seal.signature,
-            )
+    pages = [_notice.render(draft=draft, issuer=unit.name, day=day) for draft in drafts]
+    contents = [page.encode() for page in pages]
+    seals = await work.notary.seal(work, unit.code, contents)
+    return [
+        Paper(
+            number=draft.number,
+            html=page,
+            sha256=hashlib.sha256(content).hexdigest(),
+            seal_serial=seal.serial,
+            seal_signature=seal.signature,
         )
-    return papers
+        for draft, page, content, seal in zip(drafts, pages, contents, seals, strict=True)
+    ]
 
 
 def in_words(day: date) -> str:

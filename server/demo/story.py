@@ -295,7 +295,7 @@ class Story:
             card = await Card.get_or_none(case_number=case)
             if card is None:
                 return None
-            if card.state != "proposed" or card.number is not None:
+            if self.people.own and (card.state != "proposed" or card.number is not None):
                 raise StepFailed(f"card {card.id} has effect already")
             return str(card.id)
 

@@ -97,7 +97,7 @@ async def test_the_evidence_certificate_is_made_once(bench: Bench, bundle: bytes
 async def test_a_unit_seal_verifies_and_one_byte_breaks_it(bench: Bench):
     clerk = await bench.hire(1, Role.WINDOW_CLERK)
     content = "受理通知书 建受〔2026〕1号".encode()
-    seal = await bench.notary.seal(await bench.in_work(clerk), "JSJ", content)
+    (seal,) = await bench.notary.seal(await bench.in_work(clerk), "JSJ", [content])
     await check_seal(bench.authority, seal, content)
     with pytest.raises(SignatureInvalid):
         await check_seal(bench.authority, seal, content + b" ")
@@ -107,17 +107,17 @@ async def test_a_unit_seal_verifies_and_one_byte_breaks_it(bench: Bench):
 
 async def test_a_seal_is_made_on_first_use_and_an_unknown_unit_has_none(bench: Bench):
     work = await bench.in_work(await bench.hire(1))
-    serials = {(await bench.notary.seal(work, "JSJ", content)).serial for content in (b"a", b"b")}
+    serials = {seal.serial for seal in await bench.notary.seal(work, "JSJ", [b"a", b"b"])}
     assert len(serials) == 1
     with pytest.raises(NotFound):
-        await bench.notary.seal(work, "NONE", b"a")
+        await bench.notary.seal(work, "NONE", [b"a"])
 
 
 async def test_after_a_seal_is_revoked_a_new_key_takes_over(bench: Bench):
     work = await bench.in_work(await bench.hire(1))
-    old = await bench.notary.seal(work, "JSJ", b"a")
+    (old,) = await bench.notary.seal(work, "JSJ", [b"a"])
     lost = acts.RevokeCertificate(serial=old.serial, reason=acts.RevocationReason.KEY_COMPROMISE)
     await bench.done(lost, THE_OPERATOR)
-    new = await bench.notary.seal(work, "JSJ", b"a")
+    (new,) = await bench.notary.seal(work, "JSJ", [b"a"])
     rows = {row.serial: row.spki_sha256 for row in await IssuedCertificate.all()}
     assert rows[old.serial] != rows[new.serial]

@@ -16,6 +16,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLEnumType,
+    GraphQLError,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -179,3 +180,32 @@ def fields_on(kind: GraphQLObjectType, selections: Any, fragments: dict[str, Any
         if fragment.type_condition.name.value == kind.name:
             found |= fields_on(kind, fragment.selection_set, fragments)
     return found
+
+
+def test_pages_link_to_files_that_exist_and_every_screen_has_its_page() -> None:
+    for page in SPEC.glob("screens/*.md"):
+        linked = re.findall(r"\]\((\.\./[^)]+)\)", page.read_text())
+        assert all((page.parent / link).is_file() for link in linked), page
+        assert {Path(link).stem for link in linked} == {each.name for each in operations() if each.screen == page.stem}
+    assert {page.stem for page in SPEC.glob("screens/*.md")} == {each.screen for each in operations()}
+
+
+def test_the_examples_of_scalars_are_what_they_say() -> None:
+    parsers = {name: SCHEMA.type_map[name] for name in SCALARS}
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `([^`]+)` \| `([^`]+)` \|$", (SPEC / "scalars.md").read_text(), re.M)
+    checked = {name: (valid, invalid) for name, valid, invalid in rows if name in parsers}
+    assert set(checked) == set(parsers)
+    for name, (valid, invalid) in checked.items():
+        scalar = parsers[name]
+        assert isinstance(scalar, GraphQLScalarType)
+        scalar.coerce_input_value(valid)
+        with pytest.raises((ValueError, GraphQLError)):
+            scalar.coerce_input_value(invalid)
+
+
+def test_the_limits_in_the_readme_are_the_doors() -> None:
+    limits, text = Limits(), (SPEC / "README.md").read_text()
+    assert (
+        f"depth {limits.depth}, {limits.aliases} aliases, {limits.directives} directives,"
+        f" {limits.selected_fields} fields, {limits.tokens} tokens, {limits.body_octets // 1024} KiB"
+    ) in text

@@ -1,5 +1,6 @@
 """A notary that believes everything and seals with a throw-away key: for tests that are not about proofs."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from cryptography.hazmat.primitives import hashes
@@ -33,5 +34,8 @@ class FakeNotary:
             return Assured(level=Assurance.CERTIFICATE, evidence=evidence, statement=statement)
         return Assured(level=Assurance.SMS_CODE, evidence=evidence)
 
-    async def seal(self, work: Work, unit: str, content: bytes) -> Seal:
-        return Seal(unit=unit, serial="01", signature=self.key.sign(content, ec.ECDSA(hashes.SHA256())))
+    async def seal(self, work: Work, unit: str, contents: Sequence[bytes]) -> list[Seal]:
+        return [
+            Seal(unit=unit, serial="01", signature=self.key.sign(content, ec.ECDSA(hashes.SHA256())))
+            for content in contents
+        ]

@@ -1,0 +1,167 @@
+"""The same work done by Kannel 1.4.5, where it is installed: HTTP in, SMPP out, a callback for every receipt.
+
+bearerbox with the spool store (durable, as our queue is) and one smsbox; every text goes in by `cgi-bin/sendsms` with
+a `dlr-url` on this process, 64 requests at once. The rate is that of receipts called back. All ports are on the
+loopback. dlr-mask 1|2 asks for the final receipt only: 31 would call back twice for every message.
+"""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import perf_counter
+from urllib.parse import quote
+
+AT_ONCE = 64
+PATIENCE_S = 120.0
+
+CONFIG = """
+group = core
+admin-port = {admin}
+admin-interface = 127.0.0.1
+admin-password = bench
+smsbox-port = {smsbox}
+smsbox-interface = 127.0.0.1
+box-allow-ip = 127.0.0.1
+store-type = spool
+store-location = {folder}/spool
+dlr-storage = internal
+log-file = {folder}/bearerbox.log
+log-level = 3
+
+group = smsc
+smsc = smpp
+smsc-id = bench
+host = 127.0.0.1
+port = {smsc}
+transceiver-mode = true
+smsc-username = {account}
+smsc-password = {password}
+system-type = ""
+source-addr-ton = 0
+source-addr-npi = 0
+dest-addr-ton = 0
+dest-addr-npi = 0
+max-pending-submits = 64
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+sendsms-port = {sendsms}
+sendsms-interface = 127.0.0.1
+log-file = {folder}/smsbox.log
+log-level = 3
+
+group = sendsms-user
+username = bench
+password = bench
+max-messages = 3
+"""
+
+
+async def kannel_rate(
+    smsc: int, folder: Path, messages: int, *, account: str, password: str, body: str
+) -> float | None:
+    """Messages per second through Kannel to the SMSC on port `smsc`; None where Kannel is not installed."""
+    bearerbox, smsbox = (shutil.which(name, path=f"/usr/sbin:/usr/bin:{_PATH}") for name in ("bearerbox", "smsbox"))
+    if bearerbox is None or smsbox is None:
+        return None
+    admin, inner, sendsms = _free_ports(3)
+    home = folder / "kannel"
+    (home / "spool").mkdir(parents=True)
+    config = home / "kannel.conf"
+    config.write_text(
+        CONFIG.format(
+            admin=admin, smsbox=inner, sendsms=sendsms, smsc=smsc, folder=home, account=account, password=password
+        )
+    )
+    async with _process(bearerbox, str(config)), _reachable(inner), _process(smsbox, str(config)), _reachable(sendsms):
+        return await _timed(sendsms, messages, body)
+
+
+_PATH = "/usr/local/sbin:/usr/local/bin"
+
+
+async def _timed(sendsms: int, messages: int, body: str) -> float:
+    receipts, all_here = 0, asyncio.Event()
+
+    async def called_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal receipts
+        while await reader.readuntil(b"\r\n\r\n"):
+            receipts += 1
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            if receipts >= messages:
+                all_here.set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await called_back(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    callback = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/dlr"
+    numbers = iter(range(messages))
+    begun = perf_counter()
+    async with server, asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(_send(sendsms, numbers, body, callback) for _ in range(AT_ONCE)))
+        await all_here.wait()
+        return messages / (perf_counter() - begun)
+
+
+async def _send(port: int, numbers: Iterator[int], body: str, callback: str) -> None:
+    """One connection that puts texts in, one after the other."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for number in numbers:
+        path = (
+            f"/cgi-bin/sendsms?username=bench&password=bench&from=10690001&to=138{number:08d}&coding=2&charset=UTF-8"
+            f"&dlr-mask=3&dlr-url={quote(callback, safe='')}&text={quote(body)}"
+        )
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        assert " 202 " in head.split("\r\n", 1)[0], head
+        length = int(head.split("content-length:", 1)[1].split("\r\n", 1)[0])
+        await reader.readexactly(length)
+    writer.close()
+
+
+@asynccontextmanager
+async def _process(*command: str) -> AsyncIterator[None]:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            async with asyncio.timeout(10):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def _reachable(port: int) -> AsyncIterator[None]:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            break
+    yield
+
+
+def _free_ports(count: int) -> Sequence[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

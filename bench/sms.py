@@ -1,0 +1,186 @@
+"""How fast texts travel: from the durable queue through SMPP to submit_sm_resp and receipt, both recorded.
+
+A round fills the queue with texts of 60 Chinese characters and times the gateway until the database says that every
+one was delivered. Three readings in one run, against simulated SMSCs in processes of their own: the ceiling (a
+blaster that does next to nothing), the gateway on PostgreSQL (and SQLite), and Kannel where `bearerbox` is on the
+machine. The promises: at least 0.4 of the ceiling, at least 3 times Kannel. The last line is JSON.
+
+    python -m bench.sms [--quick] [--database URL]
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+
+from alerts.outgoing import Channel, Letter, enqueue
+from alerts.texts import TEMPLATES, Text
+from bench._kannel import kannel_rate
+from bench._smpp_ceiling import ceiling
+from kernel.chance import Secrets
+from kernel.clock import SystemClock
+from kernel.db import Database
+from sms.gateway import Gateway
+from sms.link import Target
+from sms.session import Terms
+from sms.smpp import SmppCarrier
+from sms.vocabulary import BindTransceiver
+from tools.postgres import NoPostgres, Postgres
+
+BODY = "【衡江政务服务】" + "掌办提醒" * 13
+WINDOW = 500
+ACCOUNT, PASSWORD = "zhangban", "secret"
+PATIENCE_S = 300.0
+
+
+@dataclass(frozen=True)
+class Effort:
+    messages: int
+    rounds: int
+    kannel: int
+
+
+QUICK, FULL = Effort(messages=6_000, rounds=2, kannel=2_000), Effort(messages=20_000, rounds=5, kannel=10_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="under 40 seconds")
+    parser.add_argument("--database", help="an empty database; by default a throw-away PostgreSQL, else SQLite")
+    options = parser.parse_args()
+    effort = QUICK if options.quick else FULL
+    with tempfile.TemporaryDirectory(prefix="zb-bench-") as folder, database_url(options.database, folder) as url:
+        print(json.dumps(asyncio.run(measure(url, Path(folder), effort))))
+
+
+@contextmanager
+def database_url(given: str | None, folder: str) -> Iterator[str]:
+    if given:
+        yield given
+        return
+    try:
+        server = Postgres.start()
+    except NoPostgres:
+        yield f"sqlite://{folder}/bench.db"
+        return
+    with server:
+        yield server.url
+
+
+async def measure(url: str, folder: Path, effort: Effort) -> dict[str, object]:
+    """Every reading is the best of its rounds: what else runs on the machine only ever takes away."""
+    highest = max([await _ceiling_rate(effort.messages) for _ in range(effort.rounds)])
+    _say("ceiling", highest)
+    database = await Database.open(url, modules=["alerts.tables"])
+    try:
+        await database.create_schema()
+        ours = max([await _gateway_rate(database, effort.messages) for _ in range(effort.rounds)])
+    finally:
+        await database.close()
+    _say(f"gateway on {database.dialect}", ours)
+    async with simulator() as port:
+        kannel = await kannel_rate(port, folder, effort.kannel, account=ACCOUNT, password=PASSWORD, body=BODY)
+    if kannel is not None:
+        _say("Kannel", kannel)
+    return {
+        "ceiling_ratio": round(ours / highest, 3),
+        "kannel_ratio": None if kannel is None else round(ours / kannel, 2),
+        "messages_per_second": round(ours),
+        "database": database.dialect,
+    }
+
+
+@asynccontextmanager
+async def simulator() -> AsyncIterator[int]:
+    """A simulated SMSC in a process of its own; its port."""
+    command = (sys.executable, "-m", "sms.simulator", "--port", "0", "--account", f"{ACCOUNT}:{PASSWORD}")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        listening = (await process.stdout.readline()).decode()
+        yield int(listening.rpartition(":")[2])
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _ceiling_rate(messages: int) -> float:
+    async with simulator() as port:
+        return await ceiling("127.0.0.1", port, ACCOUNT, PASSWORD, messages, window=WINDOW)
+
+
+async def _gateway_rate(database: Database, messages: int) -> float:
+    """Messages per second, from the first claim to the last receipt recorded."""
+    await _fill(database, messages)
+    async with simulator() as port:
+        carrier = SmppCarrier(
+            "bench",
+            Target(host="127.0.0.1", port=port),
+            BindTransceiver(system_id=ACCOUNT, password=PASSWORD),
+            source="10690001",
+            jitter=lambda: 0.5,
+            terms=Terms(window=WINDOW),
+        )
+        gateway = Gateway(database, SystemClock(), Secrets(b"k" * 32), carriers=[carrier], inbox=NoInbox(), alone=True)
+        running = asyncio.create_task(gateway.run())
+        await carrier.bound(10.0)
+        begun = perf_counter()
+        gateway.wake()
+        async with asyncio.timeout(PATIENCE_S):
+            while await _left(database):  # noqa: ASYNC110  what the database says is what is promised
+                await asyncio.sleep(0.02)
+        seconds = perf_counter() - begun
+        await gateway.drain()
+        await running
+    return messages / seconds
+
+
+async def _fill(database: Database, messages: int) -> None:
+    """An empty queue with `messages` texts, each to another phone."""
+    now = SystemClock().now()
+    async with database.transaction():
+        for table in ("message", "message_part", "receipt"):
+            await database.execute(f"DELETE FROM {table}")
+        letters = [
+            Letter(
+                dedupe_key=f"bench:{number}",
+                channel=Channel.SMS,
+                text=Text(TEMPLATES["T11"], BODY, 1),
+                to=f"138{number:08d}",
+                send_after=now,
+                expires_at=now + timedelta(days=1),
+            )
+            for number in range(messages)
+        ]
+        await enqueue(database, letters, now=now)
+    await database.execute("VACUUM" if database.dialect == "sqlite" else "VACUUM ANALYZE message, message_part")
+
+
+async def _left(database: Database) -> bool:
+    return bool(await database.rows("SELECT 1 FROM message WHERE state IN ('queued', 'sending', 'submitted') LIMIT 1"))
+
+
+class NoInbox:
+    async def take(self, arrival: object) -> int:
+        raise AssertionError("nobody texts a bench")
+
+    async def run(self) -> None:
+        return
+
+    def stop(self) -> None:
+        return
+
+
+def _say(what: str, rate: float) -> None:
+    print(f"{what:<24}{rate:>9,.0f} messages/s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

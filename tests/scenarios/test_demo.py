@@ -1,0 +1,109 @@
+"""The first story, told by the real command: phones, levels, lights, a card and a query, over a real carrier."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kernel.clock import SystemClock
+from sms.simulator import Handset, Smsc
+
+LEADER, APPLICANT, ACCESS = "13900000033", "13811110001", "10690000"
+
+
+async def demo(*arguments: str) -> tuple[int, dict]:
+    """Exit code and the JSON object of the last line."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "server", "demo", "--once", "--json", *arguments, stdout=subprocess.PIPE
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 100)
+    return process.returncode or 0, json.loads(output.decode().splitlines()[-1])
+
+
+def texts_to(report: dict, phone: str) -> str:
+    return "\n".join(text["text"] for text in report["texts"] if text["to"] == phone)
+
+
+async def test_the_story_holds_on_an_empty_database_and_its_evidence_verifies_with_plain_openssl(
+    blank_url: str, tmp_path: Path
+):
+    code, report = await demo("--out", str(tmp_path), "--database", blank_url)
+    assert [step for step in report["steps"] if not step["ok"]] == []
+    assert code == 0
+    assert {step["door"] for step in report["steps"]} == {"command", "graphql", "window", "sms", "timer"}
+    assert {text["state"] for text in report["texts"]} == {"delivered"}
+    assert all(text["text"].startswith("【衡江政务服务】") and text["parts"] <= 2 for text in report["texts"])
+    assert "查询密码" in texts_to(report, APPLICANT)
+    assert "存证号" in texts_to(report, LEADER)
+    first = report["cases"][0]
+    assert (first["status"], first["outcome"]) == ("delivered", "granted")
+    signed = sorted((tmp_path / "evidence" / first["number"]).iterdir())
+    assert len(signed) == 6
+    for folder in signed:
+        check_with_openssl(folder)
+    assert "准予施工许可" in (signed[3] / "payload.bin").read_text()
+
+
+def check_with_openssl(folder: Path) -> None:
+    def openssl(*arguments: str) -> str:
+        return subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+    (folder / "signer.pub").write_text(openssl("x509", "-in", "signer.pem", "-pubkey", "-noout"))
+    told = openssl("dgst", "-sha256", "-verify", "signer.pub", "-signature", "signature.der", "payload.bin")
+    assert told.strip() == "Verified OK"
+    at = str(int(datetime(2026, 9, 18, 2, tzinfo=UTC).timestamp()))
+    chain = ("-CAfile", "root.pem", "-untrusted", "chain.pem", "-purpose", "any", "-attime", at)
+    assert openssl("verify", *chain, "signer.pem").strip() == "signer.pem: OK"
+
+
+async def test_the_story_holds_over_somebody_elses_smsc_whose_people_answer():
+    async with Smsc({"city": "secret"}, clock=SystemClock()) as smsc:
+        leader, applicant = smsc.handset(LEADER), smsc.handset(APPLICANT)
+        people = [asyncio.create_task(confirms(leader)), asyncio.create_task(asks(applicant))]
+        code, report = await demo("--smpp", f"127.0.0.1:{smsc.port}", "--system-id", "city", "--password", "secret")
+        for person in people:
+            person.cancel()
+    assert [step for step in report["steps"] if not step["ok"]] == []
+    assert code == 0
+    assert any("存证号" in text.text for text in leader.inbox)
+    assert any("现处" in text.text for text in applicant.inbox)
+
+
+async def confirms(leader: Handset) -> None:
+    """The supervision leader, agreeing to whatever card is proposed."""
+    while True:
+        text = await leader.next_text(timeout_s=100)
+        if code := re.search(r"同意回复(1\d{5})", text.text):
+            await leader.send(ACCESS, code[1])
+
+
+async def asks(applicant: Handset) -> None:
+    """The applicant, curious as soon as there is a second case to ask about."""
+    seen: set[str] = set()
+    while True:
+        text = await applicant.next_text(timeout_s=100)
+        seen |= set(re.findall(r"受理号(\d{12})", text.text))
+        if len(seen) == 2:
+            await applicant.send(ACCESS, f"CX{max(seen)}")
+
+
+async def test_a_dead_carrier_fails_the_story_and_says_where():
+    code, report = await demo("--smpp", "127.0.0.1:1", "--system-id", "x", "--password", "x")
+    assert code == 1
+    (failed,) = [step for step in report["steps"] if not step["ok"]]
+    assert failed["why"]
+
+
+@pytest.mark.parametrize("address", ["localhost", ":2775", "localhost:", "localhost:x"])
+async def test_a_wrong_smpp_address_is_refused(address: str):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "server", "demo", "--once", "--smpp", address, stderr=subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert b"HOST:PORT" in errors
