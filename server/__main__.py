@@ -1,6 +1,5 @@
 """`zhangban`: everything a person does at the command line of the server."""
 
-
 import typer
 
 from mobile_api.schema import sdl

@@ -41,6 +41,7 @@ class Doors:
     """What is open: the HTTP port, and the simulated SMSC by the name of its carrier."""
 
     http_port: int
+    carriers: Sequence[SmppConnection] = ()
     simulators: dict[str, Smsc] = field(default_factory=dict)
 
 
@@ -66,7 +67,7 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
         port = await stack.enter_async_context(
             http_door(build_app(system), host=settings.http.host, port=settings.http.port)
         )
-        yield Doors(http_port=port, simulators=simulators)
+        yield Doors(http_port=port, carriers=carriers, simulators=simulators)
 
 
 def build_app(system: System) -> Starlette:
@@ -99,7 +100,7 @@ async def _simulated(system: System) -> AsyncIterator[Smsc]:
         yield smsc
 
 
-def _connection(carrier: SimulatorCarrier | SmppCarrier, simulators: dict[str, Smsc]) -> Carrier:
+def _connection(carrier: SimulatorCarrier | SmppCarrier, simulators: dict[str, Smsc]) -> SmppConnection:
     jitter = secrets.SystemRandom().random
     if isinstance(carrier, SimulatorCarrier):
         smsc = simulators[carrier.name]

@@ -72,7 +72,8 @@ async def _tell(
     with tempfile.TemporaryDirectory(prefix="zhangban-demo-") as folder:
         settings = _settings(Path(folder), database, foreign, port)
         async with open_system(settings, clock=clock) as system, open_doors(system, stop=stop, pace=_PACE) as doors:
-            story = Story(system, clock, Api(f"http://127.0.0.1:{doors.http_port}"), _people(doors, system), teller)
+            api = Api(f"http://127.0.0.1:{doors.http_port}")
+            story = Story(system, clock, api, _people(doors), doors, teller)
             await story.run()
             if out is not None:
                 await write_evidence(system, out)
@@ -99,7 +100,7 @@ def _settings(folder: Path, database: str | None, foreign: SmppCarrier | None, p
     )
 
 
-def _people(doors: Doors, system: System) -> People:
+def _people(doors: Doors) -> People:
     for smsc in doors.simulators.values():
         return SimulatedPeople(smsc, SIMULATED_ACCESS_NUMBER)
     return ForeignPeople()

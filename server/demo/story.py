@@ -25,6 +25,7 @@ from server.demo.carrier import People, TextMissing
 from server.demo.phone import Answer, Api, Phone, Refused
 from server.demo.telling import Door, StepTold, Teller
 from server.desk import approve_at_the_desk, load_county
+from server.doors import Doors
 from server.wiring import System
 from supervision.tables import Card
 
@@ -35,6 +36,7 @@ _BUILDING, _FOOD = ("ZJ-XK-001", "ZJJ"), ("SJ-XK-001", "SJJ")
 _NIGHT = timedelta(hours=9)
 #: Real seconds for what the office does by itself: a sweep, a delivery.
 _PATIENCE_S = 20.0
+_BIND_PATIENCE_S = 5.0
 #: Real seconds to wait for people whose phones are at somebody else's carrier.
 _FOREIGN_PATIENCE_S = 30.0
 
@@ -56,6 +58,7 @@ class Story:
     clock: FakeClock
     api: Api
     people: People
+    doors: Doors
     teller: Teller
     steps: list[StepTold] = field(default_factory=list)
     _phones: dict[str, Phone] = field(default_factory=dict)
@@ -81,6 +84,7 @@ class Story:
 
     # ------------------------------------------------------------------------------------------------ chapters
     async def _a_county(self) -> None:
+        await self._step("the gateway is bound to its carrier", "sms", self._carriers_are_bound())
         count = await self._step("the county and its catalogue are published", "command", load_county(self.system))
         guide = await self._step("the public guide shows all fourteen elements", "graphql", self._guide())
         self.teller.line(f"{county().name}：{count}个事项，例：{guide}")
@@ -172,7 +176,9 @@ class Story:
         await self._step(
             "a wrong code is refused and explained", "sms", self._reply(leader.phone, f"1{wrong}", "不正确")
         )
-        await self._step("a strange phone with the code is refused", "sms", self._reply(_STRANGER, f"1{code}", "没有待回复"))
+        await self._step(
+            "a strange phone with the code is refused", "sms", self._reply(_STRANGER, f"1{code}", "没有待回复")
+        )
         receipt = await self._step(
             "the right code confirms; the receipt names the evidence",
             "sms",
@@ -215,6 +221,13 @@ class Story:
     # --------------------------------------------------------------------------------------------------- parts
     def _phone_of(self, officer: SeedOfficer) -> Phone:
         return self._phones.setdefault(officer.id, Phone(self.api, officer.id, officer.name))
+
+    async def _carriers_are_bound(self) -> None:
+        for carrier in self.doors.carriers:
+            try:
+                await carrier.bound(_BIND_PATIENCE_S)
+            except TimeoutError:
+                raise StepFailed(f"carrier {carrier.name} does not answer: {carrier.snapshot().last_error}") from None
 
     async def _guide(self) -> str:
         guide = await self.api.ask("Guide", code=_BUILDING[0])
@@ -361,6 +374,8 @@ class Story:
         self.teller.line(f"[dim]时间来到 {instant.astimezone(CHINA):%Y-%m-%d %H:%M}[/]")
 
     async def _settled(self) -> None:
+        """Waits until nothing is under way, a step only when it fails."""
+
         async def nothing_under_way() -> bool | None:
             rows = await self.system.database.rows(
                 "SELECT (SELECT count(*) FROM outbox WHERE NOT parked AND due_at <= $1)"
@@ -369,7 +384,11 @@ class Story:
             )
             return int(str(rows[0]["n"])) == 0 or None
 
-        await self._until(nothing_under_way, _PATIENCE_S)
+        try:
+            await self._until(nothing_under_way, _PATIENCE_S)
+        except TimeoutError:
+            self._tell(StepTold(name="every text reaches the carrier", door="sms", ok=False, why="still under way"))
+            raise StoryEnded from None
 
     async def _until(self, happened: Callable[[], Awaitable[T | None]], patience_s: float) -> T:
         """Asks again until the office has done it by itself. Raises TimeoutError."""
