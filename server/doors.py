@@ -60,9 +60,11 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
             if isinstance(carrier, SimulatorCarrier)
         }
         carriers = [_connection(carrier, simulators) for carrier in settings.sms.carriers]
-        await stack.enter_async_context(_gateway(system, carriers))
+        gateway = await stack.enter_async_context(_gateway(system, carriers))
         await stack.enter_async_context(
-            running(deliver_events(system, stop, pace), keep_time(system, stop, pace), stop=stop)
+            running(
+                deliver_events(system, stop, pace, delivered=gateway.wake), keep_time(system, stop, pace), stop=stop
+            )
         )
         port = await stack.enter_async_context(
             http_door(build_app(system), host=settings.http.host, port=settings.http.port)

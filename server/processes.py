@@ -70,9 +70,14 @@ async def until_stopped(stop: Stop, name: str, turn: Callable[[], Awaitable[bool
         await stop.sleep(0 if busy else pause_s)
 
 
-async def deliver_events(system: System, stop: Stop, pace: Pace) -> None:
+async def deliver_events(system: System, stop: Stop, pace: Pace, *, delivered: Callable[[], None]) -> None:
+    """Events to their consumers; `delivered` wakes whoever works on what the consumers wrote."""
+
     async def turn() -> bool:
-        return await system.courier.deliver(limit=100) > 0
+        if await system.courier.deliver(limit=100) == 0:
+            return False
+        delivered()
+        return True
 
     await until_stopped(stop, "courier", turn, pause_s=pace.courier_s)
 

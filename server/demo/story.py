@@ -92,7 +92,7 @@ class Story:
     async def _phones_enrol(self) -> None:
         operators = [self._phone_of(officer) for officer in _people(Role.RA_OPERATOR)]
         for operator in operators:
-            name = f"RA operator {operator.officer} gets the first certificates at the desk"
+            name = f"RA operator {operator.officer} is certified at the desk"
             await self._step(name, "command", self._first_certificate(operator))
         first, second = operators[:2]
         for officer in (
@@ -100,7 +100,7 @@ class Story:
             *(each for unit in ("ZJJ", "SJJ") for each in _chain(unit)),
             *_people(Role.SUPERVISION_LEADER),
         ):
-            name = f"{officer.id} enrols, is checked and approved by two RA operators, and logs in"
+            name = f"{officer.id} enrols before two RA operators and logs in"
             await self._step(name, "graphql", self._enrol(self._phone_of(officer), first, second))
         stranger = Phone(self.api, "OFF-0001", "陌生人")
         await self._step(
@@ -176,9 +176,8 @@ class Story:
         await self._step(
             "a wrong code is refused and explained", "sms", self._reply(leader.phone, f"1{wrong}", "不正确")
         )
-        await self._step(
-            "a strange phone with the code is refused", "sms", self._reply(_STRANGER, f"1{code}", "没有待回复")
-        )
+        strange = self._reply(_STRANGER, f"1{code}", "没有待回复")
+        await self._step("a strange phone with the code is refused", "sms", strange)
         receipt = await self._step(
             "the right code confirms; the receipt names the evidence",
             "sms",

@@ -99,7 +99,7 @@ async def test_a_dead_carrier_fails_the_story_and_says_where():
     assert failed["why"]
 
 
-@pytest.mark.parametrize("address", ["localhost", ":2775", "localhost:", "localhost:x"])
+@pytest.mark.parametrize("address", [":2775", "localhost:x"])
 async def test_a_wrong_smpp_address_is_refused(address: str):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "server", "demo", "--once", "--smpp", address, stderr=subprocess.PIPE
