@@ -73,7 +73,7 @@ async def _tell(
         settings = _settings(Path(folder), database, foreign, port)
         async with open_system(settings, clock=clock) as system, open_doors(system, stop=stop, pace=_PACE) as doors:
             api = Api(f"http://127.0.0.1:{doors.http_port}")
-            story = Story(system, clock, api, _people(doors), doors, teller)
+            story = Story(system=system, clock=clock, teller=teller, api=api, people=_people(doors), doors=doors)
             await story.run()
             if out is not None:
                 await write_evidence(system, out)

@@ -1,32 +1,24 @@
 """The story: a county, its phones, an application signed through three levels, a deadline missed, a card confirmed.
 
 Every step goes through a real door: GraphQL over HTTP from phones with their own keys, text messages over SMPP, the
-server's own timer on a clock that is moved. A step that fails is told and the story goes on where it can.
+server's own timer on a clock that is moved. The first step that does not hold ends the story.
 """
 
-import asyncio
-import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TypeVar
-
-from tortoise.exceptions import DoesNotExist
+from datetime import timedelta
 
 from casework.seed import SeedOfficer, county
 from casework.tables import Case, Task
-from casework.working_days import CHINA
 from kernel.actor import Role
-from kernel.clock import FakeClock
 from kernel.log import verify
-from kernel.refusals import Refusal
-from server.demo.carrier import People, TextMissing
+from server.demo.carrier import People
+from server.demo.cast import chain, code_in, people, unit_head
 from server.demo.phone import Answer, Api, Phone, Refused
-from server.demo.telling import Door, StepTold, Teller
+from server.demo.staging import PATIENCE_S, Staging, StepFailed, StoryEnded
 from server.desk import approve_at_the_desk, load_county
 from server.doors import Doors
-from server.wiring import System
 from supervision.tables import Card
 
 CHAPTERS = 6
@@ -34,35 +26,17 @@ _APPLICANT, _STRANGER = "13811110001", "13922220002"
 _BUILDING, _FOOD = ("ZJ-XK-001", "ZJJ"), ("SJ-XK-001", "SJJ")
 #: Lights turn at midnight; people answer in the morning.
 _NIGHT = timedelta(hours=9)
-#: Real seconds for what the office does by itself: a sweep, a delivery.
-_PATIENCE_S = 20.0
 _BIND_PATIENCE_S = 5.0
 #: Real seconds to wait for people whose phones are at somebody else's carrier.
 _FOREIGN_PATIENCE_S = 30.0
 
 
-T = TypeVar("T")
-
-
-class StepFailed(Exception):
-    """Something in the story was not as it must be."""
-
-
-class StoryEnded(Exception):
-    """A step did not hold; it has been told."""
-
-
-@dataclass
-class Story:
-    system: System
-    clock: FakeClock
+@dataclass(kw_only=True)
+class Story(Staging):
     api: Api
     people: People
     doors: Doors
-    teller: Teller
-    steps: list[StepTold] = field(default_factory=list)
     _phones: dict[str, Phone] = field(default_factory=dict)
-    _chapters_told: int = 0
     _number: str = ""
     _late: str = ""
     _card: str = ""
@@ -70,152 +44,146 @@ class Story:
     async def run(self) -> None:
         """Tells the story to its end or to the first step that does not hold."""
         with suppress(StoryEnded):
-            await self._chapter("一个县", "a county with its catalogue and calendar", self._a_county)
-            await self._chapter("手机入网", "phones enrol and log in by certificate", self._phones_enrol)
-            await self._chapter("一件申请", "an application, signed at three levels", self._an_application)
-            await self._chapter("时限", "time passes: yellow light, red light, order, card", self._time_passes)
-            await self._chapter("短信发牌", "the leader confirms the card by text message", self._the_card)
-            await self._chapter("短信查询", "the applicant asks by text message", self._the_query)
-            await self._settled()
-
-    @property
-    def held(self) -> bool:
-        return bool(self.steps) and all(step.ok for step in self.steps)
+            await self.chapter("一个县", "a county with its catalogue and calendar", self._a_county)
+            await self.chapter("手机入网", "phones enrol and log in by certificate", self._phones_enrol)
+            await self.chapter("一件申请", "an application, signed at three levels", self._an_application)
+            await self.chapter("时限", "time passes: yellow light, red light, order, card", self._time_passes)
+            await self.chapter("短信发牌", "the leader confirms the card by text message", self._the_card)
+            await self.chapter("短信查询", "the applicant asks by text message", self._the_query)
+            await self.settled()
 
     # ------------------------------------------------------------------------------------------------ chapters
     async def _a_county(self) -> None:
-        await self._step("the gateway is bound to its carrier", "sms", self._carriers_are_bound())
-        count = await self._step("the county and its catalogue are published", "command", load_county(self.system))
-        guide = await self._step("the public guide shows all fourteen elements", "graphql", self._guide())
+        await self.step("the gateway is bound to its carrier", "sms", self._carriers_are_bound())
+        count = await self.step("the county and its catalogue are published", "command", load_county(self.system))
+        guide = await self.step("the public guide shows all fourteen elements", "graphql", self._guide())
         self.teller.line(f"{county().name}：{count}个事项，例：{guide}")
 
     async def _phones_enrol(self) -> None:
-        operators = [self._phone_of(officer) for officer in _people(Role.RA_OPERATOR)]
+        operators = [self._phone_of(officer) for officer in people(Role.RA_OPERATOR)]
         for operator in operators:
             name = f"RA operator {operator.officer} is certified at the desk"
-            await self._step(name, "command", self._first_certificate(operator))
+            await self.step(name, "command", self._first_certificate(operator))
         first, second = operators[:2]
         for officer in (
-            *_people(Role.WINDOW_CLERK)[:1],
-            *(each for unit in ("ZJJ", "SJJ") for each in _chain(unit)),
-            *_people(Role.SUPERVISION_LEADER),
+            *people(Role.WINDOW_CLERK)[:1],
+            *(each for unit in ("ZJJ", "SJJ") for each in chain(unit)),
+            *people(Role.SUPERVISION_LEADER),
         ):
             name = f"{officer.id} enrols before two RA operators and logs in"
-            await self._step(name, "graphql", self._enrol(self._phone_of(officer), first, second))
+            await self.step(name, "graphql", self._enrol(self._phone_of(officer), first, second))
         stranger = Phone(self.api, "OFF-0001", "陌生人")
-        await self._step(
+        await self.step(
             "a phone without a certificate is refused",
             "graphql",
             self._is_refused(stranger.ask("BeginLogin", certificate="AAAA"), "CERTIFICATE_MALFORMED"),
         )
 
     async def _an_application(self) -> None:
-        number = await self._step("an applicant files online", "graphql", self._file(_BUILDING[0]))
+        number = await self.step("an applicant files online", "graphql", self._file(_BUILDING[0]))
         self._number = number
         if self.people.own:
-            text = await self._step(
+            text = await self.step(
                 "a text brings number and query password", "sms", self.people.receives(_APPLICANT, number, "查询密码")
             )
             self.teller.text(_APPLICANT, text)
-        clerk = self._phones[_people(Role.WINDOW_CLERK)[0].id]
+        clerk = self._phones[people(Role.WINDOW_CLERK)[0].id]
         accepted = clerk.decide(number, "ACCEPT", "申请材料齐全，符合法定形式，予以受理。")
-        await self._step("the window accepts with a signed opinion", "window", accepted)
-        handler, head, leader = (self._phones[officer.id] for officer in _chain(_BUILDING[1]))
+        await self.step("the window accepts with a signed opinion", "window", accepted)
+        handler, head, leader = (self._phones[officer.id] for officer in chain(_BUILDING[1]))
         for phone, decision, opinion in (
             (handler, "AGREE", "经审查，用地、规划、施工图和资金证明齐全，建议准予许可。"),
             (head, "AGREE", "复核无误，同意准予许可。"),
             (leader, "GRANT", "准予施工许可，请依法公开。"),
         ):
-            seen = await self._step(
+            seen = await self.step(
                 f"{phone.officer} signs {decision}", "graphql", phone.decide(number, decision, opinion)
             )
             self.teller.line(f"{phone.name}：{opinion}（灯{seen['light']}，剩{seen['daysLeft']}个工作日）")
-        await self._step("a tampered opinion is refused", "graphql", self._tampered(handler))
-        await self._step("the handler completes", "graphql", handler.decide(number, "COMPLETE", "已制证，办结。"))
+        await self.step("a tampered opinion is refused", "graphql", self._tampered(handler))
+        await self.step("the handler completes", "graphql", handler.decide(number, "COMPLETE", "已制证，办结。"))
         if self.people.own:
-            done = await self._step("a text says what was decided", "sms", self.people.receives(_APPLICANT, "已办结"))
+            done = await self.step("a text says what was decided", "sms", self.people.receives(_APPLICANT, "已办结"))
             self.teller.text(_APPLICANT, done)
-        await self._step("the window delivers", "window", clerk.decide(number, "DELIVER", "申请人到窗口当面领取。"))
+        await self.step("the window delivers", "window", clerk.decide(number, "DELIVER", "申请人到窗口当面领取。"))
 
     async def _time_passes(self) -> None:
-        late = await self._step("a second case is filed and accepted", "window", self._filed_and_accepted(_FOOD[0]))
+        late = await self.step("a second case is filed and accepted", "window", self._filed_and_accepted(_FOOD[0]))
         self._late = late
         task = await self._open_task(late)
-        handler, head, _ = _chain(_FOOD[1])
-        await self._move_to(task.yellow_at)
+        handler, head, _ = chain(_FOOD[1])
+        await self.move_to(task.yellow_at)
         if self.people.own:
-            text = await self._step(
+            text = await self.step(
                 "yellow light: a text to those responsible", "sms", self.people.receives(handler.phone, late, "黄灯")
             )
             self.teller.text(handler.phone, text)
-        await self._step("the to-do list shows yellow", "graphql", self._shows_light(handler, late, "YELLOW"))
-        await self._move_to(task.red_at)
+        await self.step("the to-do list shows yellow", "graphql", self._shows_light(handler, late, "YELLOW"))
+        await self.move_to(task.red_at)
         if self.people.own:
-            text = await self._step(
+            text = await self.step(
                 "red light: a text with the supervision order",
                 "sms",
                 self.people.receives(head.phone, late, "红灯", "督办"),
             )
             self.teller.text(head.phone, text)
-        await self._step("the to-do list shows red", "graphql", self._shows_light(handler, late, "RED"))
-        await self._move_to(self.clock.now() + _NIGHT)
-        self._card = await self._step("a card is proposed, without effect yet", "timer", self._proposed_card(late))
+        await self.step("the to-do list shows red", "graphql", self._shows_light(handler, late, "RED"))
+        await self.move_to(self.clock.now() + _NIGHT)
+        self._card = await self.step("a card is proposed, without effect yet", "timer", self._proposed_card(late))
 
     async def _the_card(self) -> None:
-        (leader,) = _people(Role.SUPERVISION_LEADER)
+        (leader,) = people(Role.SUPERVISION_LEADER)
         if not self.people.own:
-            confirmed = self._until(self._card_is_effective, _FOREIGN_PATIENCE_S)
-            await self._step("the leader confirms the card by text", "sms", confirmed)
+            confirmed = self.until(self._card_is_effective, _FOREIGN_PATIENCE_S)
+            await self.step("the leader confirms the card by text", "sms", confirmed)
             return
-        asked = await self._step(
+        asked = await self.step(
             "a text with a one-time code to the leader", "sms", self.people.receives(leader.phone, "发牌确认")
         )
         self.teller.text(leader.phone, asked)
-        code = _code_in(asked)
+        code = code_in(asked)
         wrong = f"{(int(code) + 1) % 100000:05d}"
-        await self._step(
+        await self.step(
             "a wrong code is refused and explained", "sms", self._reply(leader.phone, f"1{wrong}", "不正确")
         )
         strange = self._reply(_STRANGER, f"1{code}", "没有待回复")
-        await self._step("a strange phone with the code is refused", "sms", strange)
-        receipt = await self._step(
+        await self.step("a strange phone with the code is refused", "sms", strange)
+        receipt = await self.step(
             "the right code confirms; the receipt names the evidence",
             "sms",
             self._reply(leader.phone, f"1{code}", "存证号"),
         )
         self.teller.line(f"{leader.name} 回复 1{code}")
         self.teller.text(leader.phone, receipt)
-        await self._step(
-            "the card is numbered and has effect", "sms", self._until(self._card_is_effective, _PATIENCE_S)
-        )
-        head = _unit_head(_FOOD[1])
-        served = await self._step("it is served to the unit's head", "sms", self.people.receives(head.phone, "黄牌"))
+        await self.step("the card is numbered and has effect", "sms", self.until(self._card_is_effective, PATIENCE_S))
+        head = unit_head(_FOOD[1])
+        served = await self.step("it is served to the unit's head", "sms", self.people.receives(head.phone, "黄牌"))
         self.teller.text(head.phone, served)
-        await self._step("a used code is refused", "sms", self._reply(leader.phone, f"1{code}", "已使用过"))
-        await self._step(
-            "the unit's head acknowledges by text", "sms", self._reply(head.phone, f"1{_code_in(served)}", "存证号")
+        await self.step("a used code is refused", "sms", self._reply(leader.phone, f"1{code}", "已使用过"))
+        await self.step(
+            "the unit's head acknowledges by text", "sms", self._reply(head.phone, f"1{code_in(served)}", "存证号")
         )
-        await self._step("an expired code is refused", "sms", self._expired_code(leader))
+        await self.step("an expired code is refused", "sms", self._expired_code(leader))
 
     async def _the_query(self) -> None:
         if not self.people.own:
-            asked = self._until(self._somebody_asked, _FOREIGN_PATIENCE_S)
-            await self._step("an applicant's query is answered", "sms", asked)
+            asked = self.until(self._somebody_asked, _FOREIGN_PATIENCE_S)
+            await self.step("an applicant's query is answered", "sms", asked)
         else:
-            answer = await self._step(
+            answer = await self.step(
                 "the applicant asks and is told", "sms", self._reply(_APPLICANT, f"CX{self._late}", "现处")
             )
             self.teller.line(f"申请人发送 CX{self._late}")
             self.teller.text(_APPLICANT, answer)
-            await self._step(
+            await self.step(
                 "a strange phone needs the password", "sms", self._reply(_STRANGER, f"ＣＸ {self._late}", "查询密码")
             )
             password = self.system.secrets.derived_code("query", self._late, 6)
-            await self._step(
+            await self.step(
                 "with the password it is told", "sms", self._reply(_STRANGER, f"cx{self._late}#{password}", "现处")
             )
-            await self._step("an unreadable text gets help", "sms", self._reply(_STRANGER, "你好", "未识别"))
-        await self._step("the event log verifies", "command", self._log_verifies())
+            await self.step("an unreadable text gets help", "sms", self._reply(_STRANGER, "你好", "未识别"))
+        await self.step("the event log verifies", "command", self._log_verifies())
 
     # --------------------------------------------------------------------------------------------------- parts
     def _phone_of(self, officer: SeedOfficer) -> Phone:
@@ -264,7 +232,7 @@ class Story:
 
     async def _filed_and_accepted(self, item: str) -> str:
         number = await self._file(item)
-        clerk = self._phones[_people(Role.WINDOW_CLERK)[0].id]
+        clerk = self._phones[people(Role.WINDOW_CLERK)[0].id]
         await clerk.decide(number, "ACCEPT", "材料齐全，予以受理。")
         return number
 
@@ -311,7 +279,7 @@ class Story:
                 raise StepFailed(f"card {card.id} has effect already")
             return str(card.id)
 
-        return await self._until(proposed, _PATIENCE_S)
+        return await self.until(proposed, PATIENCE_S)
 
     async def _card_is_effective(self) -> str | None:
         card = await Card.get(id=self._card)
@@ -324,10 +292,10 @@ class Story:
     async def _expired_code(self, leader: SeedOfficer) -> None:
         """Another case runs late, and its leader answers a day too late."""
         late = await self._filed_and_accepted(_BUILDING[0])
-        await self._move_to((await self._open_task(late)).red_at)
+        await self.move_to((await self._open_task(late)).red_at)
         asked = await self.people.receives(leader.phone, "发牌确认", late)
-        await self._move_to(self.clock.now() + timedelta(hours=25))
-        await self._reply(leader.phone, f"1{_code_in(asked)}", "已过有效期")
+        await self.move_to(self.clock.now() + timedelta(hours=25))
+        await self._reply(leader.phone, f"1{code_in(asked)}", "已过有效期")
 
     async def _open_task(self, number: str) -> Task:
         case = await Case.get(number=number)
@@ -342,78 +310,3 @@ class Story:
         if verdict.broken is not None:
             raise StepFailed(str(verdict.broken))
         self.teller.line(f"事件链完好：{verdict.events}个事件，{verdict.chains}条链")
-
-    # ------------------------------------------------------------------------------------------------- telling
-    async def _chapter(self, chinese: str, english: str, told: Callable[[], Awaitable[None]]) -> None:
-        self._chapters_told += 1
-        self.teller.chapter(self._chapters_told, chinese, english)
-        await told()
-
-    async def _step(self, name: str, door: Door, held: Awaitable[T]) -> T:
-        """Tells whether `held` held. The first step that does not ends the story."""
-        try:
-            outcome = await held
-        except (StepFailed, Refused, TextMissing, Refusal, DoesNotExist, TimeoutError, OSError) as failure:
-            self._tell(StepTold(name=name, door=door, ok=False, why=str(failure) or type(failure).__name__))
-            raise StoryEnded from failure
-        self._tell(StepTold(name=name, door=door, ok=True))
-        return outcome
-
-    def _tell(self, step: StepTold) -> None:
-        self.steps.append(step)
-        self.teller.step(step)
-
-    # ---------------------------------------------------------------------------------------------------- time
-    async def _move_to(self, instant: datetime | None) -> None:
-        """Lets everything under way arrive, then moves the clock; the server's own timer does the rest."""
-        if instant is None:
-            raise StepFailed("the task has no lights")
-        await self._settled()
-        self.clock.set(instant)
-        self.teller.line(f"[dim]时间来到 {instant.astimezone(CHINA):%Y-%m-%d %H:%M}[/]")
-
-    async def _settled(self) -> None:
-        """Waits until nothing is under way, a step only when it fails."""
-
-        async def nothing_under_way() -> bool | None:
-            rows = await self.system.database.rows(
-                "SELECT (SELECT count(*) FROM outbox WHERE NOT parked AND due_at <= $1)"
-                " + (SELECT count(*) FROM message WHERE state IN ('queued', 'sending') AND send_after <= $1) AS n",
-                self.clock.now(),
-            )
-            return int(str(rows[0]["n"])) == 0 or None
-
-        try:
-            await self._until(nothing_under_way, _PATIENCE_S)
-        except TimeoutError:
-            self._tell(StepTold(name="every text reaches the carrier", door="sms", ok=False, why="still under way"))
-            raise StoryEnded from None
-
-    async def _until(self, happened: Callable[[], Awaitable[T | None]], patience_s: float) -> T:
-        """Asks again until the office has done it by itself. Raises TimeoutError."""
-        async with asyncio.timeout(patience_s):
-            while (outcome := await happened()) is None:  # noqa: ASYNC110  it happens in the database
-                await asyncio.sleep(0.05)
-            return outcome
-
-
-def _people(role: Role) -> list[SeedOfficer]:
-    return [officer for officer in county().officers if role in officer.roles]
-
-
-def _chain(unit: str) -> list[SeedOfficer]:
-    """The unit's three levels: handler, section head, deputy leader."""
-    members = [officer for officer in county().officers if officer.unit_code == unit]
-    levels = (Role.HANDLER, Role.SECTION_HEAD, Role.DEPUTY_LEADER)
-    return [next(officer for officer in members if role in officer.roles) for role in levels]
-
-
-def _unit_head(unit: str) -> SeedOfficer:
-    return next(o for o in county().officers if o.unit_code == unit and Role.UNIT_HEAD in o.roles)
-
-
-def _code_in(text: str) -> str:
-    found = re.search(r"回复1(\d{5})", text)
-    if found is None:
-        raise StepFailed(f"no code in: {text}")
-    return found[1]
