@@ -7,9 +7,12 @@ import msgspec
 
 from kernel.db import Database, Row, SqlValue, chunks, instant_of
 from kernel.events import GENESIS, Event, chained_hash, encode, tag_of
-from kernel.refusals import ChangedMeanwhile
 
 _PAGE = 2000
+
+
+class ChainContended(Exception):
+    """Two transactions wrote a subject's first event at once; whoever comes second begins again."""
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +25,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 async def append(database: Database, events: Sequence[Event], *, at: datetime, actor: str) -> list[tuple[int, Event]]:
     """Appends `events` to their subjects' chains and returns each with its row id, in order.
 
-    Three statements however many events. Raises ChangedMeanwhile when another transaction extended a chain first.
+    Three statements however many events. Raises ChainContended when another transaction began a chain first.
     """
     if not events:
         return []
@@ -58,7 +61,7 @@ async def _move_heads(database: Database, heads: dict[str, Link], known: set[str
     moved = [(link.length, link.head, subject) for subject, link in heads.items() if subject in known]
     tail = "ON CONFLICT (subject) DO NOTHING RETURNING subject"
     if len(await database.insert("event_chain", ("subject", "length", "head"), fresh, tail=tail)) != len(fresh):
-        raise ChangedMeanwhile(subject=grown[0].subject)
+        raise ChainContended(grown[0].subject)
     await database.execute_many("UPDATE event_chain SET length = $1, head = $2 WHERE subject = $3", moved)
 
 

@@ -14,6 +14,7 @@ from tortoise.exceptions import IntegrityError, OperationalError, ValidationErro
 
 from kernel.actor import Actor, Assurance
 from kernel.acts import Act, Proof, View
+from kernel.log import ChainContended
 from kernel.notary import Assured
 from kernel.outbox import Outbox
 from kernel.permissions import Permission
@@ -63,7 +64,7 @@ class Office:
             except ValidationError as unfit:
                 # A value that no column holds (a number of a thousand digits) names nothing that exists.
                 return Invalid(field="—", why=str(unfit)[:80])
-            except (IntegrityError, OperationalError) as conflict:
+            except (IntegrityError, OperationalError, ChainContended) as conflict:
                 # A unique key was taken, or the database chose us as a deadlock's victim: look again from the start.
                 if attempt == _ATTEMPTS and isinstance(conflict, IntegrityError):
                     raise

@@ -14,7 +14,7 @@ from tortoise.exceptions import BaseORMException
 from kernel.actor import THE_CLOCK
 from kernel.db import Database, Row, instant_of
 from kernel.events import Event, EventCodec, Recorded
-from kernel.log import append
+from kernel.log import ChainContended, append
 from kernel.notary import Assured
 from kernel.refusals import Refusal
 from kernel.work import Desk, Work
@@ -147,4 +147,4 @@ class Courier:
 
 
 #: What a handler may raise without stopping the courier: a refusal, a defect of its own, the database's no.
-_HANDLER_FAULTS = (Refusal, ValueError, LookupError, TypeError, AttributeError, BaseORMException)
+_HANDLER_FAULTS = (Refusal, ChainContended, ValueError, LookupError, TypeError, AttributeError, BaseORMException)

@@ -76,6 +76,14 @@ async def test_the_same_request_many_times_at_once_is_performed_once(bench):
     assert await bench.total("a") == 1
 
 
+async def test_first_events_of_one_subject_at_once_are_both_written(bench):
+    answers = await asyncio.gather(
+        *(bench.office.perform(Bump(name=f"n{n}"), officer(), key=f"{n}-{m}") for n in range(4) for m in range(4))
+    )
+    assert all(isinstance(answer, Counted) for answer in answers)
+    assert await EventRow.all().count() == 16
+
+
 async def test_different_requests_at_once_are_all_performed_and_chained(bench):
     answers = await asyncio.gather(
         *(bench.office.perform(Bump(name="a"), officer(f"OFF-{n}"), key="k") for n in range(8))
