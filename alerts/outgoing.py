@@ -8,11 +8,13 @@ sent again only when none came. settling.py writes down what became of messages.
 Bookkeeping of the queue is no act of an office, so `claim`, `renew` and `recover` open their own transactions.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from alerts.states import (
     State,
@@ -24,7 +26,7 @@ from alerts.states import (
 )
 from alerts.texts import Code, Text, TextRefused, filled
 from kernel.chance import Secrets
-from kernel.db import Database, Row, SqlValue, instant_of
+from kernel.db import Database, Row, SqlValue
 
 #: A claim that is not renewed for this long belongs to a gateway that died.
 LEASE = timedelta(seconds=60)
@@ -52,6 +54,7 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     """A claimed message. `accepted` are the numbers of the parts the carrier already has."""
 
     id: int
+    priority: int
     to: str
     subject: str
     body: str
@@ -59,7 +62,6 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     confirms: bool
     parts: int
     attempts: int
-    expires_at: datetime
     accepted: frozenset[int] = frozenset()
 
     def words(self, secrets: Secrets) -> str:
@@ -87,26 +89,31 @@ async def enqueue(database: Database, letters: Sequence[Letter], *, now: datetim
 
 async def claim(database: Database, *, now: datetime, limit: int, channel: Channel, carrier: str) -> list[Outgoing]:
     """Up to `limit` due messages, the urgent first, now ours until the lease ends."""
-    lock = " FOR UPDATE SKIP LOCKED" if database.dialect == "postgres" else ""
+    due = (
+        "SELECT id FROM message WHERE state = 'queued' AND channel = $3 AND send_after <= $4 AND expires_at > $4"
+        # The rest of a long text goes the way of its beginning, or the phone could not join them.
+        " AND (parts = 1 OR carrier IN ('', $1)"
+        " OR NOT EXISTS (SELECT 1 FROM message_part p WHERE p.message_id = message.id))"
+        f" ORDER BY priority, id LIMIT {int(limit)}"
+    )
+    # An array, because PostgreSQL would join a subquery by reading the whole table.
+    chosen = f"= ANY(ARRAY({due} FOR UPDATE SKIP LOCKED))" if database.dialect == "postgres" else f"IN ({due})"
     async with database.transaction():
         rows = await database.rows(
             "UPDATE message SET state = 'sending', attempts = attempts + 1, carrier = $1, claimed_until = $2"
-            " WHERE id IN (SELECT id FROM message WHERE state = 'queued' AND channel = $3 AND send_after <= $4"
-            " AND expires_at > $4"
-            # The rest of a long text goes the way of its beginning, or the phone could not join them.
-            " AND (parts = 1 OR carrier IN ('', $1)"
-            " OR NOT EXISTS (SELECT 1 FROM message_part p WHERE p.message_id = message.id))"
-            f" ORDER BY priority, id LIMIT {int(limit)}{lock})"
-            " RETURNING id, priority, to_phone, to_email, subject, body, secret, confirms, parts, attempts, expires_at",
+            f" WHERE id {chosen}"
+            " RETURNING id, priority, to_phone, to_email, subject, body, secret, confirms, parts, attempts",
             carrier,
             now + LEASE,
             channel,
             now,
         )
-        again = [as_int(row["id"]) for row in rows if as_int(row["attempts"]) > 1]
-        accepted = await _accepted_parts(database, again)
-    rows.sort(key=lambda row: (as_int(row["priority"]), as_int(row["id"])))
-    return [_outgoing(row, accepted) for row in rows]
+        claimed = [_outgoing(row) for row in rows]
+        accepted = await _accepted_parts(database, [message.id for message in claimed if message.attempts > 1])
+    claimed.sort(key=attrgetter("priority", "id"))
+    if accepted:
+        claimed = [replace(message, accepted=accepted.get(message.id, frozenset())) for message in claimed]
+    return claimed
 
 
 async def renew(database: Database, held: Collection[int], *, now: datetime) -> None:
@@ -173,9 +180,10 @@ def _secret(code: Code | None) -> str:
     return f"{code.purpose}|{code.value}|{code.digits}" if code else ""
 
 
-def _outgoing(row: Row, accepted: Mapping[int, frozenset[int]]) -> Outgoing:
+def _outgoing(row: Row) -> Outgoing:
     return Outgoing(
         id=as_int(row["id"]),
+        priority=as_int(row["priority"]),
         to=str(row["to_phone"] or row["to_email"]),
         subject=str(row["subject"]),
         body=str(row["body"]),
@@ -183,8 +191,6 @@ def _outgoing(row: Row, accepted: Mapping[int, frozenset[int]]) -> Outgoing:
         confirms=bool(row["confirms"]),
         parts=as_int(row["parts"]),
         attempts=as_int(row["attempts"]),
-        expires_at=instant_of(row["expires_at"]),
-        accepted=accepted.get(as_int(row["id"]), frozenset()),
     )
 
 

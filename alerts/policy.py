@@ -36,7 +36,7 @@ from casework.events import (
 )
 from casework.ledger import GROUND_NAMES
 from casework.queries import days_left, gaps_of
-from casework.rules import CaseworkRules
+from casework.query_passwords import DIGITS
 from casework.steps import step_name
 from casework.tables import Case, Task
 from casework.tasks import NEVER
@@ -171,11 +171,10 @@ async def _red(matter: Matter[OrderIssued], to: Recipient) -> Words | None:
 
 
 async def _received(matter: Matter[CaseFiled], to: Recipient) -> Words | None:
-    digits = matter.work.given(CaseworkRules).query_password_digits
     return {
         "item": matter.case.item_name,
         "no": matter.case.number,
-        "pwd": Code("query", matter.case.number, digits),
+        "pwd": Code("query", matter.case.number, DIGITS),
         "date": _day(last_day_to_tell(matter.event.received_on, matter.calendar)),
     }
 

@@ -4,7 +4,7 @@ Everything takes a whole batch and costs the same few statements however long it
 act of an office, so `record` and `tend` open their own transactions; no network call is made inside one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ from alerts.states import (
     listed,
     move,
 )
+from alerts.texts import national_number
 from kernel.db import Database, Row, instant_of
 
 #: A receipt may come this much earlier than the record of its submit_resp, not more: ids are used again.
@@ -47,14 +48,17 @@ class Report(Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
-class Heard(Struct, frozen=True, kw_only=True):
-    """A final receipt: `state` is delivered, failed or expired. `also`: other ways to write `sms_id`."""
+class Heard(Struct, frozen=True):
+    """A final receipt: `state` is delivered, failed or expired; `phone` as the carrier writes it."""
 
     sms_id: str
     state: State
     phone: str = ""
     error: str = ""
-    also: tuple[str, ...] = ()
+
+
+#: Every way one message id is written, the likeliest first; carriers answer in hexadecimal and report in decimal.
+Spellings = Callable[[str], Sequence[str]]
 
 
 async def record(
@@ -89,12 +93,12 @@ async def record(
         await _settle_long(database, now, long)
 
 
-async def tend(database: Database, *, now: datetime) -> None:
+async def tend(database: Database, *, now: datetime, spellings: Spellings) -> None:
     """Housekeeping: drops what is news no more, settles what receipts can settle, tries unsettled codes again."""
     async with database.transaction():
         rows = await database.rows("SELECT id FROM message WHERE state = 'queued' AND expires_at <= $1", now)
         await move(database, now, {as_int(row["id"]): Change(state=State.EXPIRED) for row in rows})
-        await _match_waiting(database, now)
+        await _match_waiting(database, now, spellings)
         await _settle_unknown(database, now)
         await database.execute("DELETE FROM receipt WHERE at < $1", now - KEEP_RECEIPTS)
 
@@ -181,14 +185,13 @@ async def _early_receipts(
         now - EARLY_RECEIPT,
     )
     return {
-        str(row["sms_id"]): Heard(sms_id=str(row["sms_id"]), state=State(str(row["state"])), error=str(row["error"]))
-        for row in rows
+        str(row["sms_id"]): Heard(str(row["sms_id"]), State(str(row["state"])), error=str(row["error"])) for row in rows
     }
 
 
 async def _keep_waiting(database: Database, now: datetime, carrier: str, heard: Sequence[Heard]) -> None:
-    columns = ("carrier", "sms_id", "also", "phone", "state", "error", "at")
-    rows = [(carrier, h.sms_id, " ".join(h.also), h.phone, h.state, h.error[:80], now) for h in heard]
+    columns = ("carrier", "sms_id", "phone", "state", "error", "at")
+    rows = [(carrier, h.sms_id, national_number(h.phone), h.state, h.error[:80], now) for h in heard]
     await database.insert("receipt", columns, rows)
 
 
@@ -218,13 +221,13 @@ async def _settle_long(database: Database, now: datetime, messages: Collection[i
     await move(database, now, changes)
 
 
-async def _match_waiting(database: Database, now: datetime) -> None:
+async def _match_waiting(database: Database, now: datetime, spellings: Spellings) -> None:
     """Receipts whose id is written in another way than submit_resp wrote it, or that crossed with their part.
 
     Another way to write it is believed only together with the phone: "10" is also "16" and "a".
     """
     waiting = await database.rows("SELECT * FROM receipt ORDER BY id DESC LIMIT 1000")
-    forms = {form for row in waiting for form in (str(row["sms_id"]), *str(row["also"]).split())}
+    forms = {form for row in waiting for form in spellings(str(row["sms_id"]))}
     if not forms:
         return
     parts: dict[tuple[str, str, str], Row] = {}
@@ -237,7 +240,7 @@ async def _match_waiting(database: Database, now: datetime) -> None:
         parts[str(row["carrier"]), str(row["sms_id"]), str(row["to_phone"])] = row
     found: dict[int, Row] = {}
     for receipt in waiting:
-        for form in (str(receipt["sms_id"]), *str(receipt["also"]).split()):
+        for form in spellings(str(receipt["sms_id"])):
             part = parts.pop((str(receipt["carrier"]), form, str(receipt["phone"])), None)
             if part is not None:
                 found[as_int(receipt["id"])] = {**receipt, "part": part["id"], "message": part["message_id"]}

@@ -109,4 +109,6 @@ def instant_at(database: Database, placeholder: int) -> str:
 
 
 def as_int(value: object) -> int:
-    return int(str(value))
+    """An integer column of a raw row."""
+    assert isinstance(value, int)
+    return value

@@ -38,10 +38,8 @@ class Message(Model):
 
     class Meta:
         table = "message"
-        indexes = (
-            Index(fields=("state", "channel", "priority", "id"), name="idx_message_queue"),
-            Index(fields=("case_number",), name="idx_message_case"),
-        )
+        # Every index is written again with each change of state: no more of them than the queue needs.
+        indexes = (Index(fields=("state", "channel", "priority", "id"), name="idx_message_queue"),)
 
 
 class MessagePart(Model):
@@ -69,7 +67,6 @@ class WaitingReceipt(Model):
     id = fields.BigIntField(primary_key=True)
     carrier = fields.CharField(max_length=20)
     sms_id = fields.CharField(max_length=64)
-    also = fields.CharField(max_length=140, default="")  # other ways to write the id
     phone = fields.CharField(max_length=20, default="")
     state = fields.CharField(max_length=10)
     error = fields.CharField(max_length=80, default="")

@@ -64,7 +64,7 @@ async def kannel_rate(
     smsc: int, folder: Path, messages: int, *, account: str, password: str, body: str
 ) -> float | None:
     """Messages per second through Kannel to the SMSC on port `smsc`; None where Kannel is not installed."""
-    bearerbox, smsbox = (shutil.which(name, path=f"/usr/sbin:/usr/bin:{_PATH}") for name in ("bearerbox", "smsbox"))
+    bearerbox, smsbox = _program("bearerbox"), _program("smsbox")
     if bearerbox is None or smsbox is None:
         return None
     admin, inner, sendsms = _free_ports(3)
@@ -77,10 +77,13 @@ async def kannel_rate(
         )
     )
     async with _process(bearerbox, str(config)), _reachable(inner), _process(smsbox, str(config)), _reachable(sendsms):
+        await _timed(sendsms, 100, body)  # until the bind stands and every thread runs
         return await _timed(sendsms, messages, body)
 
 
-_PATH = "/usr/local/sbin:/usr/local/bin"
+def _program(name: str) -> str | None:
+    """Debian puts them where only root looks."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
 
 async def _timed(sendsms: int, messages: int, body: str) -> float:

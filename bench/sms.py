@@ -47,7 +47,7 @@ class Effort:
     kannel: int
 
 
-QUICK, FULL = Effort(messages=6_000, rounds=2, kannel=2_000), Effort(messages=20_000, rounds=5, kannel=10_000)
+QUICK, FULL = Effort(messages=8_000, rounds=4, kannel=2_000), Effort(messages=20_000, rounds=5, kannel=10_000)
 
 
 def main() -> None:
@@ -75,15 +75,17 @@ def database_url(given: str | None, folder: str) -> Iterator[str]:
 
 
 async def measure(url: str, folder: Path, effort: Effort) -> dict[str, object]:
-    """Every reading is the best of its rounds: what else runs on the machine only ever takes away."""
-    highest = max([await _ceiling_rate(effort.messages) for _ in range(effort.rounds)])
-    _say("ceiling", highest)
+    """Every reading is the best of its rounds, taken in turn: what else runs on the machine only ever takes away."""
     database = await Database.open(url, modules=["alerts.tables"])
+    highest = ours = 0.0
     try:
         await database.create_schema()
-        ours = max([await _gateway_rate(database, effort.messages) for _ in range(effort.rounds)])
+        for _ in range(effort.rounds):
+            highest = max(highest, await _ceiling_rate(effort.messages))
+            ours = max(ours, await _gateway_rate(database, effort.messages))
     finally:
         await database.close()
+    _say("ceiling", highest)
     _say(f"gateway on {database.dialect}", ours)
     async with simulator() as port:
         kannel = await kannel_rate(port, folder, effort.kannel, account=ACCOUNT, password=PASSWORD, body=BODY)
@@ -135,7 +137,7 @@ async def _gateway_rate(database: Database, messages: int) -> float:
         gateway.wake()
         async with asyncio.timeout(PATIENCE_S):
             while await _left(database):  # noqa: ASYNC110  what the database says is what is promised
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         seconds = perf_counter() - begun
         await gateway.drain()
         await running

@@ -235,9 +235,9 @@ async def fill(database: str) -> None:
         NOW - timedelta(days=3),
     )
     await connection.execute(
-        "INSERT INTO task (case_id, step, role, unit_code, opened_at, due_on, yellow_at, red_at, next_light_at,"
-        " sort_at) SELECT id, 'level:1', 'handler', 'ZJJ', entered_at, committed_due,"
-        " committed_due - interval '32 hours', committed_due + interval '16 hours', NULL, committed_due + interval '16 hours' FROM case_file"
+        "INSERT INTO task (case_id, step, role, unit_code, opened_at, due_on, yellow_at, red_at, sort_at)"
+        " SELECT id, 'level:1', 'handler', 'ZJJ', entered_at, committed_due, committed_due - interval '32 hours',"
+        " committed_due + interval '16 hours', committed_due + interval '16 hours' FROM case_file"
     )
     await connection.execute(
         "INSERT INTO case_step (case_id, seq, step, decision, opinion, officer, officer_name, role, signature, at)"

@@ -27,7 +27,8 @@ from casework.documents import DocumentKind, issue
 from casework.events import CaseFiled, CaseWithdrawn, SupplementReceived
 from casework.files import find, swap, view
 from casework.ledger import Ended, EndReason
-from casework.refusals import NotAwaitingSupplement, PasswordWrong, ReceivedInFuture
+from casework.query_passwords import objection, query_password
+from casework.refusals import NotAwaitingSupplement, ReceivedInFuture
 from casework.rules import CaseworkRules
 from casework.tables import Case, Material, Task
 from casework.tasks import close_task, open_task
@@ -36,7 +37,7 @@ from casework.working_days import Calendar, day_of
 from kernel.actor import Role
 from kernel.acts import Done
 from kernel.numbers import next_number
-from kernel.refusals import Invalid
+from kernel.refusals import Invalid, Refusal
 from kernel.work import Work
 
 _PHONE = re.compile(r"1\d{10}")
@@ -77,7 +78,7 @@ async def file_application(work: Work, act: FileApplication) -> FiledView:
     )
     await _keep(work, case, act.materials)
     rules = work.given(CaseworkRules)
-    password = query_password(work, case.number)
+    password = query_password(work.secrets, case.number)
     receipt = await issue(
         work,
         case,
@@ -111,11 +112,6 @@ async def file_application(work: Work, act: FileApplication) -> FiledView:
         told_by=last_day_to_tell(received_on, calendar),
         revision=case.revision,
     )
-
-
-def query_password(work: Work, number: str) -> str:
-    """The case's query password: it follows from the number and the office's key, so it is stored nowhere."""
-    return work.secrets.derived_code("query", number, work.given(CaseworkRules).query_password_digits)
 
 
 async def receive_supplement(work: Work, act: ReceiveSupplement) -> CaseView:
@@ -155,11 +151,11 @@ async def deem_accepted(work: Work, act: DeemAccepted) -> Done:
     return Done(count=len(waiting))
 
 
-async def withdraw(work: Work, act: Withdraw) -> CaseView:
+async def withdraw(work: Work, act: Withdraw) -> CaseView | Refusal:
     """撤回: the applicant, with the query password, ends the case and all its clocks."""
     case = await find(act.case)
-    if act.password != query_password(work, case.number):
-        raise PasswordWrong(case=act.case)
+    if (refusal := await objection(work, case.number, act.password)) is not None:
+        return refusal
     if case.status not in _OPEN:
         raise Invalid(field="办件", why="已经办结，不能撤回")
     if case.status == Status.IN_APPROVAL:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import msgspec
 
 from casework.ledger import Extended, Ledger, Resumed, Started, Stopped, excluded
-from casework.queries import case_summary, day, days_left, ledgers_of, light_of, recent_steps, visible_case
+from casework.queries import case_summary, day, days_left, ledgers_of, light_of, steps_of, visible_case
 from casework.steps import ROLE_NAMES, step_name
 from casework.working_days import Calendar, day_of
 from kernel.actor import Actor, Role
@@ -92,7 +92,7 @@ async def case_detail(
     if row is None:
         return None
     case = int(str(row["case_id"]))
-    steps = (await recent_steps(database, [case], most=1000))[case]
+    steps = await steps_of(database, case)
     ledger = (await ledgers_of(database, [case])).get(case)
     today = day_of(now)
     due = day(row["committed_due"])
@@ -100,7 +100,7 @@ async def case_detail(
     events = await _events(database, number)
     timeline = [_entry(event) for event in events]
     return {
-        **case_summary(row, steps[:3]),
+        **case_summary(row, steps[:-4:-1]),
         "unit_name": row["unit_name"],
         "statutory_days": row["statutory_days"],
         "committed_days": row["committed_days"],
@@ -108,7 +108,7 @@ async def case_detail(
         "applicant": _applicant(row, actor),
         "open_task": await _open_task(database, case, now),
         "materials": await _materials(database, case),
-        "steps": steps[::-1],
+        "steps": steps,
         "documents": await _documents(database, case),
         "clock": _clock(ledger) if ledger else [],
         "timeline": timeline,

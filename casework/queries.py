@@ -8,8 +8,9 @@ Limits: one deployment supervises all of its units; `SUPERVISORS` see every unit
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from casework.steps import DECISION_NAMES, at_level, step_name
 from casework.time_limits import Light
 from casework.working_days import Calendar, day_of
 from kernel.actor import Actor, ActorKind, Role
-from kernel.db import Database, Row, SqlValue, instant, instant_of
+from kernel.db import Database, Row, SqlValue, instant_of
 from kernel.refusals import NotPermitted
 
 #: Roles whose office is to watch every unit.
@@ -30,6 +31,7 @@ RECENT_STEPS = 3
 _MOST_LEVELS = 4
 
 _entry = msgspec.json.Decoder(Entry)
+_lines = msgspec.json.Decoder(list[list[object]])
 
 
 class Place(NamedTuple):
@@ -80,6 +82,15 @@ _CASE_COLUMNS = (
     " c.statutory_due, c.due_provisional, c.decided_at, c.outcome, c.closed_at, c.returns,"
     " EXISTS (SELECT 1 FROM clock_entry k WHERE k.case_id = c.id AND k.seq > 1) AS clock_moved"
 )
+_STEP_COLUMNS = "s.id, s.step, s.role, s.decision, s.opinion, s.officer_name, s.signature, s.at"
+#: The newest opinions of each case as JSON, read backwards from an index: no second statement, whatever the page.
+_RECENT = {
+    "postgres": "(SELECT json_agg(r.line) FROM (SELECT json_build_array({step}) AS line FROM case_step s"
+    " WHERE s.case_id = c.id ORDER BY s.seq DESC LIMIT {most}) r) AS recent",
+    "sqlite": "(SELECT json_group_array(json(r.line)) FROM (SELECT json_array({step}) AS line FROM case_step s"
+    " WHERE s.case_id = c.id ORDER BY s.seq DESC LIMIT {most}) r) AS recent",
+}
+_OWN = ("id", "step", "role", "decision", "opinion", "officer_name", "signature", "at")
 _TASK_COLUMNS = "t.id, t.step, t.role, t.unit_code, t.opened_at, t.due_on, t.yellow_at, t.red_at, t.sort_at"
 
 
@@ -133,7 +144,7 @@ async def done(database: Database, actor: Actor, *, first: int = 20, after: Plac
     """Cases the actor has decided on, latest first, with their own last opinion, whatever became of them later."""
     sql = _Sql()
     mine = (
-        "SELECT s.id, s.case_id, s.step, s.decision, s.opinion, s.role, s.signature, s.at,"
+        f"SELECT {_STEP_COLUMNS}, s.case_id,"
         " row_number() OVER (PARTITION BY s.case_id ORDER BY s.seq DESC) AS place"
         f" FROM case_step s WHERE s.officer = {sql(actor.id)}"
     )
@@ -141,34 +152,22 @@ async def done(database: Database, actor: Actor, *, first: int = 20, after: Plac
     if after is not None:
         where += f" AND (m.at, m.id) < ({sql(after.at)}, {sql(after.id)})"
     found = await database.rows(
-        "SELECT m.id, m.step, m.decision, m.opinion, m.role, m.signature, m.at, " + _CASE_COLUMNS + f" FROM ({mine}) m"
+        f"SELECT {', '.join(f'm.{name}' for name in _OWN)}, {_case_columns(database)} FROM ({mine}) m"
         f" JOIN case_file c ON c.id = m.case_id WHERE {where} ORDER BY m.at DESC, m.id DESC LIMIT {int(first) + 1}",
         *sql.values,
     )
-    recent = await recent_steps(database, [_int(row["case_id"]) for row in found[:first]])
     rows: list[Row] = [
-        {"id": row["id"], "case": _case(row, recent), "own": _step(row), "at": instant_of(row["at"])}
+        {"id": row["id"], "case": _case(row), "own": _step([row[name] for name in _OWN]), "at": _at(row["at"])}
         for row in found[:first]
     ]
-    last = Place(instant_of(rows[-1]["at"]), _int(rows[-1]["id"])) if len(found) > first else None
+    last = Place(_at(rows[-1]["at"]), _int(rows[-1]["id"])) if len(found) > first else None
     return Page(rows, last)
 
 
-async def recent_steps(database: Database, cases: Sequence[int], *, most: int = RECENT_STEPS) -> dict[int, list[Row]]:
-    """The `most` newest signed opinions of each case, newest first: one statement for the whole page."""
-    if not cases:
-        return {}
-    sql = _Sql()
-    found = await database.rows(
-        "SELECT * FROM (SELECT s.case_id, s.id, s.seq, s.step, s.decision, s.opinion, s.officer_name, s.role,"
-        " s.signature, s.at, row_number() OVER (PARTITION BY s.case_id ORDER BY s.seq DESC) AS place FROM case_step s"
-        f" WHERE s.case_id IN ({sql.each(cases)})) ranked WHERE place <= {int(most)} ORDER BY case_id, place",
-        *sql.values,
-    )
-    steps: dict[int, list[Row]] = {case: [] for case in cases}
-    for row in found:
-        steps[_int(row["case_id"])].append(_step(row))
-    return steps
+async def steps_of(database: Database, case: int) -> list[Row]:
+    """Every signed opinion of one case, oldest first."""
+    found = await database.rows(f"SELECT {_STEP_COLUMNS} FROM case_step s WHERE s.case_id = $1 ORDER BY s.seq", case)
+    return [_step(list(row.values())) for row in found]
 
 
 async def visible_case(database: Database, actor: Actor, number: str) -> Row | None:
@@ -204,7 +203,7 @@ async def ledgers_of(database: Database, cases: Sequence[int]) -> dict[int, Ledg
 
 def light_of(row: Mapping[str, object], now: datetime) -> Light:
     """What colour a task shows: its two instants against the clock on the wall."""
-    yellow, red = instant(row["yellow_at"]), instant(row["red_at"])
+    yellow, red = _at_or_none(row["yellow_at"]), _at_or_none(row["red_at"])
     if red is not None and now >= red:
         return Light.RED
     return Light.YELLOW if yellow is not None and now >= yellow else Light.GREEN
@@ -238,22 +237,20 @@ async def _open_tasks(
         where += f" AND (t.sort_at, t.id) > ({sql(after.at)}, {sql(after.id)})"
     # PostgreSQL reads the to-do index in order only if the order names its third column, null in every open task.
     found = await database.rows(
-        f"SELECT {_TASK_COLUMNS}, {_CASE_COLUMNS} FROM task t JOIN case_file c ON c.id = t.case_id"
+        f"SELECT {_TASK_COLUMNS}, {_case_columns(database)} FROM task t JOIN case_file c ON c.id = t.case_id"
         f" WHERE {where} ORDER BY t.closed_at, t.sort_at, t.id LIMIT {int(first) + 1}",
         *sql.values,
     )
     shown = found[:first]
-    recent = await recent_steps(database, [_int(row["case_id"]) for row in shown])
     gaps = await gaps_of(database, [_int(row["case_id"]) for row in shown if row["clock_moved"]])
     today = day_of(now)
-    rows = [_task(row, recent, gaps, now=now, today=today, calendar=calendar) for row in shown]
+    rows = [_task(row, gaps, now=now, today=today, calendar=calendar) for row in shown]
     last = shown[-1] if len(found) > first else None
-    return Page(rows, Place(instant_of(last["sort_at"]), _int(last["id"])) if last else None)
+    return Page(rows, Place(_at(last["sort_at"]), _int(last["id"])) if last else None)
 
 
 def _task(
     row: Row,
-    recent: Mapping[int, list[Row]],
     gaps: Mapping[int, list[tuple[date, date]]],
     *,
     now: datetime,
@@ -261,23 +258,32 @@ def _task(
     calendar: Calendar,
 ) -> Row:
     due = day(row["due_on"])
-    step, role = str(row["step"]), str(row["role"])
     return {
         "id": row["id"],
-        "step": step,
-        "step_name": step_name(step, role),
-        "role": role,
+        "step": row["step"],
+        "step_name": _step_name(row["step"], row["role"]),
+        "role": row["role"],
         "unit": row["unit_code"],
-        "opened_at": instant_of(row["opened_at"]),
+        "opened_at": _at(row["opened_at"]),
         "due_on": due,
         "light": light_of(row, now),
         "days_left": None if due is None else days_left(due, today, calendar, gaps.get(_int(row["case_id"]), ())),
-        "case": _case(row, recent),
+        "case": _case(row),
     }
 
 
-def _case(row: Row, recent: Mapping[int, list[Row]]) -> Row:
+def _case_columns(database: Database) -> str:
+    return f"{_CASE_COLUMNS}, {_RECENT[database.dialect].format(step=_STEP_COLUMNS, most=RECENT_STEPS)}"
+
+
+def _case(row: Row) -> Row:
     """The part of a case that lists show."""
+    recent = row["recent"]
+    return case_summary(row, [_step(step) for step in _lines.decode(str(recent))] if recent else [])
+
+
+def case_summary(row: Row, recent: Sequence[Row]) -> Row:
+    """The same of a whole case row."""
     return {
         "number": row["number"],
         "status": row["status"],
@@ -294,35 +300,36 @@ def _case(row: Row, recent: Mapping[int, list[Row]]) -> Row:
         "committed_due": day(row["committed_due"]),
         "statutory_due": day(row["statutory_due"]),
         "due_provisional": bool(row["due_provisional"]),
-        "decided_at": instant(row["decided_at"]),
+        "decided_at": _at_or_none(row["decided_at"]),
         "outcome": row["outcome"] or None,
-        "closed_at": instant(row["closed_at"]),
+        "closed_at": _at_or_none(row["closed_at"]),
         "returns": row["returns"],
-        "recent_steps": recent.get(_int(row["case_id"]), []),
+        "recent_steps": recent,
     }
 
 
-def case_summary(row: Row, recent: Sequence[Row] = ()) -> Row:
-    """The same of a whole case row."""
-    return _case(row, {_int(row["case_id"]): list(recent)})
-
-
-def _step(row: Row) -> Row:
-    step, role, decision = str(row["step"]), str(row["role"]), str(row["decision"])
+def _step(columns: Sequence[object]) -> Row:
+    """A row of `_STEP_COLUMNS`, by place: from JSON and from the database alike."""
+    number, step, role, decision, opinion, officer_name, signature, at = columns
     return {
-        "id": row["id"],
+        "id": number,
         "step": step,
-        "step_name": step_name(step, role),
+        "step_name": _step_name(step, role),
         "decision": decision,
         "decision_name": _DECISIONS.get(decision, decision),
-        "opinion": row["opinion"],
-        "officer_name": row.get("officer_name"),
-        "evidence": row["signature"] or None,
-        "at": instant_of(row["at"]),
+        "opinion": opinion,
+        "officer_name": officer_name,
+        "evidence": signature or None,
+        "at": _at(at),
     }
 
 
-_DECISIONS = {str(decision): name for decision, name in DECISION_NAMES.items()}
+@lru_cache(maxsize=256)
+def _step_name(step: object, role: object) -> str:
+    return step_name(str(step), str(role))
+
+
+_DECISIONS: Mapping[object, object] = {str(decision): name for decision, name in DECISION_NAMES.items()}
 
 
 def _only(sql: _Sql, only: TodoFilter, now: datetime) -> str:
@@ -372,10 +379,19 @@ def _acted_on_the_adjacent_level(officer: str) -> str:
 
 def day(value: object) -> date | None:
     """A date column of a raw row: SQLite gives text, PostgreSQL a date."""
-    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+    if value is None or type(value) is date:
         return value
     return date.fromisoformat(str(value)[:10])
 
 
+def _at(value: object) -> datetime:
+    """An instant column that is never null; PostgreSQL's are in UTC already."""
+    return value if type(value) is datetime and value.tzinfo is UTC else instant_of(value)
+
+
+def _at_or_none(value: object) -> datetime | None:
+    return None if value is None else _at(value)
+
+
 def _int(value: object) -> int:
-    return value if isinstance(value, int) else int(str(value))
+    return value if type(value) is int else int(str(value))

@@ -97,9 +97,3 @@ class ClockNotRunning(Refusal):
     code = "CLOCK_NOT_RUNNING"
     zh = "该件未在审批计时中。"
     en = "The case's clock is not running."
-
-
-class PasswordWrong(Refusal):
-    code = "PASSWORD_WRONG"
-    zh = "查询密码不正确。"
-    en = "The query password is wrong."

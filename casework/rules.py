@@ -10,4 +10,3 @@ class CaseworkRules(msgspec.Struct, frozen=True, kw_only=True):
     item_code_pattern: str | None = None
     #: Whether one person may act on two adjacent levels of a case (small counties).
     same_person_adjacent: bool = False
-    query_password_digits: int = 6

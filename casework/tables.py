@@ -186,6 +186,19 @@ class Document(Model):
         table = "document"
 
 
+class QueryAttempt(Model):
+    """Wrong query passwords tried for one case on one local day."""
+
+    id = fields.BigIntField(primary_key=True)
+    case_number = fields.CharField(max_length=40)
+    day = fields.DateField()
+    wrong = fields.IntField(default=0)
+
+    class Meta:
+        table = "query_attempt"
+        unique_together = (("case_number", "day"),)
+
+
 class ViewLog(Model):
     """Who looked at which case or file, and when."""
 

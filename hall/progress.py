@@ -1,29 +1,21 @@
 """Where a case stands, for the applicant: by text message or on the public page.
 
-From the phone that filed the case no password is needed; from anywhere else the six-digit query password is, and a
-case takes at most `MOST_WRONG` wrong ones a day. The password is derived from the case number, so none is stored.
+From the phone that filed the case no password is needed; from anywhere else the query password is.
 Secret cases do not exist here. The answer names no person.
 """
 
-import hmac
 from datetime import date
 
-from tortoise.expressions import F
-
 from casework.acts import Status
-from casework.intake import query_password
 from casework.queries import days_left, gaps_of
+from casework.query_passwords import objection
 from casework.steps import step_name
 from casework.tables import Case, Task
 from casework.working_days import Calendar, day_of
-from hall.tables import QueryAttempt
 from kernel.acts import Act, View
 from kernel.refusals import Refusal
 from kernel.tables import Unit
 from kernel.work import Work
-
-#: A guess is one in a million; ten a day keep it a guess and still forgive a tired applicant.
-MOST_WRONG = 10
 
 STATUS_NAMES = {
     Status.RECEIVED: "已接件，待受理",
@@ -64,30 +56,12 @@ class UnknownNumber(Refusal):
     en = "There is no case {number} to ask about."
 
 
-class QueryPasswordNeeded(Refusal):
-    code = "QUERY_PASSWORD_NEEDED"
-    zh = "本机不是申请时登记的号码，查询需要查询密码：CX受理号#查询密码。"
-    en = "From this phone the query password is needed."
-
-
-class QueryPasswordWrong(Refusal):
-    code = "QUERY_PASSWORD_WRONG"
-    zh = "查询密码不正确，今日还可尝试{left}次。"
-    en = "The query password is wrong; {left} tries are left today."
-
-
-class QueryLocked(Refusal):
-    code = "QUERY_LOCKED"
-    zh = "查询密码错误次数过多，该件今日不再接受密码查询。"
-    en = "Too many wrong passwords; this case takes no more today."
-
-
 async def query_progress(work: Work, act: QueryProgress) -> ProgressView | Refusal:
     """The progress, or a refusal; a wrong password is returned, not raised, so that its count is kept."""
     case = await Case.get_or_none(number=act.number.strip().upper(), secret=False)
     if case is None:
         raise UnknownNumber(number=act.number)
-    if not _is_registered_phone(work, case) and (refusal := await _check_password(work, case, act.password)):
+    if not _is_registered_phone(work, case) and (refusal := await objection(work, case.number, act.password)):
         return refusal
     return await _progress(work, case)
 
@@ -95,19 +69,6 @@ async def query_progress(work: Work, act: QueryProgress) -> ProgressView | Refus
 def _is_registered_phone(work: Work, case: Case) -> bool:
     """Only a text message proves a phone; a number that was merely typed in never does."""
     return bool(case.applicant_phone) and work.actor.phone == case.applicant_phone
-
-
-async def _check_password(work: Work, case: Case, password: str | None) -> Refusal | None:
-    if not password:
-        return QueryPasswordNeeded()
-    today = day_of(work.now)
-    attempt, _ = await QueryAttempt.get_or_create(case_number=case.number, day=today)
-    if attempt.wrong >= MOST_WRONG:
-        return QueryLocked()
-    if hmac.compare_digest(password.strip().encode(), query_password(work, case.number).encode()):
-        return None
-    await QueryAttempt.filter(id=attempt.id).update(wrong=F("wrong") + 1)
-    return QueryPasswordWrong(left=MOST_WRONG - attempt.wrong - 1)
 
 
 async def _progress(work: Work, case: Case) -> ProgressView:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tortoise import Tortoise, connections
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
@@ -135,12 +136,15 @@ def dialect_of(url: str) -> str:
 def tortoise_config(url: str, *, modules: Iterable[str]) -> dict[str, Any]:
     """The configuration in tortoise's own shape."""
     dialect = dialect_of(url)
+    connection: str | dict[str, Any] = url
     if dialect == "postgres":
-        url = "asyncpg://" + url.split("://", 1)[1]
+        connection = expand_db_url("asyncpg://" + url.split("://", 1)[1])
+        # No statement of ours changes a connection's session, so it need not be reset after each use.
+        connection["credentials"] = {"maxsize": 20, **connection["credentials"], "reset": _leave_as_is}
     elif not url.endswith(":memory:"):
         Path(url.split("://", 1)[1].split("?", 1)[0]).parent.mkdir(parents=True, exist_ok=True)
     return {
-        "connections": {dialect: url},
+        "connections": {dialect: connection},
         "apps": {
             "zhangban": {
                 "models": list(modules),
@@ -151,6 +155,10 @@ def tortoise_config(url: str, *, modules: Iterable[str]) -> dict[str, Any]:
         "use_tz": True,
         "timezone": "UTC",
     }
+
+
+async def _leave_as_is(connection: object) -> None:
+    """asyncpg's own reset asks the server four things after every statement outside a transaction."""
 
 
 def instant(value: object) -> datetime | None:

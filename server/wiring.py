@@ -37,7 +37,7 @@ from supervision.findings import consumer as findings_consumer
 from supervision.rules import SupervisionRules
 
 TABLES = tuple(
-    f"{package}.tables" for package in ("kernel", "casework", "certs", "supervision", "hall", "alerts", "sms")
+    f"{package}.tables" for package in ("kernel", "casework", "certs", "supervision", "alerts", "sms")
 )
 EVENTS: tuple[type[Event], ...] = (
     *directory.EVENTS,

@@ -24,6 +24,7 @@ from kernel.chance import Secrets
 from kernel.clock import Clock
 from kernel.db import Database
 from sms.carriers import Arrival, Carrier, Sent
+from sms.receipts import same_message_ids
 from sms.statuses import Fault, RetryIn, decide
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class Gateway:
             held = {message for lane in self._lanes for message in lane.held}
             await renew(self._database, held, now=self._clock.now())
             await recover(self._database, now=self._clock.now(), channel=Channel.SMS, held=held)
-            await tend(self._database, now=self._clock.now())
+            await tend(self._database, now=self._clock.now(), spellings=same_message_ids)
         self.wake()
 
     async def _tend_regularly(self) -> None:
@@ -234,8 +235,9 @@ class Lane:
     # ---- the books
 
     def _has_news(self) -> None:
-        self._is_idle.clear()
-        self._news.set()
+        if not self._news.is_set():
+            self._is_idle.clear()
+            self._news.set()
 
     async def _write(self) -> None:
         while not self._is_closed:

@@ -11,7 +11,6 @@ from functools import partial
 
 from alerts.settling import Heard
 from alerts.states import State
-from alerts.texts import national_number
 from sms import receipts
 from sms.carriers import Arrival, Ears, OnSent, Sent
 from sms.link import BACKOFF, Backoff, Link, Snapshot, Target
@@ -93,6 +92,9 @@ class SmppCarrier:
 
     def _delivered(self, pdu: DeliverSm, raw: bytes) -> "Awaitable[int]":
         assert self._ears is not None
+        if pdu.message_state == MessageState.DELIVERED and pdu.receipted_message_id:
+            # Nearly all of the traffic, and nothing in its text that the optional parameters do not say.
+            return self._ears.heard(Heard(plain_id(pdu.receipted_message_id), State.DELIVERED, pdu.source))
         receipt = receipts.parse(pdu)
         if receipt is not None and receipt.state.is_final:
             return self._ears.heard(_heard(receipt, pdu.source))
@@ -124,7 +126,7 @@ class _Gathering:
     def take(self, number: int, outcome: SubmitOutcome) -> None:
         match outcome:
             case Accepted(message_id):
-                self._accepted.append((number, receipts.same_message_ids(message_id)[0]))
+                self._accepted.append((number, plain_id(message_id)))
             case Refused(status):
                 meaning = of_status(status)
                 self._note(meaning.fault or Fault.TECHNICAL, meaning.name)
@@ -148,7 +150,11 @@ _GRAVITY = {Fault.TEMPORARY: 0, Fault.THROTTLED: 1, Fault.TECHNICAL: 2, Fault.PE
 
 
 def _heard(receipt: Receipt, phone: str) -> Heard:
-    sms_id, *also = receipts.same_message_ids(receipt.message_id)
     state = _STATES.get(receipt.state, State.FAILED)
     error = "" if state is State.DELIVERED else f"{receipt.error or ''} {of_receipt(receipt).name}".strip()
-    return Heard(sms_id=sms_id, state=state, phone=national_number(phone), error=error, also=tuple(also))
+    return Heard(plain_id(receipt.message_id), state, phone, error)
+
+
+def plain_id(message_id: str) -> str:
+    """The first of `receipts.same_message_ids`, without the others, which are rarely wanted."""
+    return message_id.strip().lower().lstrip("0") or "0"

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from casework.query_passwords import query_password
 from casework.seed import SeedOfficer, county
 from casework.tables import Case, Task
 from kernel.actor import Role
@@ -178,7 +179,7 @@ class Story(Staging):
             await self.step(
                 "a strange phone needs the password", "sms", self._reply(_STRANGER, f"ＣＸ {self._late}", "查询密码")
             )
-            password = self.system.secrets.derived_code("query", self._late, 6)
+            password = query_password(self.system.secrets, self._late)
             await self.step(
                 "with the password it is told", "sms", self._reply(_STRANGER, f"cx{self._late}#{password}", "现处")
             )

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 from alerts.outgoing import Channel, Letter, Outgoing, claim, enqueue, recover
-from alerts.settling import Heard, Outcome, Report, record
+from alerts.settling import Heard, Outcome, Report, record, tend
 from alerts.states import State
 from alerts.texts import TEMPLATES, Code, Text, parts_needed
 from kernel.clock import FakeClock
 from kernel.db import Database
+from sms.receipts import same_message_ids
 
 
 class QueueDesk:
@@ -40,6 +41,9 @@ class QueueDesk:
 
     async def recover(self, **how) -> int:
         return await recover(self.database, now=self.clock.now(), channel=Channel.SMS, **how)
+
+    async def tend(self) -> None:
+        await tend(self.database, now=self.clock.now(), spellings=same_message_ids)
 
     async def states(self) -> list[str]:
         return [str(row["state"]) for row in await self.database.rows("SELECT state FROM message ORDER BY id")]

@@ -179,7 +179,7 @@ async def test_the_applicant_withdraws_with_the_query_password_and_every_clock_e
     filed = await town.file()
     await town.decide("CLERK", filed.number, "accept", Decision.ACCEPT)
     wrong = await town.do(Withdraw(case=filed.number, password="000000x"), ANYBODY)
-    assert wrong.code == "PASSWORD_WRONG"
+    assert wrong.code == "QUERY_PASSWORD_WRONG"
     await town.do(Withdraw(case=filed.number, password=filed.query_password), ANYBODY)
     assert (await Case.get(number=filed.number)).status == "withdrawn"
     assert not await Task.filter(next_light_at__isnull=False).exists()

@@ -53,6 +53,7 @@ _MASKS = {
     "sha256": _DIGEST,
     "hash": _DIGEST,
     "url": "/files/masked",
+    "evidence": "SG00000001",  # numbers of signatures skip those that were rolled back
 }
 #: Words drawn at random that stand in fields of other meaning.
 _DRAWN = re.compile(r"^[A-Za-z0-9_-]{32}$")

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from casework.acts import Decision
-from hall.progress import MOST_WRONG, ProgressView
+from casework.query_passwords import MOST_WRONG
+from hall.progress import ProgressView
 from kernel.refusals import Refusal
 from tests.hall.office import Hall
 

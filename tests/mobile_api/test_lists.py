@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from casework.working_days import CHINA
+from kernel.tables import Officer
 from tests.mobile_api.stage import (
     CARD_LEADER,
     CLERK,
@@ -217,3 +218,13 @@ async def test_the_window_sees_applications_that_wait_for_it(stage: Stage) -> No
         "GREEN",
         None,
     )
+
+
+async def test_an_officer_of_two_levels_is_not_shown_the_level_above_their_own_opinion(stage: Stage) -> None:
+    await Officer.filter(id=HANDLER).update(roles=["handler", "section_head"])
+    mine, others = await stage.accepted(), await stage.accepted()
+    await stage.decide(HANDLER, mine, "AGREE")
+    nodes = (await stage.get("Todos", (await stage.phone(HANDLER)).token))["nodes"]
+    assert [node["case"]["number"] for node in nodes] == [others]
+    nodes = (await stage.get("Todos", (await stage.phone(HEAD)).token))["nodes"]
+    assert [node["case"]["number"] for node in nodes] == [mine]
