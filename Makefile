@@ -67,7 +67,7 @@ bench: $(READY) ## print the ratio of every promise, quickly
 	@for bench in bench/[!_]*.py; do echo "== $$bench"; $(BIN)/python $$bench --quick || exit 1; done
 
 schema: $(READY) ## regenerate the client contract
-	@$(BIN)/zhangban schema --write
+	@$(BIN)/python -m tools.contract --write
 
 lock: $(READY) ## renew the hash-pinned locks from requirements/*.in
 	@CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) --output-file requirements/runtime.txt requirements/runtime.in

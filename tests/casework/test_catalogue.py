@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from casework.acts import Decision, FileApplication, ItemView, RetireItem
+from casework.acts import Channel, Decision, FileApplication, ItemView, RetireItem
 from casework.definitions import ItemSecret
 from casework.refusals import ItemRetired, UnknownItem
 from casework.tables import Case, Item, ItemVersion
@@ -27,7 +27,7 @@ FOURTEEN = {
 
 @pytest.mark.parametrize("field", FOURTEEN)
 async def test_an_item_with_an_empty_element_is_refused_and_the_element_named(town, field):
-    refused = await town.publish(item("ZJ-XK-009", **{field: ""}))
+    refused = await town.publish(item("ZJ-XK-009", changes={field: ""}))
     assert refused.code == "ITEM_INCOMPLETE"
     assert refused.details["missing"] == [FOURTEEN[field]]
 
@@ -74,7 +74,7 @@ async def test_a_case_uses_the_values_of_its_own_stage(town):
         applicant_name="甲",
         applicant_id_number="1",
         applicant_phone="13800000001",
-        channel="online",
+        channel=Channel.ONLINE,
     )
     assert (await town.do(unknown, ANYBODY)).code == "STAGE_UNKNOWN"
 
@@ -100,7 +100,7 @@ async def test_nothing_can_be_filed_that_is_not_in_the_catalogue(town):
         applicant_name="甲",
         applicant_id_number="1",
         applicant_phone="13800000001",
-        channel="online",
+        channel=Channel.ONLINE,
     )
     assert await town.do(act, ANYBODY) == UnknownItem(item="ZJ-XK-404")
 

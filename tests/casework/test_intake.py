@@ -1,6 +1,7 @@
 """Receipt and acceptance (Administrative Licensing Law, art. 32)."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -41,16 +42,16 @@ async def test_late_entry_is_recorded_and_costs_the_applicant_no_day(town):
 
 
 async def test_only_the_window_may_date_a_receipt_and_never_into_the_future(town):
-    fields = {
+    fields: dict[str, Any] = {
         "item": "ZJ-XK-001",
         "stage": "ZJ-XK-001-01",
         "applicant_name": "甲",
         "applicant_id_number": "1",
         "applicant_phone": "13800000001",
     }
-    online = FileApplication(**fields, channel="online", received_on=date(2026, 9, 1))
+    online = FileApplication(**fields, channel=Channel.ONLINE, received_on=date(2026, 9, 1))
     assert (await town.do(online, ANYBODY)).code == "NOT_PERMITTED"
-    ahead = FileApplication(**fields, channel="window", received_on=date(2026, 9, 19))
+    ahead = FileApplication(**fields, channel=Channel.WINDOW, received_on=date(2026, 9, 19))
     assert (await town.do(ahead, person("CLERK"))).code == "RECEIVED_IN_FUTURE"
 
 
@@ -79,7 +80,7 @@ async def test_every_filing_has_a_numbered_dated_sealed_receipt_with_the_query_p
     for expected in (first.number, first.query_password, "申请表", "2026年9月18日"):
         assert expected in document.html
     key = town.notary.key.public_key()
-    key.verify(bytes(document.seal_signature), document.html.encode(), ec.ECDSA(hashes.SHA256()))
+    key.verify(bytes(document.seal_signature or b""), document.html.encode(), ec.ECDSA(hashes.SHA256()))
     assert await Document.filter(kind="receipt").count() == await Case.all().count()
 
 
@@ -134,7 +135,7 @@ async def test_acceptance_and_refusal_leave_a_numbered_dated_sealed_document(tow
     assert document.number.endswith("〔2026〕1号")
     assert "2026年9月18日" in document.html
     key = town.notary.key.public_key()
-    key.verify(bytes(document.seal_signature), document.html.encode(), ec.ECDSA(hashes.SHA256()))
+    key.verify(bytes(document.seal_signature or b""), document.html.encode(), ec.ECDSA(hashes.SHA256()))
 
 
 async def test_a_refusal_to_accept_needs_its_reasons_and_tells_the_remedy(town):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, datetime
+from typing import Any
 
 from casework import cases, catalogue, clocks, files, intake, permissions
 from casework.acts import (
@@ -70,8 +71,10 @@ PEOPLE = (
 )
 
 
-def item(code: str = "ZJ-XK-001", *, statutory: int = 20, committed: int = 20, levels: int = 3, **changes) -> bytes:
-    """A complete definition; `changes` replace top-level fields."""
+def item(
+    code: str = "ZJ-XK-001", *, statutory: int = 20, committed: int = 20, levels: int = 3, changes=None, **more
+) -> bytes:
+    """A complete definition; `changes` and `more` replace top-level fields."""
     roles = ["handler", "section_head", "deputy_leader"]
     definition = {
         "code": code,
@@ -106,7 +109,8 @@ def item(code: str = "ZJ-XK-001", *, statutory: int = 20, committed: int = 20, l
                 "process": [],
             }
         ],
-        **changes,
+        **(changes or {}),
+        **more,
     }
     return json.dumps(definition, ensure_ascii=False).encode()
 
@@ -140,7 +144,7 @@ class Town:
         moment = datetime.fromisoformat(when if " " in when else f"{when} 09:00")
         self.clock.set(moment.replace(tzinfo=CHINA))
 
-    async def do(self, act: Act[View], actor: Actor = THE_CLOCK, *, key: str = "", proof=None) -> View | Refusal:
+    async def do(self, act: Act[Any], actor: Actor = THE_CLOCK, *, key: str = "", proof=None) -> Any:
         self._keys += 1
         return await self.office.perform(act, actor, key=key or f"key-{self._keys}", proof=proof)
 

@@ -179,7 +179,9 @@ def test_no_octets_break_the_door(content):
 
 
 SCALARS = st.one_of(st.booleans(), st.integers(), st.floats(), st.just("x"), st.just([{}]), st.just({"a": 1}))
-KEYS = st.sampled_from(["data_dir", "http.port", "sms.carriers", "alerts.quiet_from", "mail.password", "api", "foo.bar"])
+KEYS = st.sampled_from(
+    ["data_dir", "http.port", "sms.carriers", "alerts.quiet_from", "mail.password", "api", "foo.bar"]
+)
 
 
 @given(st.dictionaries(KEYS, SCALARS, max_size=4))
