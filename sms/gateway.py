@@ -3,7 +3,7 @@
 Per carrier there is one lane: it claims a batch, hands it over, and writes outcomes and receipts down as they come,
 all that arrived during one transaction in the next. A receipt is acknowledged once it is committed. On SIGTERM call
 `drain`: nothing more is claimed, the window is finished and recorded, the binds are ended. After SIGKILL the leases
-tell (alerts/outgoing.py). A database that fails ends `run`; whoever runs it starts it again.
+tell (alerts/outgoing.py). A database that fails ends `run`; whoever runs it starts it again, and nothing is forgotten.
 Limits: lanes share the queue as fast as each carrier takes; there are no weights.
 """
 
@@ -82,7 +82,9 @@ class Gateway:
         """Until `drain`, or until the database fails."""
         if self._alone:
             for lane in self._lanes:
-                await recover(self._database, now=self._clock.now(), channel=Channel.SMS, alone_on=lane.name)
+                await recover(
+                    self._database, now=self._clock.now(), channel=Channel.SMS, held=lane.held, alone_on=lane.name
+                )
         async with asyncio.TaskGroup() as group:
             group.create_task(self._inbox.run())
             group.create_task(self._tend_regularly())
@@ -245,13 +247,20 @@ class Lane:
             self._news.clear()
             reports, heard, written = self._reports, self._heard, self._written
             self._reports, self._heard, self._written = [], [], None
+            is_written = False
             try:
                 await self._record(reports, heard)
-                if written is not None and not written.done():
-                    written.set_result(0)
+                is_written = True
             finally:
-                if written is not None:
-                    written.cancel()  # unless it is done: not acknowledged, so the carrier will say it again
+                if not is_written:
+                    # Known, so not to be lost: the next run writes it. Receipts the carrier will send again.
+                    self._reports = reports + self._reports
+                    self._has_news()
+                if written is not None and not written.done():
+                    if is_written:
+                        written.set_result(0)
+                    else:
+                        written.cancel()
             for report in reports:
                 self.held.pop(report.message.id, None)
             if not self._news.is_set():

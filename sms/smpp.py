@@ -73,8 +73,8 @@ class SmppCarrier:
     # ---- out
 
     def send(self, phone: str, words: str, *, reference: int, skip: frozenset[int], on_sent: OnSent) -> None:
-        # Wide references: eight bits would meet again after 256 texts to the same phone.
-        divided = segments(words, reference=reference, wide=True)
+        # Eight bits of reference: sixteen would cost a character of each part, and 134 characters are two parts.
+        divided = segments(words, reference=reference)
         numbered = [(number, part) for number, part in enumerate(divided.parts, 1) if number not in skip]
         gathering = _Gathering(len(numbered), on_sent)
         for number, short_message in numbered:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 
 import pytest
 from aiosmtpd.smtp import SMTP
@@ -23,7 +24,7 @@ class Mailbox:
     """What arrived, and how the next mails are answered."""
 
     def __init__(self) -> None:
-        self.mails = []
+        self.mails: list[EmailMessage] = []
         self.answers: list[str] = []
 
     async def handle_RCPT(self, server, session, envelope, address, options):

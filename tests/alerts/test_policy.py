@@ -6,7 +6,8 @@ import pytest
 
 from alerts.policy import POLICY
 from alerts.texts import MASK, TEMPLATES, MessageClass
-from casework.acts import Channel, Decision, DeemAccepted, ExtendClock, StopClock, StopGround
+from casework.acts import Channel, Decision, DeemAccepted, ExtendClock, StopClock
+from casework.ledger import StopGround
 from kernel.actor import THE_CLOCK
 from supervision.acts import ConfirmCard
 from tests.alerts.county import ALERT_RULES, APPLICANT, LEADER_PHONE, County, phone_of

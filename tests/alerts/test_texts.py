@@ -23,6 +23,7 @@ from alerts.texts import (
     units,
 )
 from sms import text as sms_text
+from tests.alerts.county import ALERT_RULES
 
 SIGNATURE = "衡江政务服务"
 EVERY = [*TEMPLATES.values(), EXPLANATION, PROGRESS_WITHOUT_LIMIT]
@@ -98,8 +99,12 @@ def test_a_long_name_is_cut_but_a_number_never_is():
 
 
 @pytest.mark.feature("SMS-02")
-def test_the_three_classes_exist_and_warnings_go_before_the_rest():
-    assert {str(kind) for kind in MessageClass} == {"item", "notice", "warning"}
+def test_the_three_classes_exist_each_with_priority_and_quiet_hours():
+    assert {str(kind): kind in ALERT_RULES.quiet_classes for kind in MessageClass} == {
+        "item": False,
+        "notice": True,
+        "warning": False,
+    }
     first = max(t.priority for t in EVERY if t.message_class is MessageClass.WARNING)
     assert all(first < t.priority for t in EVERY if t.message_class is not MessageClass.WARNING and not t.is_reply)
 
@@ -112,7 +117,6 @@ def test_there_are_nineteen_templates_and_only_card_texts_act_on_a_code():
 # ------------------------------------------------------------------------------------------------ what is never said
 
 
-@pytest.mark.feature("SMS-17")
 @pytest.mark.parametrize(
     "reason",
     [
@@ -128,7 +132,6 @@ def test_an_id_number_never_leaves_in_a_text(reason):
         render(TEMPLATES["T14"], signature=SIGNATURE, variables=variables)
 
 
-@pytest.mark.feature("SMS-17")
 def test_the_applicants_name_is_masked_where_a_clerk_wrote_it():
     variables = {"no": "330100000123", "n": "2", "sum": "欧阳振华的身份证复印件；租赁合同", "tel": "0570-12345"}
     text = render(TEMPLATES["T10"], signature=SIGNATURE, variables=variables, unsayable=("欧阳振华",))

@@ -7,7 +7,8 @@ from datetime import datetime
 from kernel.clock import FakeClock
 from kernel.db import Database
 from sms.gateway import Gateway
-from tests.sms.carrier_desk import QUICK, SECRETS, DeafInbox, Smsc, smpp_carrier
+from sms.simulator import Smsc
+from tests.sms.carrier_desk import QUICK, SECRETS, DeafInbox, smpp_carrier
 
 
 async def main(url: str, port: int, now: str) -> None:

@@ -7,10 +7,13 @@ import pytest
 
 from alerts.states import CODE_WAIT
 from alerts.texts import Code
+from sms.gateway import Gateway
 from sms.simulator.faults import Faults
 from sms.simulator.smsc import IdStyle
 from tests.sms.carrier_desk import (
+    QUICK,
     SECRETS,
+    DeafInbox,
     gateway_process,
     put,
     running,
@@ -220,3 +223,21 @@ async def test_a_clock_that_jumps_past_every_lease_sends_nothing_twice(database,
         clock.advance(timedelta(hours=5))
         await until(database, delivered=1)
         assert len(smsc.handset(PHONE).inbox) == 1
+
+
+async def test_a_database_that_failed_is_told_afterwards_what_became_of_the_texts(database, clock):
+    async with simulated(clock) as smsc:
+        gateway = Gateway(
+            database, clock, SECRETS, carriers=[smpp_carrier(smsc)], inbox=DeafInbox(), alone=True, pace=QUICK
+        )
+        await database.execute("ALTER TABLE message_part RENAME TO lost")
+        running_once = asyncio.create_task(gateway.run())
+        await put(database, clock, *(f"【衡江】{number}" for number in range(20)), phone=PHONE)
+        with pytest.raises(ExceptionGroup):
+            await running_once
+        await database.execute("ALTER TABLE lost RENAME TO message_part")
+        running_again = asyncio.create_task(gateway.run())
+        await until(database, delivered=20)
+        await gateway.drain()
+        await running_again
+        assert len(smsc.handset(PHONE).inbox) == 20

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from kernel.acts import TextProof
 from sms.carriers import Arrival
 from sms.inbound import InboxRules
 from sms.pdus import encode
@@ -288,7 +289,7 @@ async def test_a_text_that_breaks_its_handling_is_not_tried_for_ever(county):
 
 async def test_the_proof_holds_the_frames_the_numbers_and_the_time(county, desk):
     await desk.propose_a_card()
-    kept = []
+    kept: list[TextProof] = []
     county.notary.assure = keeping(county.notary.assure, kept)
     [pdu] = desk.parts(LEADER_PHONE, f"1{await desk.code()}")
     frame = encode(pdu, 77)

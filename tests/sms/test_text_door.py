@@ -1,4 +1,4 @@
-"""The whole way over TCP: an event becomes a text on a handset, the handset's answer becomes an act, and is answered."""
+"""The whole way over TCP: an event becomes a text on a handset, its answer an act, and the act is answered."""
 
 import pytest
 
