@@ -5,20 +5,25 @@ Transactions are begun in this package only (the Office for acts, the outbox for
 prepared SQL by connection name and would otherwise send one dialect's text to the other.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import asyncpg
 from tortoise import Tortoise, connections
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import BaseORMException, TransactionManagementError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
+
+from kernel.refusals import Refusal
 
 SqlValue = str | int | float | bool | bytes | datetime | None
 Row = dict[str, object]
@@ -32,6 +37,13 @@ MIGRATIONS = "server.migrations"
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
 
+class DatabaseUnavailable(Refusal):
+    code = "DATABASE_UNAVAILABLE"
+    zh = "数据库无法打开：{why}。"
+    en = "The database cannot be opened: {why}."
+    retryable = True
+
+
 class Database:
     """An open database. `url` is `sqlite://path`, `sqlite://:memory:` or `postgres://user@host/name`."""
 
@@ -43,10 +55,20 @@ class Database:
 
     @classmethod
     async def open(cls, url: str, *, modules: Iterable[str]) -> "Database":
-        """Opens the database for this process; `modules` name the tables' modules."""
-        dialect = dialect_of(url)
-        context = await Tortoise.init(config=tortoise_config(url, modules=modules), _enable_global_fallback=True)
-        return cls(context, dialect, url, list(modules))
+        """Opens the database for this process; `modules` name the tables' modules. Raises DatabaseUnavailable."""
+        dialect, modules = dialect_of(url), list(modules)
+        config = tortoise_config(url, modules=modules)
+        context = await Tortoise.init(config=config, _enable_global_fallback=True)
+        database = cls(context, dialect, url, modules)
+        try:
+            if dialect == "sqlite" and not url.endswith(":memory:"):
+                Path(url.split("://", 1)[1].split("?", 1)[0]).parent.mkdir(parents=True, exist_ok=True)
+            # Now rather than within the first transaction, where a cancelled request would leave it half made.
+            await database.rows("SELECT 1")
+        except (OSError, BaseORMException, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+            await database.close()
+            raise DatabaseUnavailable(why=f"{type(fault).__name__}: {fault}"[:200]) from None
+        return database
 
     async def close(self) -> None:
         await self._context.close_connections()
@@ -69,7 +91,18 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        async with in_transaction(self.dialect):
+        """Everything in the block is committed together, or nothing. Inside another transaction: a savepoint."""
+        context = in_transaction(self.dialect)
+        try:
+            await context.__aenter__()
+        except asyncio.CancelledError:
+            # Cancelled while it began: tortoise would keep SQLite's only connection locked for ever. Nothing was
+            # written, and this exception type says that there is nothing to roll back.
+            if hasattr(context, "token"):
+                await context.__aexit__(TransactionManagementError, None, None)
+            raise
+        async with AsyncExitStack() as stack:
+            stack.push_async_exit(context)
             yield
 
     @property
@@ -141,8 +174,6 @@ def tortoise_config(url: str, *, modules: Iterable[str]) -> dict[str, Any]:
         connection = expand_db_url("asyncpg://" + url.split("://", 1)[1])
         # No statement of ours changes a connection's session, so it need not be reset after each use.
         connection["credentials"] = {"maxsize": 20, **connection["credentials"], "reset": _leave_as_is}
-    elif not url.endswith(":memory:"):
-        Path(url.split("://", 1)[1].split("?", 1)[0]).parent.mkdir(parents=True, exist_ok=True)
     return {
         "connections": {dialect: connection},
         "apps": {

@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from alerts.mail import Mailer
 from certs.revocation import newest_list_der
 from mobile_api.app import routes
 from mobile_api.authentication import CertificateSessions
 from mobile_api.services import Services
 from server.processes import Pace, Stop, deliver_events, http_door, keep_time, running, until_stopped
-from server.provisions import alert_rules, api_limits, casework_rules, inbox_rules
+from server.provisions import alert_rules, api_limits, casework_rules, inbox_rules, mail_server
 from server.settings import SimulatorCarrier, SmppCarrier
 from server.wiring import System
 from sms.carriers import Carrier
@@ -66,6 +67,8 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
                 deliver_events(system, stop, pace, delivered=gateway.wake), keep_time(system, stop, pace), stop=stop
             )
         )
+        if settings.mail.enabled:
+            await stack.enter_async_context(_mailer(system))
         port = await stack.enter_async_context(
             http_door(build_app(system), host=settings.http.host, port=settings.http.port)
         )
@@ -123,6 +126,23 @@ def _connection(carrier: SimulatorCarrier | SmppCarrier, simulators: dict[str, S
         terms=Terms(window=carrier.window),
         parts_per_s=carrier.parts_per_second,
     )
+
+
+@asynccontextmanager
+async def _mailer(system: System) -> AsyncIterator[None]:
+    mailer = Mailer(system.database, system.clock, mail_server(system.settings))
+    stop = Stop()
+
+    async def run() -> bool:
+        await mailer.run()
+        return False
+
+    async with running(until_stopped(stop, "mailer", run, pause_s=1.0), stop=stop):
+        try:
+            yield
+        finally:
+            stop()
+            mailer.stop()
 
 
 @asynccontextmanager

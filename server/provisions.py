@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from alerts.mail import MailServer
 from alerts.settings import AlertRules
 from casework.rules import CaseworkRules
 from certs.settings import CertSettings
@@ -59,6 +60,18 @@ def api_limits(settings: Settings) -> Limits:
         per_officer=f"{chosen.requests_per_minute}/minute",
         per_address=f"{chosen.requests_per_address}/minute",
         anonymous_acts=f"{chosen.strangers_per_minute}/minute",
+    )
+
+
+def mail_server(settings: Settings) -> MailServer:
+    chosen = settings.mail
+    return MailServer(
+        host=chosen.host,
+        port=chosen.port,
+        sender=chosen.sender,
+        username=chosen.username,
+        password=chosen.password.get_secret_value(),
+        start_tls=chosen.start_tls,
     )
 
 

@@ -56,6 +56,7 @@ def test_every_requirement_is_imported_or_says_what_it_is_for():
 #: Bookkeeping that no person asked for and no law looks at: it writes no event, so it needs no Office.
 OWN_TRANSACTIONS = {
     "alerts/outgoing.py": "claims messages for a carrier, so that two gateways never send the same one",
+    "sms/inbound.py": "keeps a part of a text before the carrier is told that it may forget it",
     "alerts/settling.py": "writes what became of messages, many at once",
 }
 
