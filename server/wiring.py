@@ -36,9 +36,7 @@ from supervision import events as supervision_events
 from supervision.findings import consumer as findings_consumer
 from supervision.rules import SupervisionRules
 
-TABLES = tuple(
-    f"{package}.tables" for package in ("kernel", "casework", "certs", "supervision", "alerts", "sms")
-)
+TABLES = tuple(f"{package}.tables" for package in ("kernel", "casework", "certs", "supervision", "alerts", "sms"))
 EVENTS: tuple[type[Event], ...] = (
     *directory.EVENTS,
     *case_events.EVENTS,

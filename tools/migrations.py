@@ -6,6 +6,7 @@ and cascades; write such a step by hand.
 
 import asyncio
 import sys
+from pathlib import Path
 
 from tortoise import Tortoise
 from tortoise.apps import Apps
@@ -14,6 +15,8 @@ from tortoise.migrations.writer import MigrationWriter
 
 from kernel.db import tortoise_config
 from server.wiring import TABLES
+
+_DOCSTRING = '"""Tables: {name}. Written by tools.migrations; never edited once released."""\n\n'
 
 
 async def pending() -> list[MigrationWriter]:
@@ -42,7 +45,9 @@ def main(name: str) -> int:
     writers = asyncio.run(pending())
     for writer in writers:
         writer.name = f"{writer.name.split('_', 1)[0]}_{name}"
-        print(writer.write())
+        path = Path(writer.write())
+        path.write_text(_DOCSTRING.format(name=name) + path.read_text())
+        print(path)
     return 0 if writers else 1
 
 

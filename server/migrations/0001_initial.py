@@ -1,3 +1,5 @@
+"""Tables: initial. Written by tools.migrations; never edited once released."""
+
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 from certs.tables import CertificateState, EnrolmentState
