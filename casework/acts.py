@@ -64,11 +64,10 @@ class CaseView(View, frozen=True, tag="case"):
 
 
 class FiledView(View, frozen=True, tag="filed"):
-    """`query_password` is shown once, here and in the text to the applicant."""
+    """Without the query password, because views are remembered: see `casework.query_passwords`."""
 
     number: str
     receipt: str
-    query_password: str
     told_by: date
     revision: int
 

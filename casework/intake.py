@@ -108,7 +108,6 @@ async def file_application(work: Work, act: FileApplication) -> FiledView:
     return FiledView(
         number=case.number,
         receipt=receipt.number,
-        query_password=password,
         told_by=last_day_to_tell(received_on, calendar),
         revision=case.revision,
     )

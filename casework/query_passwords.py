@@ -1,8 +1,11 @@
 """The query password of a case: six digits that follow from its number and the office's key.
 
-There is no table of passwords; only the applicant's receipt shows the one. It opens the applicant's doors from any
-phone: the progress of the case, and its withdrawal. A guess is one in a million; `MOST_WRONG` wrong ones a day for a
-case keep it a guess and still forgive a tired applicant.
+There is no table of passwords, and no view, event or log holds one. It is printed in one place: the applicant's
+receipt (《接件凭证》), a document of the case that the database keeps and the officers of the case may open. The
+answer to the filing and the text to the applicant derive it as they leave. What people text to us is kept as it came.
+
+It opens the applicant's doors from any phone: the progress of the case, and its withdrawal. A guess is one in a
+million; `MOST_WRONG` wrong ones a day for a case keep it a guess and still forgive a tired applicant.
 """
 
 import hmac

@@ -4,7 +4,9 @@ Only POST with application/json executes anything: no GET, no batches, no multip
 browser act. A body is refused before it is read when it is too large, and a caller before anything when too frequent.
 """
 
+import re
 from collections.abc import Awaitable, Callable
+from html import escape
 
 import anyio
 import orjson
@@ -82,7 +84,7 @@ class _Http:
 
     async def graphql(self, request: Request) -> Response:
         if request.method != "POST":
-            return HTMLResponse(_ide())
+            return HTMLResponse(_ide(str(request.url.replace(query=""))))
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise BadRequest(why="the content type must be application/json")
         await self._admit(request)
@@ -222,7 +224,22 @@ async def _alive(request: Request) -> Response:
     return PlainTextResponse("alive")
 
 
-def _ide() -> str:
+#: GraphiQL's own scripts come from a public network; a machine without one is told how to ask all the same.
+_WITHOUT_GRAPHIQL = """
+    <style>#offline {{ display: none; padding: 2em }} .offline #offline {{ display: block }}</style>
+    <div id="offline">
+      <p>GraphiQL 的脚本需从互联网加载，本机无法访问。接口本身照常工作，可以这样查询：</p>
+      <p>GraphiQL loads its scripts from the internet, which cannot be reached. The API itself is there:</p>
+      <pre>{command}</pre>
+    </div>
+"""
+_EXAMPLE = """curl -H 'Content-Type: application/json' -d '{"query": "{ guides { nodes { code name } } }"}' """
+
+
+def _ide(address: str) -> str:
     from strawberry.http.ides import get_graphql_ide_html
 
-    return str(get_graphql_ide_html("graphiql"))
+    page = str(get_graphql_ide_html("graphiql"))
+    told = _WITHOUT_GRAPHIQL.format(command=escape(_EXAMPLE + address))
+    marked = page.replace("<body>", f"<body>{told}")
+    return re.sub(r"<script(?=\s+crossorigin)", "<script onerror=\"document.documentElement.className = 'offline'\"", marked)

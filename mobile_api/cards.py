@@ -1,23 +1,20 @@
-"""Supervision cards: what waits for a leader, what was served to a unit, and the signed answers to both."""
+"""Supervision cards: proposed by a supervisor, waiting for a leader, served to a unit; the answers to each."""
 
 from datetime import datetime
 from typing import Annotated
 
 import strawberry
 
-from kernel.actor import Actor, Role
-from kernel.db import Database, Row, instant
+from kernel.actor import Role
+from kernel.db import Row
 from kernel.refusals import NotPermitted
 from mobile_api.context import Info, perform
 from mobile_api.enums import CardColour, CardDecision, CardGround, CardState
 from mobile_api.pages import shaped
 from mobile_api.refusals import Refusal
 from mobile_api.signing import SignedInput, SigningResult, signing_payload
-from supervision.acts import AcknowledgeCard, CardView, DecideCard, PrepareCardDecision
-from supervision.grounds import GROUNDS, Ground
-from supervision.queries import pending_cards
-
-_WATCHERS = (Role.SUPERVISOR, Role.SUPERVISION_LEADER, Role.EFFICIENCY_OFFICE)
+from supervision.acts import AcknowledgeCard, CardView, DecideCard, PrepareCardDecision, ProposeCard
+from supervision.queries import pending_cards, visible_card
 
 
 @strawberry.type(description="A yellow or red card. Without number and effect until a supervision leader confirms it.")
@@ -88,19 +85,6 @@ async def _card(info: Info, id: strawberry.ID) -> Card | None:
     return None if row is None else shaped(Card, _row(row))
 
 
-async def visible_card(database: Database, actor: Actor, card: str) -> Row | None:
-    """Supervision sees every card, a unit's officers those in effect against their unit; nobody else any."""
-    visible, values = "TRUE", [card]
-    if not actor.has(*_WATCHERS):
-        visible, values = "k.unit_code = $2 AND k.state = 'effective'", [card, actor.unit or ""]
-    found = await database.rows(
-        "SELECT k.*, u.name AS unit_name FROM card k LEFT JOIN unit u ON u.code = k.unit_code"
-        f" WHERE k.id = $1 AND {visible}",
-        *values,
-    )
-    return found[0] if found else None
-
-
 _NOT_DECIDED: Row = {
     "number": None,
     "state": CardState.PROPOSED,
@@ -112,13 +96,14 @@ _NOT_DECIDED: Row = {
 
 
 def _row(row: Row) -> Row:
-    instants = ("proposed_at", "served_at", "acknowledged_at", "decided_at")
-    return {
-        **row,
-        **{name: instant(row[name]) for name in instants},
-        "unit": row["unit_code"],
-        "why": GROUNDS[Ground(str(row["ground"]))].short,
-    }
+    return {**row, "unit": row["unit_code"]}
+
+
+async def _propose_card(
+    info: Info, idempotency_key: str, case: strawberry.ID, colour: CardColour, ground: CardGround, facts: str = ""
+) -> CardResult:
+    act = ProposeCard(case=case, colour=colour, ground=ground, facts=facts)
+    return await perform(info, act, _standing, key=idempotency_key)
 
 
 async def _prepare_card_decision(info: Info, decision: CardDecisionInput) -> SigningResult:
@@ -181,6 +166,9 @@ class CardQueries:
 
 @strawberry.type
 class CardMutations:
+    propose_card: CardResult = strawberry.field(
+        resolver=_propose_card, description="For supervisors. `facts` must say what happened when the ground is OTHER."
+    )
     prepare_card_decision: SigningResult = strawberry.field(
         resolver=_prepare_card_decision, description="The exact bytes to sign for a decision with the same input."
     )

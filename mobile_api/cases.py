@@ -1,6 +1,7 @@
 """One case: the whole of it, and what an officer or an applicant may do to it."""
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -20,7 +21,9 @@ from casework.acts import (
     Withdraw,
 )
 from casework.process_record import case_detail
+from casework.query_passwords import query_password
 from kernel.acts import Done
+from kernel.chance import Secrets
 from mobile_api.context import Context, Info, perform
 from mobile_api.enums import CaseStatus, Channel, Decision, Light, RecordGroup, Role, StopGround
 from mobile_api.links import UploadReceipt, read
@@ -211,7 +214,7 @@ async def _file_application(info: Info, idempotency_key: str, application: Appli
         materials=tuple(material.to_material(info.context) for material in application.materials),
         received_on=application.received_on,
     )
-    return await perform(info, act, _filed, key=idempotency_key)
+    return await perform(info, act, partial(_filed, info.context.services.secrets), key=idempotency_key)
 
 
 async def _receive_supplement(
@@ -296,11 +299,11 @@ def _state(view: CaseView) -> CasePayload:
     )
 
 
-def _filed(view: FiledView) -> FiledPayload:
+def _filed(secrets: Secrets, view: FiledView) -> FiledPayload:
     return FiledPayload(
         number=strawberry.ID(view.number),
         receipt=view.receipt,
-        query_password=view.query_password,
+        query_password=query_password(secrets, view.number),
         told_by=view.told_by,
         revision=view.revision,
     )

@@ -1,11 +1,11 @@
-"""What needs no account: the guide, the progress of a case, a ticket to upload materials; and publishing the guide."""
+"""What needs no account: the guide, the progress of a case, a ticket to upload materials; and keeping the guide."""
 
 from datetime import date
 from typing import Annotated
 
 import strawberry
 
-from casework.acts import ItemView, PublishItem
+from casework.acts import ItemView, PublishItem, RetireItem
 from hall import guides
 from hall.progress import ProgressView, QueryProgress
 from mobile_api.context import Info, perform
@@ -112,6 +112,10 @@ async def _publish_item(info: Info, idempotency_key: str, definition: Base64URL)
     return await perform(info, PublishItem(definition=definition), _item, key=idempotency_key)
 
 
+async def _retire_item(info: Info, idempotency_key: str, code: strawberry.ID) -> ItemResult:
+    return await perform(info, RetireItem(code=code), _item, key=idempotency_key)
+
+
 def _shown(view: ProgressView) -> Progress:
     return Progress(
         number=strawberry.ID(view.number),
@@ -141,4 +145,7 @@ class PublicQueries:
 class PublicMutations:
     publish_item: ItemResult = strawberry.field(
         resolver=_publish_item, description="`definition`: the item's JSON, UTF-8."
+    )
+    retire_item: ItemResult = strawberry.field(
+        resolver=_retire_item, description="For good: the code is never used again. Cases under way go on."
     )

@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
+from tortoise.exceptions import OperationalError
 
 from casework import ledger as clock
 from casework.calendars import builtin_calendar
@@ -20,9 +21,10 @@ from kernel.clock import SystemClock
 from kernel.db import Database
 from kernel.log import Verdict, verify
 from kernel.refusals import Refusal
+from server.config_file import Problem, SettingsRefused
 from server.desk import approve_at_the_desk, load_county
-from server.settings import load
-from server.wiring import TABLES, open_system
+from server.settings import Settings, load
+from server.wiring import TABLES, open_system, sqlite_file
 
 T = TypeVar("T")
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="配置文件 · Settings file.")]
@@ -37,16 +39,39 @@ enrolment_app = typer.Typer(
 
 
 def run(work: Coroutine[None, None, T]) -> T:
-    """Runs a command; a refusal becomes its sentence and exit code 1."""
+    """Runs a command; a refusal, or every setting it cannot live with, becomes its sentence and exit code 1."""
     try:
         return asyncio.run(work)
     except Refusal as refusal:
         raise refused(refusal) from None
+    except SettingsRefused as wrong:
+        raise misconfigured(wrong) from None
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings, or every wrong line and exit code 1."""
+    try:
+        return load(config)
+    except SettingsRefused as wrong:
+        raise misconfigured(wrong) from None
 
 
 def refused(refusal: Refusal) -> typer.Exit:
     typer.echo(f"{refusal.text} · {refusal.text_en} [{refusal.code}]", err=True)
     return typer.Exit(1)
+
+
+def misconfigured(wrong: SettingsRefused) -> typer.Exit:
+    for problem in wrong.problems:
+        typer.echo(str(problem), err=True)
+    return typer.Exit(1)
+
+
+def database_url(url: str | None) -> str | None:
+    """Refuses what is no address of a database, as the settings would."""
+    if url is not None and url.partition("://")[0] not in ("sqlite", "postgres"):
+        raise typer.BadParameter(f"{url!r} is neither sqlite://FILE nor postgres://…")
+    return url
 
 
 # ------------------------------------------------------------------------------------------------- the legal clock
@@ -119,11 +144,13 @@ def _period(text: str) -> tuple[date, date]:
 @log_app.command("verify")
 def verify_log(
     config: ConfigOption = None,
-    database: Annotated[str | None, typer.Option(help="数据库地址 · Another database, a backup for instance.")] = None,
+    database: Annotated[
+        str | None, typer.Option(callback=database_url, help="数据库地址 · Another database, a backup for instance.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """逐链核验事件日志，指出第一处断裂 · Walk every chain; name the first broken link and exit 1."""
-    verdict = run(_verdict(database or load(config).database.url))
+    verdict = run(_verdict(database or settings_of(config).database.url))
     broken = verdict.broken
     if as_json:
         found = {"subject": broken.subject, "seq": broken.seq, "why": broken.why} if broken else None
@@ -136,10 +163,17 @@ def verify_log(
 
 
 async def _verdict(url: str) -> Verdict:
+    """Only reads: a database that is not there is not made, and a backup stays at its version."""
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        raise SettingsRefused([Problem(str(file), "没有这个数据库文件", "there is no such database file")])
     database = await Database.open(url, modules=TABLES)
     try:
-        await database.migrate()
         return await verify(database)
+    except OperationalError:
+        raise SettingsRefused(
+            [Problem("database.url", "数据库中没有事件日志", "this database has no event log")]
+        ) from None
     finally:
         await database.close()
 
@@ -150,7 +184,7 @@ def load_sample_county(config: ConfigOption = None) -> None:
     """装入示例县：单位、人员、事项 · Load the sample county: units, officers and the published catalogue."""
 
     async def fill() -> None:
-        async with open_system(load(config)) as system:
+        async with open_system(settings_of(config)) as system:
             typer.echo(f"事项 · items: {await load_county(system)}")
 
     run(fill())
@@ -162,7 +196,7 @@ def list_enrolments(config: ConfigOption = None) -> None:
     """待办的证书申请 · Applications that wait for somebody."""
 
     async def waiting() -> None:
-        async with open_system(load(config)):
+        async with open_system(settings_of(config)):
             for each in await waiting_enrolments():
                 typer.echo(f"{each.enrolment}  {each.officer}  {each.device}  {each.state}  {each.check_code}")
 
@@ -178,7 +212,7 @@ def approve_enrolment(
     """在服务器上核验并批准，用于首位 RA 操作员 · Check and approve here: the first RA operators have nobody else."""
 
     async def approve() -> None:
-        async with open_system(load(config)) as system:
+        async with open_system(settings_of(config)) as system:
             await approve_at_the_desk(system, enrolment, document=document)
             typer.echo(f"{enrolment}：已签发 · issued")
 

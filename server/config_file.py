@@ -235,7 +235,7 @@ def _explained(
 def _without_tags(loc: Place) -> Iterator[str | int]:
     """pydantic names the kind of a carrier after its index; the file does not."""
     for previous, word in zip((None, *loc), loc, strict=False):
-        if not (isinstance(previous, int) and isinstance(word, str) and word in ("smpp", "simulator")):
+        if not (isinstance(previous, int) and isinstance(word, str) and word in ("smpp", "mas", "simulator")):
             yield word
 
 

@@ -1,13 +1,15 @@
-"""Opens the doors of one system: HTTP for phones, SMPP for texts, mail; and closes them in good order.
+"""Opens the doors of one system: HTTP for phones, SMPP and MAS for texts, mail; and closes them in good order.
 
 A carrier of kind `simulator` brings its own simulated SMSC, on a loopback port the system chooses.
 """
 
+import fcntl
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,14 +21,17 @@ from certs.revocation import newest_list_der
 from mobile_api.app import routes
 from mobile_api.authentication import CertificateSessions
 from mobile_api.services import Services
-from server.processes import Pace, Stop, deliver_events, http_door, keep_time, running, until_stopped
+from server.config_file import Problem, SettingsRefused
+from server.processes import Pace, Stop, deliver_events, http_door, keep_time, listening, running, until_stopped
 from server.provisions import alert_rules, api_limits, casework_rules, inbox_rules, mail_server
-from server.settings import SimulatorCarrier, SmppCarrier
-from server.wiring import System
+from server.settings import MasCarrier, SimulatorCarrier, SmppCarrier
+from server.wiring import System, sqlite_file
+from sms import mas, mas_push
 from sms.carriers import Carrier
 from sms.gateway import Gateway
 from sms.inbound import Inbox
 from sms.link import Target
+from sms.mas_http import MasHttpCarrier
 from sms.session import Terms
 from sms.simulator import Smsc
 from sms.smpp import SmppCarrier as SmppConnection
@@ -39,7 +44,7 @@ _SIMULATED_ACCOUNT = ("zhangban", "demo")
 
 @dataclass(kw_only=True)
 class Doors:
-    """What is open: the HTTP port, and the simulated SMSC by the name of its carrier."""
+    """What is open: the HTTP port, the carriers that bind, and the simulated SMSC by the name of its carrier."""
 
     http_port: int
     carriers: Sequence[SmppConnection] = ()
@@ -55,6 +60,8 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
     pace = pace or Pace()
     settings = system.settings
     async with AsyncExitStack() as stack:
+        door = stack.enter_context(listening(settings.http.host, settings.http.port))
+        stack.enter_context(_only_server(system))
         simulators = {
             carrier.name: await stack.enter_async_context(_simulated(system))
             for carrier in settings.sms.carriers
@@ -69,14 +76,13 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
         )
         if settings.mail.enabled:
             await stack.enter_async_context(_mailer(system))
-        port = await stack.enter_async_context(
-            http_door(build_app(system), host=settings.http.host, port=settings.http.port)
-        )
-        yield Doors(http_port=port, carriers=carriers, simulators=simulators)
+        port = await stack.enter_async_context(http_door(build_app(system, carriers), door=door))
+        binding = [carrier for carrier in carriers if isinstance(carrier, SmppConnection)]
+        yield Doors(http_port=port, carriers=binding, simulators=simulators)
 
 
-def build_app(system: System) -> Starlette:
-    """The HTTP door of this process."""
+def build_app(system: System, carriers: Sequence[Carrier]) -> Starlette:
+    """The HTTP door of this process: for phones, for whoever checks certificates, for what a MAS pushes."""
 
     async def revocation_list(request: Request) -> Response:
         der = await newest_list_der(system.authority)
@@ -95,7 +101,32 @@ def build_app(system: System) -> Starlette:
         limits=api_limits(system.settings),
         demo=system.settings.demo,
     )
-    return Starlette(routes=[*routes(services), Route("/pki/issuing.crl", revocation_list, methods=["GET"])])
+    crl = Route("/pki/issuing.crl", revocation_list, methods=["GET"])
+    return Starlette(routes=[*routes(services), crl, *_push_routes(system, carriers)])
+
+
+def _push_routes(system: System, carriers: Sequence[Carrier]) -> Iterator[Route]:
+    for chosen, carrier in zip(system.settings.sms.carriers, carriers, strict=True):
+        if isinstance(chosen, MasCarrier) and isinstance(carrier, MasHttpCarrier):
+            allowed = [ip_network(address) for address in chosen.allowed_addresses]
+            yield from mas_push.routes(carrier, secret=chosen.push_path.get_secret_value(), allowed=allowed)
+
+
+@contextmanager
+def _only_server(system: System) -> Iterator[None]:
+    """Holds SQLite for one server: a second gateway would send again what the first has under way."""
+    file = sqlite_file(system.database.url)
+    if file is None:
+        yield
+        return
+    # A file of its own: closing the database's file would drop the locks SQLite holds on it.
+    with file.with_name(f"{file.name}-serving").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            wrong = Problem("database.url", "另一个服务进程正在使用此数据库", "another server is using this database")
+            raise SettingsRefused([wrong]) from None
+        yield
 
 
 @asynccontextmanager
@@ -105,8 +136,17 @@ async def _simulated(system: System) -> AsyncIterator[Smsc]:
         yield smsc
 
 
-def _connection(carrier: SimulatorCarrier | SmppCarrier, simulators: dict[str, Smsc]) -> SmppConnection:
+def _connection(carrier: SimulatorCarrier | SmppCarrier | MasCarrier, simulators: dict[str, Smsc]) -> Carrier:
     jitter = secrets.SystemRandom().random
+    if isinstance(carrier, MasCarrier):
+        account = mas.Account(
+            ec_name=carrier.ec_name,
+            ap_id=carrier.ap_id,
+            secret_key=carrier.secret_key.get_secret_value(),
+            sign=carrier.sign,
+            add_serial=carrier.add_serial,
+        )
+        return MasHttpCarrier(carrier.name, carrier.url, account, jitter=jitter, parts_per_s=carrier.parts_per_second)
     if isinstance(carrier, SimulatorCarrier):
         smsc = simulators[carrier.name]
         system_id, password = _SIMULATED_ACCOUNT
@@ -155,7 +195,7 @@ async def _gateway(system: System, carriers: Sequence[Carrier]) -> AsyncIterator
         alert_rules=alert_rules(system.settings),
         rules=inbox_rules(system.settings),
     )
-    # SQLite serves one process only, so whatever lies claimed there is an orphan of the last run.
+    # SQLite serves one process only (_only_server), so whatever lies claimed there is an orphan of the last run.
     alone = system.database.dialect == "sqlite"
     gateway = Gateway(system.database, system.clock, system.secrets, carriers=carriers, inbox=inbox, alone=alone)
     stop = Stop()

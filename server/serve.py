@@ -1,15 +1,13 @@
 """`zhangban serve`: everything in one process, on the real clock, until SIGTERM."""
 
-from pathlib import Path
-
 import structlog
-import typer
 
-from server.commands import ConfigOption, run
-from server.config_file import SettingsRefused
+from kernel.tables import Unit
+from server.commands import ConfigOption, run, settings_of
+from server.config_file import Problem, SettingsRefused
 from server.doors import open_doors
 from server.processes import Stop, stop_on_signals
-from server.settings import Settings, load
+from server.settings import Settings
 from server.wiring import open_system
 
 _log = structlog.get_logger(__name__)
@@ -20,21 +18,27 @@ def serve(config: ConfigOption = None) -> None:
     run(_serve(settings_of(config)))
 
 
-def settings_of(config: Path | None) -> Settings:
-    """The settings, or every wrong line and exit code 1."""
-    try:
-        return load(config)
-    except SettingsRefused as refused:
-        for problem in refused.problems:
-            typer.echo(str(problem), err=True)
-        raise typer.Exit(1) from None
-
-
 async def _serve(settings: Settings) -> None:
     stop = Stop()
     stop_on_signals(stop)
-    async with open_system(settings) as system, open_doors(system, stop=stop) as doors:
-        _log.info("serving", http=f"http://{settings.http.host}:{doors.http_port}", database=system.database.dialect)
-        await stop.event.wait()
-        _log.info("stopping")
+    async with open_system(settings) as system:
+        await _check_units(settings)
+        async with open_doors(system, stop=stop) as doors:
+            http = f"http://{settings.http.host}:{doors.http_port}"
+            _log.info("serving", http=http, database=system.database.dialect)
+            await stop.event.wait()
+            _log.info("stopping")
     _log.info("stopped")
+
+
+async def _check_units(settings: Settings) -> None:
+    """Units that settings name must be in the directory, once there is one: nobody would get their cases and cards."""
+    known = {str(unit["code"]) for unit in await Unit.all().values("code")}
+    named = {
+        "casework.hall_unit": settings.casework.hall_unit,
+        "supervision.supervision_unit": settings.supervision.supervision_unit,
+    }
+    missing = [where for where, code in named.items() if known and code not in known]
+    if missing:
+        zh, en = "单位名录中没有这个单位代码", "the directory has no unit with this code"
+        raise SettingsRefused([Problem(where, zh, en) for where in missing])

@@ -7,10 +7,12 @@ here: statutory limits stand in the catalogue, holidays in the calendar.
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -48,7 +50,27 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PhoneNumber = Annotated[str, Field(pattern=r"^\+?[0-9]{3,20}$")]
 UnitCode = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,16}$")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]  # as long as the queue's column
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise PydanticCustomError("network", "应为 IP 地址或网段 · must be an IP address or network") from None
+    return text
+
+
+def _push_path(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch("[A-Za-z0-9_-]{16,64}", secret.get_secret_value()):
+        raise PydanticCustomError(
+            "push_path", "应为 16 至 64 个字母、数字、-、_ · must be 16 to 64 letters, digits, - or _"
+        )
+    return secret
+
+
+Network = Annotated[str, AfterValidator(_network)]
+PushPath = Annotated[SecretStr, AfterValidator(_push_path)]
 
 
 class Section(BaseModel):
@@ -125,7 +147,22 @@ class SmppCarrier(Section):
     weight: int = Field(100, ge=1, le=1000)
 
 
-Carrier = Annotated[SimulatorCarrier | SmppCarrier, Field(discriminator="kind")]
+class MasCarrier(Section):
+    kind: Literal["mas"]
+    name: Name
+    url: HttpUrl
+    ec_name: str = Field(min_length=1, max_length=100)
+    ap_id: str = Field(min_length=1, max_length=64)
+    secret_key: SecretStr
+    sign: str = Field(min_length=1, max_length=64)
+    add_serial: str = Field("", pattern=r"^[0-9]{0,20}$")  # access number and extension: 20 digits at most
+    push_path: PushPath
+    allowed_addresses: Annotated[tuple[Network, ...], Field(min_length=1)]
+    parts_per_second: int = Field(50, ge=1, le=10_000)
+    weight: int = Field(100, ge=1, le=1000)
+
+
+Carrier = Annotated[SimulatorCarrier | SmppCarrier | MasCarrier, Field(discriminator="kind")]
 
 
 def _distinct(carriers: tuple[Carrier, ...]) -> tuple[Carrier, ...]:
@@ -140,7 +177,7 @@ class SmsSettings(Section):
         (SimulatorCarrier(),),
         description=(
             "可多个，按权重分担；simulator 为本机模拟运营商 · Several share the load by weight. The simulator is a\n"
-            "carrier in this process; a real one is written so, the last five lines only when they differ:\n"
+            "carrier in this process; a real one speaks SMPP, its last five lines only when they differ:\n"
             "[[sms.carriers]]\n"
             'kind = "smpp"\n'
             'name = "mobile"\n'
@@ -151,6 +188,21 @@ class SmsSettings(Section):
             "port = 2775\n"
             "tls = false\n"
             "window = 10\n"
+            "parts_per_second = 50\n"
+            "weight = 100\n"
+            "or it is a cloud MAS by HTTP, its last three lines only when they differ; it pushes to\n"
+            "/mas/<name>/<push_path>/report and …/text of this server:\n"
+            "[[sms.carriers]]\n"
+            'kind = "mas"\n'
+            'name = "cloud"\n'
+            'url = "https://mas.example:28888/sms/submit"\n'
+            'ec_name = "衡江市政务服务中心"  # 企业名称\n'
+            'ap_id = "zhangban"  # 接口账号\n'
+            'secret_key = "…"\n'
+            'sign = "sGn0hJ7Qx"  # 签名编码，平台自动加签名\n'
+            'push_path = "…"  # 推送地址中的暗号，16 位以上\n'
+            'allowed_addresses = ["192.0.2.0/24"]  # 平台推送来源\n'
+            'add_serial = ""  # 扩展码\n'
             "parts_per_second = 50\n"
             "weight = 100"
         ),

@@ -3,8 +3,8 @@
 `System` is what every process, command and door is given. Whoever opens one closes it.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,9 @@ from kernel.office import Office
 from kernel.outbox import Consumer, Courier, Outbox
 from kernel.work import Desk
 from server.acts import RULES
+from server.config_file import Problem, SettingsRefused
 from server.provisions import alert_rules, casework_rules, cert_settings, supervision_rules
-from server.settings import Settings, key_material
+from server.settings import KeyMaterial, Settings, key_material
 from supervision import events as supervision_events
 from supervision.findings import consumer as findings_consumer
 from supervision.rules import SupervisionRules
@@ -43,6 +44,12 @@ EVENTS: tuple[type[Event], ...] = (
     *cert_events.EVENTS,
     *supervision_events.EVENTS,
 )
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file behind a database's address, if it is one."""
+    scheme, _, rest = url.partition("://")
+    return Path(rest.split("?", 1)[0]) if scheme == "sqlite" and rest != ":memory:" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,9 @@ class System:
 async def open_system(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[System]:
     """Opens the database (migrated to the newest version), the CA and the office of these settings."""
     clock = clock or SystemClock()
+    # Ours alone: it holds keys, and the names and numbers of people.
+    with _usable(settings.data_dir):
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = await Database.open(settings.database.url, modules=TABLES)
     try:
         await database.migrate()
@@ -77,11 +87,10 @@ async def open_system(settings: Settings, *, clock: Clock | None = None) -> Asyn
 
 
 async def _assemble(settings: Settings, clock: Clock, database: Database) -> System:
-    keys = key_material(settings)
+    with _usable(settings.data_dir):
+        keys = _keys(settings)
+        authority = _authority(settings, keys.ca_passphrase, clock)
     secrets = Secrets(keys.hmac_key)
-    authority = Authority.open(
-        Keyring(settings.data_dir / "pki", keys.ca_passphrase), cert_settings(settings), now=clock.now()
-    )
     consumers: Sequence[Consumer] = (findings_consumer(), alerts_consumer())
     codec = EventCodec(EVENTS)
     outbox = Outbox(database, codec, consumers)
@@ -106,6 +115,45 @@ async def _assemble(settings: Settings, clock: Clock, database: Database) -> Sys
         secrets=secrets,
         authority=authority,
     )
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        path, reason = str(error.filename or folder), error.strerror or "unusable"
+        raise SettingsRefused([Problem(path, f"无法读写（{reason}）", f"cannot be used ({reason})")]) from None
+
+
+def _keys(settings: Settings) -> KeyMaterial:
+    """A kept secret may have been cut short by a full disk or a careless copy."""
+    keys = key_material(settings)
+    for name, secret in (("hmac-key", keys.hmac_key), ("ca-passphrase", keys.ca_passphrase)):
+        if len(secret) < 16:
+            where = str(settings.data_dir / "secrets" / name)
+            raise SettingsRefused(
+                [Problem(where, "内容不完整，请从备份恢复", "is cut short; restore it from a backup")]
+            )
+    return keys
+
+
+def _authority(settings: Settings, passphrase: bytes, clock: Clock) -> Authority:
+    keyring = Keyring(settings.data_dir / "pki", passphrase)
+    try:
+        authority = Authority.open(keyring, cert_settings(settings), now=clock.now())
+        keyring.key("issuing")  # asked for now: a wrong passphrase shall not wait for the first certificate
+    except ValueError:
+        raise SettingsRefused(
+            [
+                Problem(
+                    "secrets.ca_passphrase",
+                    f"不能打开 {settings.data_dir / 'pki'} 中的私钥",
+                    f"does not open the private keys in {settings.data_dir / 'pki'}",
+                )
+            ]
+        ) from None
+    return authority
 
 
 async def _calendar(office: Office) -> Calendar:

@@ -59,7 +59,7 @@ class Answer(Struct, frozen=True, rename="camel"):
 
     rspcod: str
     success: bool = False
-    msg_group: str = ""
+    msg_group: Annotated[str, Meta(pattern=r"\A[!-~]{0,64}\Z")] = ""
 
 
 class Report(Struct, frozen=True, rename="camel"):
@@ -137,6 +137,7 @@ RESPONSES: Mapping[str, Meaning] = {
         Meaning("RequestTimeout", _UNKNOWN, "平台处理超时", "the MAS ran out of time"),
     )
 }
+UNREADABLE = Meaning("unreadable answer", _UNKNOWN, "应答无法解析", "the answer is none of a MAS")
 #: What is wrong with the account and not with the message: every other message would be answered the same.
 OF_THE_ACCOUNT = frozenset({"IllegalMac", "InvalidUsrOrPwd", "IllegalSignId", "NoSignId", "IllegalIpAddress"})
 
@@ -144,17 +145,17 @@ OF_THE_ACCOUNT = frozenset({"IllegalMac", "InvalidUsrOrPwd", "IllegalSignId", "N
 def of_response(rspcod: str) -> Meaning:
     """A code outside the table is technical: somebody must look it up."""
     name = rspcod if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", rspcod) else "unreadable rspcod"
-    return RESPONSES.get(name) or Meaning(name, Fault.TECHNICAL, "平台返回未知代码", "a code nobody knows")
+    return RESPONSES.get(name) or Meaning(name, _TECH, "平台返回未知代码", "a code nobody knows")
 
 
 def of_http(status: int) -> Meaning:
     """An answer that does not come from the MAS itself, but from what stands before it."""
     name = f"HTTP {status}"
     if status in (429, 503):
-        return Meaning(name, Fault.THROTTLED, "平台暂不受理", "not now")
+        return Meaning(name, _SLOW, "平台暂不受理", "not now")
     if status >= 500:
-        return Meaning(name, Fault.UNKNOWN, "结果未知", "it broke while it worked on the request")
-    return Meaning(name, Fault.TECHNICAL, "接口地址有误", "this is no MAS")
+        return Meaning(name, _UNKNOWN, "结果未知", "it broke while it worked on the request")
+    return Meaning(name, _TECH, "接口地址有误", "this is no MAS")
 
 
 # --------------------------------------------------------------------------------------------------------------- in
@@ -195,8 +196,8 @@ def heard(report: Report) -> Heard | None:
 
 
 def plain(msg_group: str) -> str:
-    """As the queue's housekeeping looks it up."""
-    return same_message_ids(msg_group)[0]
+    """As the queue's housekeeping looks it up; no id stays none."""
+    return same_message_ids(msg_group)[0] if msg_group else ""
 
 
 def part(text: Text, body: bytes) -> Part:

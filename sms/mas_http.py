@@ -134,9 +134,39 @@ class MasHttpCarrier:
         if self._knocking is not None:
             self._knocking.cancel()
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=timeout_s)
-        for post in self._under_way:
-            post.cancel()
+            _, unanswered = await asyncio.wait(self._under_way, timeout=timeout_s)
+            for post in unanswered:
+                post.cancel()
+            await asyncio.gather(*unanswered, return_exceptions=True)
+
+    # ---- what the MAS pushes
+
+    async def reported(self, report: mas.Report) -> bool:
+        """Whether the receipt is recorded; if not, the MAS must say it again."""
+        receipt = mas.heard(report)
+        if receipt is None:
+            return True
+        return self._ears is not None and await self._recorded(self._ears.heard(receipt))
+
+    async def texted(self, text: mas.Text, body: bytes) -> bool:
+        """Whether the text is recorded; `body` is its evidence."""
+        if self._ears is None:
+            return False
+        return await self._recorded(self._ears.arrived(Arrival(self.name, mas.part(text, body))))
+
+    async def _recorded(self, taking: Awaitable[int]) -> bool:
+        # Not awaited itself: receipts share one future, which nobody may cancel for the others, and which is cancelled
+        # when the database fails.
+        future = asyncio.ensure_future(taking)
+        self._taking.add(future)
+        future.add_done_callback(self._taking.discard)
+        await asyncio.wait([future], timeout=self._patience.record_s)
+        if not future.done() or future.cancelled():
+            return False
+        if error := future.exception():
+            log.error("carrier %s: a push was not recorded: %s", self.name, type(error).__name__)
+            return False
+        return future.result() == 0
 
     # ---- out
 
@@ -149,6 +179,7 @@ class MasHttpCarrier:
         if not self._is_reachable:
             if self._knocking is None:
                 self._knocking = posts.create_task(self._knock())
+                self._knocking.add_done_callback(self._knocked)
             return None
         while self._waiting and len(self._under_way) < self._connections:
             if self._streak and self._under_way:
@@ -160,15 +191,17 @@ class MasHttpCarrier:
             message.sent_at = now
             post = posts.create_task(self._post(client, message))
             self._under_way.add(post)
-            post.add_done_callback(self._posted)
+            post.add_done_callback(partial(self._posted, message))
         return None
 
-    def _posted(self, post: asyncio.Task[None]) -> None:
+    def _posted(self, message: _Message, post: asyncio.Task[None]) -> None:
         self._under_way.discard(post)
+        if post.cancelled():
+            self._settle(message, Fault.UNKNOWN, "no answer: stopped waiting")
         self._news.set()
 
     async def _knock(self) -> None:
-        """Whether somebody listens; whether it is the MAS, the first message tells."""
+        """Whether somebody listens; whether it is a MAS, the first message tells."""
         target = urlsplit(self._url)
         began = _now()
         try:
@@ -180,9 +213,10 @@ class MasHttpCarrier:
             self._is_reachable = True
         except OSError as error:  # TimeoutError and ssl.SSLError are among them
             self._trouble(began, f"cannot connect: {type(error).__name__}")
-        finally:
-            self._knocking = None
-            self._news.set()
+
+    def _knocked(self, knocking: asyncio.Task[None]) -> None:
+        self._knocking = None
+        self._news.set()
 
     async def _post(self, client: httpx.AsyncClient, message: _Message) -> None:
         body = mas.submission(self._account, message.phone, message.content)
@@ -196,9 +230,6 @@ class MasHttpCarrier:
         except (httpx.RequestError, TimeoutError) as error:
             self._settle(message, Fault.UNKNOWN, f"no answer: {type(error).__name__}")
             self._trouble(message.sent_at, f"no answer: {type(error).__name__}")
-        except asyncio.CancelledError:
-            self._settle(message, Fault.UNKNOWN, "no answer: stopped waiting")
-            raise
         else:
             self._answered(message, meaning, msg_group)
 
@@ -240,9 +271,7 @@ class MasHttpCarrier:
 
     def _throttled(self, message: _Message, name: str) -> None:
         """Everything waits here, in its order, until the MAS takes more; only this message has lost a try."""
-        self._note(message.sent_at, name)
-        pause = decide(Fault.THROTTLED, self._streak, self._policy)
-        self._rest(message.sent_at, pause.seconds if isinstance(pause, RetryIn) else self._policy[Fault.THROTTLED].cap_s)
+        self._rest(message.sent_at, name, self._throttle_pause)
         message.attempts += 1
         if self._is_draining:
             self._unsent(message, name)
@@ -251,10 +280,22 @@ class MasHttpCarrier:
         else:
             self._settle(message, Fault.THROTTLED, name)
 
+    def _throttle_pause(self, streak: int) -> float:
+        pause = decide(Fault.THROTTLED, streak, self._policy)
+        return pause.seconds if isinstance(pause, RetryIn) else self._policy[Fault.THROTTLED].cap_s
+
     def _trouble(self, since: float, why: str) -> None:
-        self._note(since, why)
-        self._rest(since, self._backoff.wait(self._streak - 1, self._jitter()))
+        self._rest(since, why, lambda streak: self._backoff.wait(streak - 1, self._jitter()))
         self._give_back(why)
+
+    def _rest(self, since: float, why: str, pause: Callable[[int], float]) -> None:
+        self.counts["troubles"] += 1
+        self.last_error = why
+        if since >= self._rest_until:
+            # Begun after the last rest. What was under way before it is still the same trouble.
+            log.warning("carrier %s: %s", self.name, why)
+            self._streak, self.ahead = self._streak + 1, 1
+            self._rest_until = _now() + pause(self._streak)
 
     def _settle(self, message: _Message, fault: Fault, error: str) -> None:
         message.on_sent(Sent((), fault, error))
@@ -266,3 +307,7 @@ class MasHttpCarrier:
         waiting, self._waiting = self._waiting, deque()
         for message in waiting:
             self._unsent(message, why)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -4,7 +4,7 @@ Holds SMPP 3.4 §2.2 and table 2-1. Rule: session.py asks this table before it s
 """
 
 from collections.abc import Mapping
-from enum import Enum, StrEnum
+from enum import IntEnum, StrEnum
 
 from sms.vocabulary import (
     BINDS,
@@ -27,13 +27,13 @@ from sms.vocabulary import (
 )
 
 
-class Role(Enum):
+class Role(IntEnum):
     ESME = 0  # we, towards a carrier
     SMSC = 1  # the carrier; the simulator
 
     @property
     def peer(self) -> "Role":
-        return Role(1 - self.value)
+        return Role(1 - self)
 
 
 class State(StrEnum):
@@ -79,4 +79,4 @@ NEVER_ANSWERED = frozenset({0x0B, 0x102})
 
 
 def may_send(role: Role, state: State, kind: type[Pdu]) -> bool:
-    return kind in MAY_SEND[state][role.value]
+    return kind in MAY_SEND[state][role]

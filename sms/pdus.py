@@ -38,6 +38,7 @@ from sms.vocabulary import (
 )
 
 HEADER = struct.Struct(">LLLL")
+_LENGTH, _TLV = struct.Struct(">L"), struct.Struct(">HH")
 #: 64 KiB: the longest message_payload is that, and no gateway sends one.
 MAX_PDU_OCTETS: Final = 1 << 16
 MAX_MESSAGE_OCTETS: Final = 254
@@ -105,7 +106,7 @@ class Framer:
         rest, start = self._rest, 0
         try:
             while len(rest) - start >= 4:
-                length = int.from_bytes(rest[start : start + 4], "big")
+                (length,) = _LENGTH.unpack_from(rest, start)
                 if not HEADER.size <= length <= self._max_octets:
                     raise FramingError(length)
                 if len(rest) - start < length:
@@ -236,20 +237,21 @@ M = TypeVar("M", SubmitSm, DeliverSm)
 
 
 def _decode_message(kind: type[M], frame: bytes, sequence: int) -> M:
+    text = frame.decode("latin-1")  # once: octets and characters stand at the same places
     try:
-        at = frame.index(0, 16)
-        service_type = frame[16:at].decode("latin-1")
+        at = text.index("\0", 16)
+        service_type = text[16:at]
         source_ton, source_npi, start = frame[at + 1], frame[at + 2], at + 3
-        at = frame.index(0, start)
-        source = frame[start:at].decode("latin-1")
+        at = text.index("\0", start)
+        source = text[start:at]
         destination_ton, destination_npi, start = frame[at + 1], frame[at + 2], at + 3
-        at = frame.index(0, start)
-        destination = frame[start:at].decode("latin-1")
+        at = text.index("\0", start)
+        destination = text[start:at]
         esm_class, protocol_id, priority, start = frame[at + 1], frame[at + 2], frame[at + 3], at + 4
-        at = frame.index(0, start)
-        schedule_delivery_time, start = frame[start:at].decode("latin-1"), at + 1
-        at = frame.index(0, start)
-        validity_period = frame[start:at].decode("latin-1")
+        at = text.index("\0", start)
+        schedule_delivery_time, start = text[start:at], at + 1
+        at = text.index("\0", start)
+        validity_period = text[start:at]
         registered, replace, coding, default_id, length = frame[at + 1 : at + 6]
     except (ValueError, IndexError):
         raise Malformed(kind.command_id, sequence, RINVCMDLEN, "ends inside a mandatory field") from None
@@ -281,17 +283,21 @@ def _decode_message(kind: type[M], frame: bytes, sequence: int) -> M:
 def _read_tlvs(kind: type[ShortMessage], frame: bytes, sequence: int, at: int) -> dict[str, Any]:
     values: dict[int, bytes] = {}
     while at < len(frame):
-        tag, length = int.from_bytes(frame[at : at + 2], "big"), int.from_bytes(frame[at + 2 : at + 4], "big")
-        if at + 4 + length > len(frame):
+        start = at + _TLV.size
+        tag, length = _TLV.unpack_from(frame, at) if start <= len(frame) else (0, len(frame))
+        at = start + length
+        if at > len(frame):
             raise Malformed(kind.command_id, sequence, RINVOPTPARSTREAM, "an optional parameter overruns the PDU")
-        values[tag] = frame[at + 4 : at + 4 + length]
-        at += 4 + length
-    fields: dict[str, Any] = {"message_payload": values.get(_PAYLOAD)}
-    sar = [int.from_bytes(values.get(tag, b""), "big") for tag in (_SAR_REFERENCE, _SAR_TOTAL, _SAR_NUMBER)]
-    if sar[1]:
-        fields["sar"] = Sar(*sar)
+        values[tag] = frame[start:at]
+    fields: dict[str, Any] = {}
+    if _PAYLOAD in values:
+        fields["message_payload"] = values[_PAYLOAD]
+    if total := int.from_bytes(values.get(_SAR_TOTAL, b""), "big"):
+        reference, number = (int.from_bytes(values.get(tag, b""), "big") for tag in (_SAR_REFERENCE, _SAR_NUMBER))
+        fields["sar"] = Sar(reference, total, number)
     if kind is DeliverSm:
-        fields["network_error_code"] = values.get(_NETWORK_ERROR)
+        if _NETWORK_ERROR in values:
+            fields["network_error_code"] = values[_NETWORK_ERROR]
         if state := values.get(_STATE):
             fields["message_state"] = state[-1]
         if receipted := values.get(_RECEIPTED_ID):

@@ -5,12 +5,15 @@ from datetime import datetime
 
 import msgspec
 
+from kernel.actor import Actor, Role
 from kernel.db import Database, Row, instant
 from supervision.acts import CardState
 from supervision.grounds import GROUNDS, Ground
 
 #: Where a page begins: the key of the last row of the page before.
 PageKey = tuple[datetime, str]
+
+_WATCHERS = (Role.SUPERVISOR, Role.SUPERVISION_LEADER, Role.EFFICIENCY_OFFICE)
 
 
 async def pending_cards(database: Database, *, leader: str, after: PageKey | None = None, limit: int = 20) -> list[Row]:
@@ -27,7 +30,21 @@ async def pending_cards(database: Database, *, leader: str, after: PageKey | Non
         last_id,
         f"officer:{leader}",
     )
-    return [{**_with_instants(row, "proposed_at"), "why": GROUNDS[Ground(str(row["ground"]))].short} for row in rows]
+    return [_explained(_with_instants(row, "proposed_at")) for row in rows]
+
+
+async def visible_card(database: Database, actor: Actor, card: str) -> Row | None:
+    """Supervision sees every card, a unit's officers those in effect against their unit; nobody else any."""
+    visible, values = "TRUE", [card]
+    if not actor.has(*_WATCHERS):
+        visible, values = "k.unit_code = $2 AND k.state = 'effective'", [card, actor.unit or ""]
+    found = await database.rows(
+        "SELECT k.*, u.name AS unit_name FROM card k LEFT JOIN unit u ON u.code = k.unit_code"
+        f" WHERE k.id = $1 AND {visible}",
+        *values,
+    )
+    instants = ("proposed_at", "served_at", "acknowledged_at", "decided_at")
+    return _explained(_with_instants(found[0], *instants)) if found else None
 
 
 async def cards_of_unit(database: Database, unit: str, *, after: PageKey | None = None, limit: int = 20) -> list[Row]:
@@ -110,6 +127,10 @@ async def card_tally(database: Database) -> CardTally:
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:
     return {str(row["kind"]): int(str(row["n"])) for row in rows}
+
+
+def _explained(row: Row) -> Row:
+    return {**row, "why": GROUNDS[Ground(str(row["ground"]))].short}
 
 
 def _with_instants(row: Row, *columns: str) -> Row:

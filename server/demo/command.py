@@ -17,7 +17,7 @@ from casework.tables import Case
 from casework.working_days import CHINA
 from certs.export import signature_files, signatures_of, write_files
 from kernel.clock import FakeClock
-from server.commands import run
+from server.commands import database_url, run
 from server.demo.carrier import ForeignPeople, People, SimulatedPeople
 from server.demo.phone import Api
 from server.demo.story import CHAPTERS, Story
@@ -47,7 +47,9 @@ def demo(
         bool, typer.Option("--json", help="最后一行为 JSON · The last line is one JSON object.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="证据输出目录 · Folder for the evidence.")] = None,
-    database: Annotated[str | None, typer.Option(help="数据库 · Instead of a temporary SQLite.")] = None,
+    database: Annotated[
+        str | None, typer.Option(callback=database_url, help="数据库 · Instead of a temporary SQLite.")
+    ] = None,
     smpp: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="他人的短信中心 · Somebody else's SMSC.")
     ] = None,

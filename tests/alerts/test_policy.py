@@ -22,7 +22,7 @@ async def test_filing_tells_the_applicant_number_and_password_and_the_clerks_the
     assert body.startswith("【衡江政务服务】您申请的“建筑工程施工许可证核发”已接件")
     assert body.count(filed.number) == 2
     assert MASK * 6 in body
-    assert filed.query_password not in body
+    assert county.password_of(filed) not in body
     [(phone, body)] = await county.texts("T01")
     assert phone == phone_of("CLERK")
     assert "您有1件待办" in body
@@ -33,7 +33,7 @@ async def test_the_password_that_leaves_is_the_one_that_was_shown(county, queue)
     filed = await county.file()
     await county.tell()
     words = [each.words(county.secrets) for each in await queue.claim()]
-    assert any(f"查询密码{filed.query_password}。" in each for each in words)
+    assert any(f"查询密码{county.password_of(filed)}。" in each for each in words)
 
 
 async def test_an_event_delivered_twice_is_told_once(county):

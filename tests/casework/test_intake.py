@@ -77,11 +77,19 @@ async def test_every_filing_has_a_numbered_dated_sealed_receipt_with_the_query_p
     document = await Document.get(number=first.receipt)
     assert document.title == "接件凭证"
     assert (first.receipt, second.receipt) == ("衡政务接〔2026〕1号", "衡政务接〔2026〕2号")
-    for expected in (first.number, first.query_password, "申请表", "2026年9月18日"):
+    for expected in (first.number, town.password_of(first), "申请表", "2026年9月18日"):
         assert expected in document.html
     key = town.notary.key.public_key()
     key.verify(bytes(document.seal_signature or b""), document.html.encode(), ec.ECDSA(hashes.SHA256()))
     assert await Document.filter(kind="receipt").count() == await Case.all().count()
+
+
+async def test_the_query_password_stands_on_the_receipt_and_nowhere_else(town):
+    filed = await town.file()
+    tables = ("performed_act", "event", "outbox", "case_file", "material", "task", "query_attempt")
+    rows = [row for table in tables for row in await town.database.rows(f"SELECT * FROM {table}")]
+    assert not any(town.password_of(filed) in str(value) for row in rows for value in row.values())
+    assert town.password_of(filed) in (await Document.get(number=filed.receipt)).html
 
 
 @pytest.mark.feature("INT-04")
@@ -181,8 +189,8 @@ async def test_the_applicant_withdraws_with_the_query_password_and_every_clock_e
     await town.decide("CLERK", filed.number, "accept", Decision.ACCEPT)
     wrong = await town.do(Withdraw(case=filed.number, password="000000x"), ANYBODY)
     assert wrong.code == "QUERY_PASSWORD_WRONG"
-    await town.do(Withdraw(case=filed.number, password=filed.query_password), ANYBODY)
+    await town.do(Withdraw(case=filed.number, password=town.password_of(filed)), ANYBODY)
     assert (await Case.get(number=filed.number)).status == "withdrawn"
     assert not await Task.filter(next_light_at__isnull=False).exists()
-    again = await town.do(Withdraw(case=filed.number, password=filed.query_password), ANYBODY)
+    again = await town.do(Withdraw(case=filed.number, password=town.password_of(filed)), ANYBODY)
     assert again.code == "INVALID"

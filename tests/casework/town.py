@@ -26,6 +26,7 @@ from casework.acts import (
 )
 from casework.calendars import builtin_calendar
 from casework.events import EVENTS
+from casework.query_passwords import query_password
 from casework.rules import CaseworkRules
 from casework.working_days import CHINA, Calendar
 from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind, Assurance, Role
@@ -168,6 +169,10 @@ class Town:
         filed = await self.do(act, person("CLERK") if channel is Channel.WINDOW else ANYBODY)
         assert isinstance(filed, FiledView), filed
         return filed
+
+    def password_of(self, filed: FiledView) -> str:
+        """What the applicant reads on the receipt."""
+        return query_password(self.secrets, filed.number)
 
     async def decide(
         self, who: str, case: str, step: str, decision: Decision, opinion: str = "同意。", *, key: str = "", **more

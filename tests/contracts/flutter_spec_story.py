@@ -259,6 +259,11 @@ async def _a_limit_passes(record: Recorder) -> None:
     await record("Card/not_visible", CHIEF, id=second)
     await record("AcknowledgeCard/happy", CHIEF, idempotencyKey="1", card=first)
     await record("AcknowledgeCard/not_served", CHIEF, idempotencyKey="2", card=second)
+    bypass = {"case": other, "colour": "RED", "ground": "OTHER", "facts": "窗口要求申请人线下重复提交材料。"}
+    await record("ProposeCard/happy", SUPERVISOR, idempotencyKey="1", **bypass)
+    await record("ProposeCard/card_exists", SUPERVISOR, idempotencyKey="2", **bypass)
+    await record("ProposeCard/facts_missing", SUPERVISOR, idempotencyKey="3", **{**bypass, "facts": ""})
+    await record("ProposeCard/not_permitted", HANDLER, idempotencyKey="4", **bypass)
 
 
 async def _things_end(record: Recorder) -> None:
@@ -280,6 +285,9 @@ async def _things_end(record: Recorder) -> None:
     definition = msgspec.json.encode(next(item for item in items() if item.code == ITEM))
     await record("PublishItem/happy", "OFF-0031", idempotencyKey="1", definition=b64u(definition))
     await record("PublishItem/malformed", "OFF-0031", idempotencyKey="2", definition="e30")
+    await record("RetireItem/happy", "OFF-0031", idempotencyKey="1", code="SJ-XK-001")
+    await record("RetireItem/already_retired", "OFF-0031", idempotencyKey="2", code="SJ-XK-001")
+    await record("RetireItem/not_permitted", HANDLER, idempotencyKey="3", code=ITEM)
 
 
 def _decision(case: str, revision: int, step: str, decision: str, opinion: str) -> dict[str, Any]:

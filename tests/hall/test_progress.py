@@ -36,8 +36,8 @@ async def test_another_phone_needs_the_query_password(hall: Hall) -> None:
     filed = await hall.file()
     assert code(await hall.query(filed.number, phone=STRANGER)) == "QUERY_PASSWORD_NEEDED"
     assert code(await hall.query(filed.number, phone=STRANGER, password="000000")) == "QUERY_PASSWORD_WRONG"
-    assert isinstance(await hall.query(filed.number, phone=STRANGER, password=filed.query_password), ProgressView)
-    assert isinstance(await hall.query(filed.number, phone=None, password=filed.query_password), ProgressView)
+    assert isinstance(await hall.query(filed.number, phone=STRANGER, password=hall.password_of(filed)), ProgressView)
+    assert isinstance(await hall.query(filed.number, phone=None, password=hall.password_of(filed)), ProgressView)
 
 
 @pytest.mark.feature("HALL-06")
@@ -51,10 +51,10 @@ async def test_ten_wrong_passwords_close_a_case_to_passwords_until_tomorrow(hall
         refusal = await hall.query(filed.number, phone=STRANGER, password="wrong!")
         assert isinstance(refusal, Refusal)
         assert refusal.details == {"left": left}
-    assert code(await hall.query(filed.number, phone=STRANGER, password=filed.query_password)) == "QUERY_LOCKED"
+    assert code(await hall.query(filed.number, phone=STRANGER, password=hall.password_of(filed))) == "QUERY_LOCKED"
     assert isinstance(await hall.query(filed.number, phone=REGISTERED), ProgressView)
     hall.at("2026-09-19")
-    assert isinstance(await hall.query(filed.number, phone=STRANGER, password=filed.query_password), ProgressView)
+    assert isinstance(await hall.query(filed.number, phone=STRANGER, password=hall.password_of(filed)), ProgressView)
 
 
 async def test_no_deadline_is_told_before_acceptance_or_after_the_decision(hall: Hall) -> None:

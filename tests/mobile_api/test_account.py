@@ -1,7 +1,11 @@
+from datetime import timedelta
+
 import pytest
 
 from certs.encodings import b64u, spki_of
 from kernel.actor import Role
+from kernel.db import instant
+from tests.certs.made import Ca
 from tests.mobile_api.stage import CHIEF, HANDLER, RA, RA2, Phone, Stage
 
 
@@ -69,6 +73,50 @@ async def test_login_by_challenge_and_a_revoked_device_is_out_within_a_minute(st
     assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (401, "CERTIFICATE_REVOKED")
     refused = await stage.get("BeginLogin", certificate=phone.certificate)
     assert refused["code"] == "CERTIFICATE_REVOKED"
+
+
+@pytest.mark.feature("TRUST-02")
+async def test_an_expired_certificate_opens_no_session_and_ends_the_one_that_is_open(stage: Stage) -> None:
+    phone = await stage.phone(CHIEF)
+    (row,) = await stage.database.rows("SELECT serial, not_after FROM certificate WHERE holder = $1", CHIEF)
+    end = instant(row["not_after"])
+    assert end is not None
+    stage.clock.set(end - timedelta(seconds=30))
+    await phone.log_in()
+    challenge = await stage.get("BeginLogin", certificate=phone.certificate)
+    stage.clock.set(end + timedelta(seconds=1))
+    response = await stage.post({"query": "{ me { id } }"}, phone.token)
+    assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (401, "TOKEN_EXPIRED")
+    for named in ({"certificate": phone.certificate}, {"serial": row["serial"]}):
+        assert (await stage.get("BeginLogin", **named))["code"] == "CERTIFICATE_EXPIRED"
+    late = await stage.get("FinishLogin", nonce=challenge["nonce"], signature=phone.sign(challenge["payload"]))
+    assert late["code"] == "CERTIFICATE_EXPIRED"
+
+
+@pytest.mark.feature("TRUST-02")
+async def test_a_certificate_of_another_authority_opens_no_session(stage: Stage) -> None:
+    phone = await stage.phone(CHIEF)
+    foreign, impostor = Ca("别处的 CA"), _our_name_and_foreign_keys(stage)
+    of_the_same_key = impostor.leaf(phone.key.public_key())
+    for certificate in (foreign.leaf(), impostor.leaf(), of_the_same_key):
+        refused = await stage.get("BeginLogin", certificate=b64u(certificate))
+        assert refused["code"] == "CERTIFICATE_UNKNOWN_ISSUER"
+    assert (await stage.get("BeginLogin", serial="1234"))["code"] == "CERTIFICATE_UNKNOWN_ISSUER"
+    assert (await stage.get("BeginLogin", certificate="AAAA"))["code"] == "CERTIFICATE_MALFORMED"
+
+
+@pytest.mark.feature("TRUST-02")
+async def test_another_phones_key_does_not_answer_for_a_certificate(stage: Stage) -> None:
+    mine, yours = await stage.phone(CHIEF), await stage.phone(HANDLER)
+    challenge = await stage.get("BeginLogin", certificate=mine.certificate)
+    answer = await stage.get("FinishLogin", nonce=challenge["nonce"], signature=yours.sign(challenge["payload"]))
+    assert answer["code"] == "SIGNATURE_INVALID"
+
+
+def _our_name_and_foreign_keys(stage: Stage) -> Ca:
+    impostor = Ca()
+    impostor.name = stage.authority.issuing.subject
+    return impostor
 
 
 async def test_a_login_retried_after_a_cut_connection_still_succeeds(stage: Stage) -> None:

@@ -116,6 +116,50 @@ async def test_an_effective_card_is_numbered_served_and_acknowledged_in_the_app(
     assert row["seal_signature"]
 
 
+@pytest.mark.feature("CARD-04")
+async def test_a_supervisor_proposes_a_card_on_a_ground_and_a_leader_confirms_it(stage: Stage) -> None:
+    case = await stage.accepted()
+    token = (await stage.phone(SUPERVISOR)).token
+    about = {"case": case, "colour": "RED", "ground": "ILLEGAL_FEE", "facts": "窗口收取工本费50元。"}
+    proposed = await stage.get("ProposeCard", token, idempotencyKey="propose-1", **about)
+    standing = proposed["card"]
+    assert (standing["state"], standing["number"], standing["unit"]) == ("PROPOSED", None, "ZJJ")
+    assert await stage.get("ProposeCard", token, idempotencyKey="propose-1", **about) == proposed
+    (waiting,) = await stage.get("PendingCards", (await stage.phone(CARD_LEADER)).token)
+    assert (waiting["id"], waiting["why"], waiting["facts"]) == (standing["id"], "违法收费", "窗口收取工本费50元。")
+    confirmed = await answered(stage, "CONFIRM")
+    assert "红牌" in confirmed["card"]["number"]
+
+
+async def test_a_proposal_is_refused_by_what_is_wrong_with_it(stage: Stage) -> None:
+    case = await stage.accepted()
+    token = (await stage.phone(SUPERVISOR)).token
+    about = {"case": case, "colour": "YELLOW", "ground": "NO_REASONS", "facts": ""}
+
+    async def refusal(key: str, **changes: Any) -> str:
+        answer = await stage.get("ProposeCard", token, idempotencyKey=f"propose-{key}", **{**about, **changes})
+        return str(answer["code"])
+
+    assert await refusal("1", case="202699999999") == "UNKNOWN_CASE"
+    assert await refusal("2", ground="OTHER") == "CARD_FACTS_MISSING"
+    assert await refusal("3", facts="长" * 201) == "INVALID"
+    await stage.get("ProposeCard", token, idempotencyKey="propose-4", **about)
+    assert await refusal("5") == "CARD_EXISTS"
+    groundless = await stage.ask("ProposeCard", token, idempotencyKey="propose-6", **{**about, "ground": "BAD_MOOD"})
+    assert groundless["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_who_proposed_a_card_may_not_decide_about_it_even_as_a_leader(stage: Stage) -> None:
+    case = await stage.accepted()
+    roles = '["supervisor", "supervision_leader"]'
+    await stage.database.execute("UPDATE officer SET roles = $1 WHERE id = $2", roles, CARD_LEADER)
+    phone = await stage.phone(CARD_LEADER)
+    about = {"case": case, "colour": "RED", "ground": "NO_REASONS", "facts": ""}
+    await stage.get("ProposeCard", phone.token, idempotencyKey="propose-1", **about)
+    assert (await answered(stage, "CONFIRM"))["code"] == "PROPOSER_MAY_NOT_DECIDE"
+    assert await stage.get("PendingCards", phone.token) == []
+
+
 async def test_pending_cards_are_the_supervision_leaders_matter(stage: Stage) -> None:
     await overrun(stage)
     for who in (SUPERVISOR, HANDLER, LEADER):

@@ -1,6 +1,9 @@
+from datetime import timedelta
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kernel.db import instant
 from kernel.log import verify
 from tests.mobile_api.stage import CHIEF, CLERK, HANDLER, HEAD, LEADER, OTHER_HANDLER, SUPERVISOR, Stage
 
@@ -55,6 +58,22 @@ async def test_a_revoked_certificate_signs_nothing(stage: Stage) -> None:
     )
     code = answer["data"]["decide"]["code"] if "data" in answer else answer["errors"][0]["extensions"]["code"]
     assert code == "CERTIFICATE_REVOKED"
+
+
+@pytest.mark.feature("TRUST-02")
+async def test_a_certificate_that_expires_before_the_signature_arrives_signs_nothing(stage: Stage) -> None:
+    case = await stage.accepted()
+    await stage.phone(HANDLER)
+    (row,) = await stage.database.rows("SELECT not_after FROM certificate WHERE holder = $1", HANDLER)
+    end = instant(row["not_after"])
+    assert end is not None
+    stage.clock.set(end - timedelta(seconds=30))
+    phone, chosen, request = await prepared(stage, case)
+    stage.clock.set(end + timedelta(seconds=1))
+    late = {"idempotencyKey": "decide-1", "decision": chosen, "signed": phone.signed(request)}
+    answer = await stage.ask("Decide", phone.token, **late)
+    assert answer["errors"][0]["extensions"]["code"] == "TOKEN_EXPIRED"  # a session ends with its certificate
+    assert (await stage.database.rows("SELECT revision FROM case_file"))[0]["revision"] == 2
 
 
 async def test_words_changed_after_signing_are_refused(stage: Stage) -> None:

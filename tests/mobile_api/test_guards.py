@@ -1,4 +1,7 @@
+import html
 import json
+import re
+import shlex
 from typing import Any
 
 import pytest
@@ -123,8 +126,21 @@ async def test_graphiql_and_introspection_exist_in_demo_mode_only(stage: Stage) 
     stage.open_door(demo=True)
     page = await stage.http.get("/graphql")
     assert "graphiql" in page.text.lower()
+    assert page.headers["content-type"].startswith("text/html")
     answer = await stage.post({"query": "{ __schema { queryType { name } } }"})
     assert answer.json()["data"]["__schema"]["queryType"]["name"] == "Query"
+
+
+async def test_graphiql_without_internet_says_how_to_ask_all_the_same(stage: Stage) -> None:
+    stage.open_door(demo=True)
+    page = (await stage.http.get("/graphql", params={"q": "{ me { id } }"})).text
+    foreign = re.findall(r"<script[^>]*src=[^>]*>", page)
+    assert foreign
+    assert all("onerror=" in tag for tag in foreign)
+    command = shlex.split(html.unescape(re.findall(r"<pre>(curl .*)</pre>", page)[0]))
+    assert command[-1] == "http://office/graphql"
+    answer = await stage.post(command[command.index("-d") + 1].encode())
+    assert len(answer.json()["data"]["guides"]["nodes"]) == 2
 
 
 async def test_a_defect_inside_is_masked_and_numbered(stage: Stage) -> None:
@@ -157,6 +173,7 @@ ABOUT_A_CASE: dict[str, dict[str, Any]] = {
     "StopClock": {"revision": 2, "ground": "HEARING", "toldDays": 5, "reason": "听证"},
     "ResumeClock": {"revision": 2},
     "ExtendClock": {"revision": 2, "days": 5, "reason": "案情复杂"},
+    "ProposeCard": {"colour": "RED", "ground": "NO_REASONS", "facts": ""},
 }
 REFUSED = {"NOT_PERMITTED", "NOT_FOUND", "LOGIN_NEEDED", "SIGNING_REQUEST_UNKNOWN"}
 
@@ -191,6 +208,7 @@ PUBLIC = {
 }
 OFFICERS = {"todos", "done", "overdue", "case", "card", "viewMaterial", "viewDocument", "acknowledgeCard"}
 BY_ROLE: dict[str, set[str]] = {
+    "proposeCard": {SUPERVISOR},
     "pendingCards": {CARD_LEADER},
     "prepareCardDecision": {CARD_LEADER},
     "decideCard": {CARD_LEADER},
@@ -202,6 +220,7 @@ BY_ROLE: dict[str, set[str]] = {
     "rejectEnrolment": {RA},
     "revokeCertificate": {RA},
     "publishItem": {"OFF-0031"},
+    "retireItem": {"OFF-0031"},
     "receiveSupplement": {CLERK},
     "prepareDecision": {HANDLER},
     "decide": {HANDLER},
@@ -223,6 +242,7 @@ SAMPLES: dict[str, Any] = {
     "toldDays": 1,
     "reason": "说明",
     "ground": "HEARING",
+    "colour": "YELLOW",
     "signed": SIGNED,
     "enrolment": "e",
     "document": "身份证",
@@ -274,6 +294,8 @@ async def _sampled(stage: Stage, token: str | None, name: str, kind: str, field:
     samples = {**SAMPLES, "decision": {**DECISION, "case": CASE_NUMBER, "revision": 99}}
     if name == "revokeCertificate":
         samples["reason"] = "SUPERSEDED"
+    if name == "proposeCard":
+        samples["ground"] = "NO_REASONS"
     if "Card" in name:
         samples["decision"] = {"card": "C000001", "revision": 1, "decision": "CONFIRM"}
     given_args = {key: arg for key, arg in needed.items() if key in samples}

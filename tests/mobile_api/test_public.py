@@ -3,7 +3,7 @@ import pytest
 
 from casework.seed import items
 from certs.encodings import b64u
-from tests.mobile_api.stage import ITEM, Stage
+from tests.mobile_api.stage import HANDLER, ITEM, STAGE, Stage
 
 ELEMENTS = [
     *("事项名称", "颁发的证件及有效期", "审批类型及法律效力", "设定依据", "审批条件", "申请资料", "审批受理机构及地点"),
@@ -44,6 +44,39 @@ async def test_the_reform_office_publishes_the_next_version(stage: Stage) -> Non
     assert (item["code"], item["version"], item["state"]) == (ITEM, 2, "published")
     refused = await stage.get("PublishItem", token, idempotencyKey="publish-2", definition=b64u(b"{}"))
     assert refused["code"] == "ITEM_MALFORMED"
+
+
+@pytest.mark.feature("CAT-03")
+async def test_a_retired_item_leaves_the_guide_and_its_code_is_never_used_again(stage: Stage) -> None:
+    case = await stage.accepted()
+    phone = await stage.phone("OFF-0031")
+    retired = await stage.get("RetireItem", phone.token, idempotencyKey="retire-1", code=ITEM)
+    assert (retired["item"]["code"], retired["item"]["state"]) == (ITEM, "retired")
+    assert await stage.get("Guide", code=ITEM) is None
+    again = await stage.get("RetireItem", phone.token, idempotencyKey="retire-2", code=ITEM)
+    unknown = await stage.get("RetireItem", phone.token, idempotencyKey="retire-3", code="ZJ-XK-999")
+    definition = msgspec.json.encode(next(item for item in items() if item.code == ITEM))
+    anew = await stage.get("PublishItem", phone.token, idempotencyKey="publish-3", definition=b64u(definition))
+    assert [each["code"] for each in (again, unknown, anew)] == ["ITEM_RETIRED", "UNKNOWN_ITEM", "ITEM_RETIRED"]
+    moved = await stage.decide(HANDLER, case, "AGREE", "初审同意。")  # what was accepted goes on
+    assert moved["case"]["step"] == "level:2"
+
+
+async def test_the_query_password_is_answered_again_but_never_remembered(stage: Stage) -> None:
+    application = {
+        "item": ITEM,
+        "stage": STAGE,
+        "applicantName": "甲",
+        "applicantIdNumber": "1",
+        "applicantPhone": "13800000001",
+        "materials": [],
+    }
+    filed = await stage.get("FileApplication", idempotencyKey="file-once", application=application)
+    again = await stage.get("FileApplication", idempotencyKey="file-once", application=application)
+    assert again == filed
+    remembered = await stage.database.rows("SELECT outcome FROM performed_act")
+    assert remembered
+    assert not any(filed["queryPassword"] in str(row["outcome"]) for row in remembered)
 
 
 async def test_progress_needs_the_password_that_came_with_the_receipt(stage: Stage) -> None:

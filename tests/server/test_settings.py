@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from server import cli_config
 from server.cli_config import template
 from server.config_file import Problem, SettingsRefused
-from server.settings import Settings, SmppCarrier, key_material, load, read
+from server.settings import MasCarrier, Settings, SmppCarrier, key_material, load, read
 
 SMPP = """
 [[sms.carriers]]
@@ -23,6 +23,19 @@ host = "smsc.example"
 system_id = "zhangban"
 password = "s3cret"
 source_address = "10690000"
+"""
+
+MAS = """
+[[sms.carriers]]
+kind = "mas"
+name = "cloud"
+url = "https://mas.example:28888/sms/submit"
+ec_name = "衡江市政务服务中心"
+ap_id = "zhangban"
+secret_key = "s3cret"
+sign = "sGn0hJ7Qx"
+push_path = "0123456789abcdef"
+allowed_addresses = ["192.0.2.0/24", "2001:db8::1"]
 """
 
 
@@ -62,11 +75,14 @@ def test_every_setting_of_the_template_is_explained_in_both_languages():
             assert " · " in (field.description or "")
 
 
-def test_a_carrier_written_as_the_template_says_is_understood():
-    example = template().split("differ:\n")[1].split('[[sms.carriers]]\nkind = "simulator"')[0]
-    text = "\n".join(line.removeprefix("# ") for line in example.splitlines())
+@pytest.mark.parametrize(("number", "kind"), [(1, SmppCarrier), (2, MasCarrier)])
+def test_a_carrier_written_as_the_template_says_is_understood(number, kind):
+    example = template().split("# [[sms.carriers]]\n")[number]
+    lines = [line.removeprefix("# ") for line in example.splitlines() if " = " in line and line.startswith("# ")]
+    text = "\n".join(["[[sms.carriers]]", *lines]).replace('push_path = "…"', 'push_path = "0123456789abcdef"')
     (carrier,) = read(text.replace("…", "s3cret").encode(), {}).sms.carriers
-    assert isinstance(carrier, SmppCarrier)
+    assert isinstance(carrier, kind)
+    assert len(lines) == len(kind.model_fields), "a setting is missing from the template"
 
 
 def test_every_wrong_line_is_named_at_once():
@@ -102,6 +118,31 @@ a = 1
     ]
     assert "不能大于 65535 · must be at most 65535" in found[1]
     assert "是否为 host？" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ('url = "mas.example"', "line 5 sms.carriers.0.url"),
+        ('push_path = "short"', "line 10 sms.carriers.0.push_path"),
+        ('push_path = "0123456789/abcdef"', "line 10 sms.carriers.0.push_path"),
+        ("allowed_addresses = []", "line 11 sms.carriers.0.allowed_addresses"),
+        ('allowed_addresses = ["192.0.2.1/24"]', "line 11 sms.carriers.0.allowed_addresses"),
+        ('name = "longer-than-the-column"', "line 4 sms.carriers.0.name"),
+    ],
+)
+def test_a_mas_that_could_be_reached_by_anybody_or_not_at_all_is_refused(wrong, where):
+    key = wrong.partition(" ")[0]
+    text = "\n".join(wrong if line.startswith(f"{key} =") else line for line in MAS.splitlines())
+    [problem] = problems(text)
+    assert where in problem
+    assert "short" not in problem
+
+
+def test_the_secrets_of_a_mas_are_not_shown():
+    settings = read(MAS.encode(), {})
+    assert "s3cret" not in repr(settings)
+    assert "0123456789abcdef" not in repr(settings)
 
 
 def test_a_missing_key_is_named_with_the_line_of_its_table():

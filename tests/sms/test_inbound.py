@@ -38,7 +38,7 @@ async def test_another_phone_needs_the_query_password(county, desk):
     filed = await county.file()
     assert "需要查询密码" in await desk.text(STRANGER, f"CX{filed.number}")
     assert "查询密码不正确" in await desk.text(STRANGER, f"CX{filed.number}#000000")
-    assert "现处受理（已接件，待受理）" in await desk.text(STRANGER, f"cx {filed.number} # {filed.query_password}")
+    assert "现处受理（已接件，待受理）" in await desk.text(STRANGER, f"cx {filed.number} # {county.password_of(filed)}")
     assert await desk.outcomes() == ["QUERY_PASSWORD_NEEDED", "QUERY_PASSWORD_WRONG", "progress"]
 
 

@@ -1,0 +1,119 @@
+"""`zhangban serve`: it starts on an empty folder, answers, stops in good order, and says why it will not start."""
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.scenarios.server_process import (
+    carrier,
+    configuration,
+    fill_queue,
+    opened,
+    serving,
+    states,
+    until,
+    zhangban,
+)
+
+INTROSPECTION = {"query": "{ __schema { queryType { name } } }"}
+
+
+async def test_it_starts_on_an_empty_folder_answers_and_ends_on_sigterm(tmp_path: Path):
+    async with serving(tmp_path, ZHANGBAN_HTTP__PORT="0") as server, httpx.AsyncClient(base_url=server.url) as client:
+        assert (await client.get("/healthz/livez")).status_code == 200
+        assert (await client.get("/healthz/readyz")).status_code == 200
+        asked = await client.post("/graphql", json={"query": "{ __typename }"})
+        assert asked.json() == {"data": {"__typename": "Query"}}
+        refused = await client.post("/graphql", json=INTROSPECTION)
+        assert refused.json()["errors"]
+        assert "queryType" not in refused.text
+        explorer = await client.get("/graphql", headers={"Accept": "text/html"})
+        assert explorer.status_code == 405
+        begun = time.monotonic()
+        assert await server.stop() == 0
+        assert time.monotonic() - begun < 5
+    assert "stopped" in server.lines[-1]
+    assert "Traceback" not in server.said
+    assert sqlite3.connect(tmp_path / "var" / "zhangban.db").execute("SELECT COUNT(*) FROM calendar_day").fetchone()[0]
+    assert (tmp_path / "var").stat().st_mode & 0o077 == 0
+
+
+async def test_only_demo_mode_explains_its_schema(tmp_path: Path):
+    async with (
+        serving(tmp_path, ZHANGBAN_HTTP__PORT="0", ZHANGBAN_DEMO="true") as server,
+        httpx.AsyncClient(base_url=server.url) as client,
+    ):
+        assert (await client.post("/graphql", json=INTROSPECTION)).json()["data"]
+        assert "graphiql" in (await client.get("/graphql", headers={"Accept": "text/html"})).text.lower()
+
+
+async def test_sigterm_finishes_what_is_under_way_and_the_next_start_sends_the_rest_once(
+    tmp_path: Path, blank_url: str
+):
+    phones = {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(200)}
+    await fill_queue(blank_url, phones)
+    async with carrier() as smsc:
+        smsc.faults.response_delay_s = 0.03
+        config = configuration(tmp_path, blank_url, smsc)
+        async with serving(tmp_path, "--config", str(config)) as server:
+            await until(lambda: smsc.counts["accepted"] >= 30)
+            assert await server.stop() == 0
+        async with opened(blank_url) as database:
+            left = await states(database)
+            assert left.keys() <= {"queued", "submitted", "delivered"}
+            assert left["queued"] > 0
+            [parts] = await database.rows("SELECT COUNT(*) AS n FROM message_part")
+            assert parts["n"] == smsc.counts["accepted"] == 200 - left["queued"]
+        assert smsc.connections == 0
+        smsc.faults.response_delay_s = 0.0
+        async with serving(tmp_path, "--config", str(config)) as server, opened(blank_url) as database:
+            await until(lambda: delivered(database, 200), pause_s=0.05)
+            assert await server.stop() == 0
+        assert sorted(pdu.destination for _, pdu in smsc.accepted) == sorted(phones)
+
+
+async def test_a_carrier_that_is_dead_at_the_start_gets_the_texts_when_it_lives(tmp_path: Path, blank_url: str):
+    async with carrier() as gone:
+        config = configuration(tmp_path, blank_url, gone)
+    await fill_queue(blank_url, {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(20)})
+    async with serving(tmp_path, "--config", str(config)) as server:
+        await until(lambda: "cannot connect" in server.said)
+        async with carrier(port=gone.port), opened(blank_url) as database:
+            await until(lambda: delivered(database, 20), pause_s=0.05)
+        assert await server.stop() == 0
+
+
+async def delivered(database, count: int) -> bool:
+    return await states(database) == {"delivered": count}
+
+
+# ----------------------------------------------------------------------------------------------- twice by mistake
+
+
+async def test_who_starts_it_twice_is_told_so_and_disturbs_nobody(tmp_path: Path):
+    async with serving(tmp_path, ZHANGBAN_HTTP__PORT="0") as server:
+        port = server.url.rsplit(":", 1)[1]
+        (port_code, _, port_said), (code, _, said) = await asyncio.gather(
+            zhangban(tmp_path, "serve", ZHANGBAN_HTTP__PORT=port),
+            zhangban(tmp_path, "serve", ZHANGBAN_HTTP__PORT="0"),
+        )
+        assert (port_code, port_said) == (1, f"http.port：端口 {port} 已被占用 · port {port} is taken by another program\n")
+        assert (code, said) == (1, "database.url：另一个服务进程正在使用此数据库 · another server is using this database\n")
+        assert await server.stop() == 0
+
+
+@pytest.mark.parametrize("content", ["demo = 3\n[http]\nport = 99999\n[nonsense]\n"])
+async def test_a_bad_file_names_every_wrong_line_and_starts_nothing(tmp_path: Path, content: str):
+    (tmp_path / "zhangban.toml").write_text(content)
+    code, said, wrong = await zhangban(tmp_path, "serve")
+    assert (code, said) == (1, "")
+    assert [line.split("：")[0] for line in wrong.splitlines()] == [
+        "第 1 行 line 1 demo",
+        "第 3 行 line 3 http.port",
+        "第 4 行 line 4 nonsense",
+    ]
+    assert not (tmp_path / "var").exists()
