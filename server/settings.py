@@ -130,7 +130,6 @@ class CertSettings(Section):
 class SimulatorCarrier(Section):
     kind: Literal["simulator"] = "simulator"
     name: Name = "simulator"
-    weight: int = Field(100, ge=1, le=1000)
 
 
 class SmppCarrier(Section):
@@ -144,7 +143,6 @@ class SmppCarrier(Section):
     source_address: PhoneNumber
     window: int = Field(10, ge=1, le=1000)
     parts_per_second: int = Field(50, ge=1, le=10_000)
-    weight: int = Field(100, ge=1, le=1000)
 
 
 class MasCarrier(Section):
@@ -159,7 +157,6 @@ class MasCarrier(Section):
     push_path: PushPath
     allowed_addresses: Annotated[tuple[Network, ...], Field(min_length=1)]
     parts_per_second: int = Field(50, ge=1, le=10_000)
-    weight: int = Field(100, ge=1, le=1000)
 
 
 Carrier = Annotated[SimulatorCarrier | SmppCarrier | MasCarrier, Field(discriminator="kind")]
@@ -176,8 +173,8 @@ class SmsSettings(Section):
     carriers: Annotated[tuple[Carrier, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
         (SimulatorCarrier(),),
         description=(
-            "可多个，按权重分担；simulator 为本机模拟运营商 · Several share the load by weight. The simulator is a\n"
-            "carrier in this process; a real one speaks SMPP, its last five lines only when they differ:\n"
+            "可多个，谁空闲谁发；simulator 为本机模拟运营商 · Several share as each takes. The simulator is a\n"
+            "carrier in this process; a real one speaks SMPP, its last four lines only when they differ:\n"
             "[[sms.carriers]]\n"
             'kind = "smpp"\n'
             'name = "mobile"\n'
@@ -189,8 +186,7 @@ class SmsSettings(Section):
             "tls = false\n"
             "window = 10\n"
             "parts_per_second = 50\n"
-            "weight = 100\n"
-            "or it is a cloud MAS by HTTP, its last three lines only when they differ; it pushes to\n"
+            "or it is a cloud MAS by HTTP, its last two lines only when they differ; it pushes to\n"
             "/mas/<name>/<push_path>/report and …/text of this server:\n"
             "[[sms.carriers]]\n"
             'kind = "mas"\n'
@@ -203,8 +199,7 @@ class SmsSettings(Section):
             'push_path = "…"  # 推送地址中的暗号，16 位以上\n'
             'allowed_addresses = ["192.0.2.0/24"]  # 平台推送来源\n'
             'add_serial = ""  # 扩展码\n'
-            "parts_per_second = 50\n"
-            "weight = 100"
+            "parts_per_second = 50"
         ),
     )
 

@@ -30,10 +30,14 @@ OnSent = Callable[[Sent], None]
 
 
 class Arrival(Struct, frozen=True):
-    """A text, or a part of one, from a person. `part.raw` is kept as evidence."""
+    """A text, or a part of one, from a person. `part.raw` is kept as evidence.
+
+    `identity` is what stays the same when the carrier says it again: not the number it gave this delivery.
+    """
 
     carrier: str
     part: Part
+    identity: bytes
 
 
 class Ears(Protocol):

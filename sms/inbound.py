@@ -92,7 +92,7 @@ class Inbox:
     async def take(self, arrival: Arrival) -> int:
         """Keeps one part; when it returns 0, the carrier may forget it."""
         part, now = arrival.part, self._clock.now()
-        digest = hashlib.sha256(arrival.carrier.encode() + part.raw[:12] + part.raw[16:]).hexdigest()
+        digest = hashlib.sha256(arrival.carrier.encode() + arrival.identity).hexdigest()
         async with self._taking, self._database.transaction():
             if not await self._is_repeated(digest, part, now):
                 row = await _keep(arrival, digest, self._run, now)

@@ -152,7 +152,7 @@ class MasHttpCarrier:
         """Whether the text is recorded; `body` is its evidence."""
         if self._ears is None:
             return False
-        return await self._recorded(self._ears.arrived(Arrival(self.name, mas.part(text, body))))
+        return await self._recorded(self._ears.arrived(Arrival(self.name, mas.part(text, body), body)))
 
     async def _recorded(self, taking: Awaitable[int]) -> bool:
         # Not awaited itself: receipts share one future, which nobody may cancel for the others, and which is cancelled

@@ -102,13 +102,18 @@ class SmppCarrier:
             if receipt is None:
                 log.warning("carrier %s: a receipt names no message", self.name)
             return self._at_once()
-        return self._ears.arrived(Arrival(self.name, pdu.part(raw)))
+        return self._ears.arrived(Arrival(self.name, pdu.part(raw), identity_of(raw)))
 
     def _at_once(self) -> "asyncio.Future[int]":
         if self._taken is None:
             self._taken = asyncio.get_running_loop().create_future()
             self._taken.set_result(ROK)
         return self._taken
+
+
+def identity_of(frame: bytes) -> bytes:
+    """The PDU without its sequence number (octets 12 to 15), which is another one each time."""
+    return frame[:12] + frame[16:]
 
 
 class _Gathering:

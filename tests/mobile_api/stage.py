@@ -188,13 +188,13 @@ class Phone:
         self.certificate = ""
         self.serial = ""
 
-    async def enrol(self) -> None:
+    async def enrol(self, device: str = "手机") -> None:
         stage, key = self.stage, self.stage.secrets.token
         opened = await stage.get(
             "RequestEnrolment",
             idempotencyKey=key(),
             officer=self.officer,
-            device="手机",
+            device=device,
             publicKey=b64u(spki_of(self.key.public_key())),
         )
         await stage.get(

@@ -8,6 +8,7 @@ from kernel.acts import TextProof
 from sms.carriers import Arrival
 from sms.inbound import InboxRules
 from sms.pdus import encode
+from sms.smpp import identity_of
 from sms.vocabulary import DeliverSm
 from supervision.tables import Card
 from tests.alerts.county import APPLICANT, LEADER_PHONE, SUPERVISOR_PHONE, phone_of
@@ -293,7 +294,7 @@ async def test_the_proof_holds_the_frames_the_numbers_and_the_time(county, desk)
     county.notary.assure = keeping(county.notary.assure, kept)
     [pdu] = desk.parts(LEADER_PHONE, f"1{await desk.code()}")
     frame = encode(pdu, 77)
-    await desk.inbox.take(Arrival("east", pdu.part(frame)))
+    await desk.inbox.take(Arrival("east", pdu.part(frame), identity_of(frame)))
     await desk.inbox.handle_waiting()
     [proof] = kept
     assert proof.pdus == (frame,)

@@ -4,6 +4,7 @@ from kernel.chance import Secrets
 from sms.carriers import Arrival
 from sms.inbound import Inbox, InboxRules
 from sms.pdus import encode
+from sms.smpp import identity_of
 from sms.text import segments
 from sms.vocabulary import DeliverSm
 from supervision.tables import ReplyCode
@@ -49,7 +50,8 @@ class TextDesk:
 
     async def take(self, pdu: DeliverSm) -> None:
         self._sequence += 1
-        assert await self.inbox.take(Arrival("east", pdu.part(encode(pdu, self._sequence)))) == 0
+        frame = encode(pdu, self._sequence)
+        assert await self.inbox.take(Arrival("east", pdu.part(frame), identity_of(frame))) == 0
 
     async def text(self, phone: str, body: str) -> str:
         """Texts the office and returns what it answers; empty: nothing."""
