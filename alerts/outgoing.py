@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -26,7 +27,7 @@ from alerts.states import (
 )
 from alerts.texts import Code, Text, TextRefused, filled
 from kernel.chance import Secrets
-from kernel.db import Database, Row, SqlValue
+from kernel.db import Database, SqlValue
 
 #: A claim that is not renewed for this long belongs to a gateway that died.
 LEASE = timedelta(seconds=60)
@@ -102,13 +103,14 @@ async def claim(database: Database, *, now: datetime, limit: int, channel: Chann
         rows = await database.rows(
             "UPDATE message SET state = 'sending', attempts = attempts + 1, carrier = $1, claimed_until = $2"
             f" WHERE id {chosen}"
-            " RETURNING id, priority, to_phone, to_email, subject, body, secret, confirms, parts, attempts",
+            " RETURNING id, priority, COALESCE(NULLIF(to_phone, ''), to_email) AS \"to\","
+            " subject, body, secret, confirms, parts, attempts",
             carrier,
             now + LEASE,
             channel,
             now,
         )
-        claimed = [_outgoing(row) for row in rows]
+        claimed = msgspec.convert(rows, list[Outgoing], strict=False)  # SQLite's booleans are 0 and 1
         accepted = await _accepted_parts(database, [message.id for message in claimed if message.attempts > 1])
     claimed.sort(key=attrgetter("priority", "id"))
     if accepted:
@@ -178,20 +180,6 @@ def _row(letter: Letter, now: datetime) -> tuple[SqlValue, ...]:
 
 def _secret(code: Code | None) -> str:
     return f"{code.purpose}|{code.value}|{code.digits}" if code else ""
-
-
-def _outgoing(row: Row) -> Outgoing:
-    return Outgoing(
-        id=as_int(row["id"]),
-        priority=as_int(row["priority"]),
-        to=str(row["to_phone"] or row["to_email"]),
-        subject=str(row["subject"]),
-        body=str(row["body"]),
-        secret=str(row["secret"]),
-        confirms=bool(row["confirms"]),
-        parts=as_int(row["parts"]),
-        attempts=as_int(row["attempts"]),
-    )
 
 
 async def _accepted_parts(database: Database, messages: Sequence[int]) -> dict[int, frozenset[int]]:

@@ -151,10 +151,10 @@ class Element(msgspec.Struct, frozen=True):
 
 
 def parse(document: bytes | str) -> ItemDefinition:
-    """Raises ItemMalformed, also when the class is missing or unknown."""
+    """Raises ItemMalformed, also when the class is missing or unknown, or the octets are not UTF-8."""
     try:
         return msgspec.json.decode(document, type=ItemDefinition)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ItemMalformed(why=str(error)) from None
 
 

@@ -242,4 +242,6 @@ def _ide(address: str) -> str:
     page = str(get_graphql_ide_html("graphiql"))
     told = _WITHOUT_GRAPHIQL.format(command=escape(_EXAMPLE + address))
     marked = page.replace("<body>", f"<body>{told}")
-    return re.sub(r"<script(?=\s+crossorigin)", "<script onerror=\"document.documentElement.className = 'offline'\"", marked)
+    return re.sub(
+        r"<script(?=\s+crossorigin)", "<script onerror=\"document.documentElement.className = 'offline'\"", marked
+    )

@@ -3,7 +3,7 @@
 import typer
 
 from mobile_api.schema import sdl
-from server import cli_config, cli_replay, commands
+from server import cli_config, cli_desk, cli_replay, commands
 from server.demo.command import demo
 from server.serve import serve
 
@@ -17,7 +17,10 @@ app.add_typer(cli_config.app, name="config")
 app.add_typer(commands.clock_app, name="clock")
 app.add_typer(commands.log_app, name="log")
 app.add_typer(commands.county_app, name="county")
+app.add_typer(cli_desk.directory_app, name="directory")
+app.add_typer(cli_desk.catalogue_app, name="catalogue")
 app.add_typer(commands.enrolment_app, name="enrolment")
+app.add_typer(cli_desk.certificate_app, name="certificate")
 app.command()(demo)
 app.command()(serve)
 app.command("replay")(cli_replay.command)

@@ -203,7 +203,8 @@ def list_enrolments(config: ConfigOption = None) -> None:
     run(waiting())
 
 
-@enrolment_app.command("approve")
+# The ids are random and one in 64 begins with a hyphen, which is no option.
+@enrolment_app.command("approve", context_settings={"ignore_unknown_options": True})
 def approve_enrolment(
     enrolment: str,
     document: Annotated[str, typer.Option(help="核验的证件 · The identity document seen.")],

@@ -6,7 +6,9 @@ finished and recorded, then the database closes.
 """
 
 import asyncio
+import errno
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from certs.acts import PruneRequests, PublishRevocationList
 from kernel.actor import THE_CLOCK
 from kernel.acts import Act, Done
 from kernel.refusals import Refusal
+from server.config_file import Problem, SettingsRefused
 from server.wiring import System
 from supervision.acts import RemindUnconfirmed, TurnLights
 
@@ -64,10 +67,17 @@ async def until_stopped(stop: Stop, name: str, turn: Callable[[], Awaitable[bool
         try:
             busy = await turn()
         except Exception as fault:
-            _log.error("a loop failed and goes on", loop=name, kind=type(fault).__name__, fault=str(fault)[:200])
+            _log.error("a loop failed and goes on", loop=name, **_told(fault))
             await stop.sleep(_AFTER_FAILURE_S)
             continue
         await stop.sleep(0 if busy else pause_s)
+
+
+def _told(fault: Exception) -> dict[str, str]:
+    """Of a group of failures the first: "unhandled errors in a TaskGroup" helps nobody."""
+    while isinstance(fault, ExceptionGroup):
+        fault = fault.exceptions[0]
+    return {"kind": type(fault).__name__, "fault": str(fault)[:200]}
 
 
 async def deliver_events(system: System, stop: Stop, pace: Pace, *, delivered: Callable[[], None]) -> None:
@@ -94,7 +104,7 @@ CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
 
 
 class Timer:
-    """Performs the clockwork's acts when they are due."""
+    """Performs the clockwork's acts when they are due. One that fails does not keep the others from their turn."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -107,12 +117,16 @@ class Timer:
             name = type(act).__name__
             if now < self._rests_until.get(name, now):
                 continue
-            outcome = await self._system.office.perform(act, THE_CLOCK, key=None)
+            self._rests_until[name] = now + rest
+            try:
+                outcome = await self._system.office.perform(act, THE_CLOCK, key=None)
+            except Exception as fault:
+                _log.error("an act of the clock failed", act=name, **_told(fault))
+                continue
             if isinstance(outcome, Refusal):
                 _log.error("the clock was refused", act=name, code=outcome.code)
             else:
                 count += outcome.count
-            self._rests_until[name] = now + rest
         return count
 
 
@@ -134,21 +148,31 @@ class _Server(uvicorn.Server):
         yield
 
 
-@asynccontextmanager
-async def http_door(app: Starlette, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serves `app` while the block runs and yields the port, which the system chooses when `port` is 0."""
-    config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=int(_GRACE_S)
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(), name="http")
+def listening(host: str, port: int) -> socket.socket:
+    """The socket of the HTTP door; the system chooses the port when it is 0. Raises SettingsRefused.
+
+    Taken before anything else begins: who starts the program twice must not disturb the one that runs.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        while not server.started:
-            if serving.done():
-                await serving  # says why: the port is taken, for instance
-                raise OSError(f"cannot listen on {host}:{port}")
-            await asyncio.sleep(0.01)
-        yield int(server.servers[0].sockets[0].getsockname()[1])
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            wrong = Problem("http.port", f"端口 {port} 已被占用", f"port {port} is taken by another program")
+        else:
+            reason = (error.strerror or "unusable").partition(" (while")[0]
+            wrong = Problem("http", f"无法监听 {host}:{port}（{reason}）", f"cannot listen on {host}:{port} ({reason})")
+        raise SettingsRefused([wrong]) from None
+
+
+@asynccontextmanager
+async def http_door(app: Starlette, *, door: socket.socket) -> AsyncIterator[int]:
+    """Serves `app` on a listening socket, where callers wait until it is ready, and yields the port."""
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=int(_GRACE_S))
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([door]), name="http")
+    try:
+        yield int(door.getsockname()[1])
     finally:
         server.should_exit = True
         await serving

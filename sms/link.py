@@ -99,7 +99,8 @@ class Link:
         self._terms, self._backoff, self._jitter = terms, backoff, jitter
         self._pacer = Pacer(parts_per_s, policy)
         self._wire: Wire | None = None
-        self._taking: set[asyncio.Future[int]] = set()
+        #: Who waits for which taking; a batch of receipts shares one.
+        self._taking: dict[asyncio.Future[int], list[tuple[Wire, int]]] = {}
         self._is_bound, self._is_stopping, self._is_idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._last_activity, self._last_error = 0.0, ""
 
@@ -214,8 +215,10 @@ class Link:
                 self._pacer.take(event, now)
             case Received(sequence, DeliverSm() as pdu, raw):
                 taking = asyncio.ensure_future(self._on_deliver(pdu, raw))
-                self._taking.add(taking)
-                taking.add_done_callback(partial(self._taken, wire, sequence))
+                if taking not in self._taking:
+                    self._taking[taking] = []
+                    taking.add_done_callback(self._taken)
+                self._taking[taking].append((wire, sequence))
             case Bound():
                 self.counts["binds"] += 1
                 self._is_bound.set()
@@ -238,14 +241,16 @@ class Link:
         self._pacer.abandon("the connection ended")
         self._is_idle.set()
 
-    def _taken(self, wire: Wire, sequence: int, taking: asyncio.Future[int]) -> None:
-        self._taking.discard(taking)
+    def _taken(self, taking: asyncio.Future[int]) -> None:
+        waiting = self._taking.pop(taking)
         if taking.cancelled():
             return
         if error := taking.exception():
             self._failed(f"deliver_sm was not taken: {type(error).__name__}")
-        wire.session.acknowledge(sequence, RX_T_APPN if error else taking.result())
-        wire.turn_soon()
+        status = RX_T_APPN if error else taking.result()
+        for wire, sequence in waiting:
+            wire.session.acknowledge(sequence, status)
+            wire.turn_soon()
 
 
 def _resolve(future: asyncio.Future[SubmitOutcome], outcome: SubmitOutcome) -> None:

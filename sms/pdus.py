@@ -124,7 +124,7 @@ def encode(pdu: Pdu, sequence: int) -> bytes:
     """The octets of `pdu`. Raises FieldRefused; never cuts a field."""
     if isinstance(pdu, ShortMessage):
         return _encode_message(pdu, sequence)
-    if isinstance(pdu, SubmitSmResp | DeliverSmResp):
+    if isinstance(pdu, _TRAFFIC_RESPS):
         body = _c_string("message_id", pdu.message_id, 64)
         return HEADER.pack(16 + len(body), pdu.command_id, pdu.status, sequence) + body
     if isinstance(pdu, Bind):
@@ -135,6 +135,7 @@ def encode(pdu: Pdu, sequence: int) -> bytes:
     return encode_by_smpplib(pdu, sequence)
 
 
+_TRAFFIC_RESPS = (SubmitSmResp, DeliverSmResp)  # not `A | B`, which Python would build anew for every PDU
 _BIND_LIMITS = (("system_id", 15), ("password", 8), ("system_type", 12), ("address_range", 40))
 
 

@@ -278,9 +278,9 @@ class Session:
         elif not may_send(self._peer, self.state, type(pdu)):
             status = RALYBND if isinstance(pdu, Bind) and self.state.is_bound else RINVBNDSTS
             events.append(self._reject(sequence, pdu.command_id, status))
-        elif isinstance(pdu, SubmitSmResp | DeliverSmResp):
+        elif isinstance(pdu, _ANSWERS):
             self._answered(sequence, pdu, pdu.message_id, now, events)
-        elif isinstance(pdu, SubmitSm | DeliverSm):
+        elif isinstance(pdu, _MESSAGES):
             self._received(sequence, pdu, frame, events)
         elif isinstance(pdu, Response):
             self._control_answered(sequence, pdu, now, events)
@@ -375,6 +375,9 @@ class Session:
         self.state = State.CLOSED
         return [*unanswered, last]
 
+
+# Not `A | B`, which Python would build anew for every PDU.
+_ANSWERS, _MESSAGES = (SubmitSmResp, DeliverSmResp), (SubmitSm, DeliverSm)
 
 _RESPONSES: Mapping[int, type[Response]] = {
     kind.command_id: kind.response for kind in (*BINDS, SubmitSm, DeliverSm, EnquireLink, Unbind)

@@ -4,8 +4,9 @@ The asyncio part of SMPP is here and nowhere else; what the events mean is its o
 """
 
 import asyncio
+import os
 import socket
-from typing import Protocol
+from typing import Protocol, cast
 
 from sms.moves import Role, State
 from sms.session import Event, LinkDead, ProtocolViolation, Session, Terms
@@ -27,7 +28,12 @@ class Owner(Protocol):
         """The connection is gone, and its session closed."""
 
 
-class Wire(asyncio.Protocol):
+_FATAL = (LinkDead, ProtocolViolation)  # not `A | B`, which Python would build anew for every event
+#: Octets read at once, some two hundred messages. More, and each end idles while the other works on a heap.
+_READ_OCTETS = int(os.environ.get('RD','65536'))
+
+
+class Wire(asyncio.BufferedProtocol):
     transport: asyncio.Transport
     session: Session
 
@@ -38,10 +44,10 @@ class Wire(asyncio.Protocol):
         self.heard_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._is_turning_soon = False
+        self._read = bytearray(_READ_OCTETS)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # no isinstance: uvloop's are no asyncio.Transport
         connection: socket.socket = transport.get_extra_info("socket")
         # Nagle's delay costs 40 ms a message at small windows; keepalive finds peers that vanished behind a firewall.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -50,6 +56,12 @@ class Wire(asyncio.Protocol):
         self.session = Session(self._role, now, self._terms)
         self._owner.opened(self, now)
         self.turn()
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(memoryview(self._read)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         now = self.heard_at = self._loop.time()
@@ -103,6 +115,6 @@ class Wire(asyncio.Protocol):
     def _tell(self, events: list[Event], now: float) -> None:
         for event in events:
             self._owner.happened(self, event, now)
-            if isinstance(event, LinkDead | ProtocolViolation):
+            if isinstance(event, _FATAL):
                 # Not close(): a dead peer never lets the last octets go.
                 self.transport.abort()

@@ -129,8 +129,11 @@ async def test_a_supervisor_proposes_a_card_on_a_ground_and_a_leader_confirms_it
     assert (waiting["id"], waiting["why"], waiting["facts"]) == (standing["id"], "违法收费", "窗口收取工本费50元。")
     confirmed = await answered(stage, "CONFIRM")
     assert "红牌" in confirmed["card"]["number"]
+    (row,) = await stage.database.rows("SELECT html FROM card")
+    assert "《行政许可法》第五十八条、第七十五条" in str(row["html"])
 
 
+@pytest.mark.feature("CARD-04")
 async def test_a_proposal_is_refused_by_what_is_wrong_with_it(stage: Stage) -> None:
     case = await stage.accepted()
     token = (await stage.phone(SUPERVISOR)).token

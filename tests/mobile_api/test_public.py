@@ -44,6 +44,9 @@ async def test_the_reform_office_publishes_the_next_version(stage: Stage) -> Non
     assert (item["code"], item["version"], item["state"]) == (ITEM, 2, "published")
     refused = await stage.get("PublishItem", token, idempotencyKey="publish-2", definition=b64u(b"{}"))
     assert refused["code"] == "ITEM_MALFORMED"
+    gbk = b64u('{"code": "ZJ-XK-001", "item_class": "permit", "unit": "县"}'.encode("gbk"))
+    refused = await stage.get("PublishItem", token, idempotencyKey="publish-3", definition=gbk)
+    assert refused["code"] == "ITEM_MALFORMED"
 
 
 @pytest.mark.feature("CAT-03")

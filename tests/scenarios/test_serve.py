@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.scenarios.server_process import (
     carrier,
@@ -91,6 +92,37 @@ async def test_who_starts_it_twice_is_told_so_and_disturbs_nobody(tmp_path: Path
             zhangban(tmp_path, "serve", ZHANGBAN_HTTP__PORT=port),
             zhangban(tmp_path, "serve", ZHANGBAN_HTTP__PORT="0"),
         )
-        assert (port_code, port_said) == (1, f"http.port：端口 {port} 已被占用 · port {port} is taken by another program\n")
-        assert (code, said) == (1, "database.url：另一个服务进程正在使用此数据库 · another server is using this database\n")
+        assert (port_code, port_said) == (
+            1,
+            f"http.port：端口 {port} 已被占用 · port {port} is taken by another program\n",
+        )
+        assert (code, said) == (
+            1,
+            "database.url：另一个服务进程正在使用此数据库 · another server is using this database\n",
+        )
         assert await server.stop() == 0
+
+
+async def test_a_database_that_hangs_up_is_called_again_and_no_text_is_lost(
+    tmp_path: Path, blank_url: str, dialect: str
+):
+    if dialect == "sqlite":
+        pytest.skip("a file does not hang up")
+    phones = {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(200)}
+    await fill_queue(blank_url, phones)
+    async with carrier() as smsc:
+        smsc.faults.response_delay_s = 0.02
+        config = configuration(tmp_path, blank_url, smsc)
+        async with serving(tmp_path, "--config", str(config)) as server, opened(blank_url) as database:
+            for accepted in (40, 80):
+                await until(lambda accepted=accepted: smsc.counts["accepted"] >= accepted)
+                await database.rows(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            await until(lambda: delivered(database, 200), pause_s=0.05)
+            assert await server.stop() == 0
+            [parts] = await database.rows("SELECT COUNT(*) AS n FROM message_part")
+        assert parts["n"] == 200, "what was recorded was not sent again"
+        assert "a loop failed and goes on" in server.said
+        assert {pdu.destination for _, pdu in smsc.accepted} == set(phones)
