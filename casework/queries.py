@@ -133,7 +133,8 @@ async def overdue(
     if actor.kind is not ActorKind.OFFICER or (scope is Scope.SUPERVISED and not actor.has(*SUPERVISORS)):
         raise NotPermitted(act="overdue", needs=" | ".join(SUPERVISORS))
     sql = _Sql()
-    late = f"t.closed_at IS NULL AND t.red_at <= {sql(now)}"
+    # A task with lights sorts by its red instant, so the index over open tasks answers this by a range.
+    late = f"t.closed_at IS NULL AND t.sort_at <= {sql(now)} AND t.red_at <= {sql(now)}"
     if scope is Scope.OWN_UNIT:
         late += f" AND t.unit_code = {sql(actor.unit)}"
     late += f" AND (c.secret = FALSE OR t.unit_code = {sql(actor.unit)})"

@@ -127,6 +127,7 @@ class Task(Model):
         table = "task"
         indexes = (
             Index(fields=("next_light_at",), name="idx_task_light"),
+            Index(fields=("closed_at", "sort_at", "id"), name="idx_task_open"),
             Index(fields=("unit_code", "role", "closed_at", "sort_at", "id"), name="idx_task_todo"),
         )
 

@@ -14,7 +14,6 @@ from casework import events as case_events
 from casework.acts import FillCalendar
 from casework.calendars import calendar_from_rows
 from casework.rules import CaseworkRules
-from casework.tables import CalendarDay
 from casework.working_days import Calendar
 from certs import events as cert_events
 from certs.authority import Authority
@@ -102,7 +101,7 @@ async def _assemble(settings: Settings, clock: Clock, database: Database) -> Sys
     }
     desk = Desk(database=database, clock=clock, notary=CertNotary(), secrets=secrets, provisions=provisions)
     office = Office(desk, outbox=outbox, rules=RULES)
-    provisions[Calendar] = calendar = await _calendar(office)
+    provisions[Calendar] = calendar = await _calendar(office, database)
     return System(
         settings=settings,
         clock=clock,
@@ -156,7 +155,9 @@ def _authority(settings: Settings, passphrase: bytes, clock: Clock) -> Authority
     return authority
 
 
-async def _calendar(office: Office) -> Calendar:
+async def _calendar(office: Office, database: Database) -> Calendar:
     """The working-day calendar as the table has it; a new installation gets the built-in years first."""
     await office.perform(FillCalendar(), THE_OPERATOR, key=None)
-    return calendar_from_rows(await CalendarDay.all().order_by("day").values())
+    return calendar_from_rows(
+        await database.rows("SELECT day, working, provisional, source FROM calendar_day ORDER BY day")
+    )

@@ -588,7 +588,7 @@ class Migration(migrations.Migration):
                 ('next_light_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('sort_at', fields.DatetimeField(description='Keyset of the to-do page: the red instant, or the far future, so that open tasks sort without nulls.', auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'task', 'app': 'zhangban', 'indexes': [Index(fields=['next_light_at'], name='idx_task_light'), Index(fields=['unit_code', 'role', 'closed_at', 'sort_at', 'id'], name='idx_task_todo')], 'pk_attr': 'id'},
+            options={'table': 'task', 'app': 'zhangban', 'indexes': [Index(fields=['next_light_at'], name='idx_task_light'), Index(fields=['closed_at', 'sort_at', 'id'], name='idx_task_open'), Index(fields=['unit_code', 'role', 'closed_at', 'sort_at', 'id'], name='idx_task_todo')], 'pk_attr': 'id'},
             bases=['Model'],
         ),
         ops.CreateModel(
