@@ -8,6 +8,8 @@ what it does, is the table in `casework.steps`.
 from dataclasses import dataclass
 from datetime import date
 
+import msgspec
+
 from casework import steps
 from casework.acts import CaseView, Channel, Decide, Decision, PrepareDecision, Status
 from casework.catalogue import version_of
@@ -94,14 +96,20 @@ async def statement_of(turn: Turn, act: PrepareDecision | Decide) -> Statement:
         ("意见", act.opinion),
     ]
     if act.items:
-        lines.append(("补正内容" if act.decision is Decision.ASK_SUPPLEMENT else "附记", "；".join(act.items)))
+        label = "补正内容" if act.decision is Decision.ASK_SUPPLEMENT else "附记"
+        lines.append((label, "\n".join(f"{n}. {item}" for n, item in enumerate(act.items, 1))))
     return Statement(
         kind="case.decision",
         subject=case.number,
         revision=act.revision,
         title=f"{case.item_name}·{DECISION_NAMES[act.decision]}",
         lines=tuple(lines),
-        facts={"step": act.step, "decision": act.decision.value, "opinion": act.opinion},
+        facts={
+            "step": act.step,
+            "decision": act.decision.value,
+            "opinion": act.opinion,
+            "items": msgspec.json.encode(act.items).decode(),
+        },
         documents=tuple(DocumentDigest(name=name, sha256=digest) for name, digest in (*files, *documents)),
     )
 
@@ -158,12 +166,22 @@ async def _turn(work: Work, act: PrepareDecision | Decide) -> Turn:
     task = await Task.get_or_none(case_id=case.id, step=act.step, closed_at=None)
     if task is None:
         raise StepClosed(case=case.number, step=steps.step_name(act.step))
+    _check_still_open(work, case, act)
     stage = await _stage(case)
     move = steps.move_for(act.step, act.decision, levels=len(stage.levels))
     if not act.opinion.strip():
         raise ReasonMissing() if act.decision in steps.NEED_REASONS else OpinionMissing()
     await _check_not_adjacent(work, case, act.step)
     return Turn(case, task, stage, move)
+
+
+def _check_still_open(work: Work, case: Case, act: PrepareDecision | Decide) -> None:
+    """Once the law has accepted by silence nobody refuses or asks any more; a corrected application is accepted as
+    of the day it was complete, however late the window says so.
+    """
+    by_silence = case.deemed_at is not None and work.now >= case.deemed_at
+    if by_silence and not (act.step == steps.SUPPLEMENT and act.decision is Decision.ACCEPT):
+        raise ToldTooLate(case=case.number)
 
 
 async def _stage(case: Case) -> Stage:
@@ -205,8 +223,6 @@ def _acceptance_day(work: Work, turn: Turn) -> date:
         if case.supplemented_on is None:
             raise SupplementOutstanding(case=case.number)
         return case.supplemented_on
-    if case.deemed_at is not None and work.now >= case.deemed_at:
-        raise ToldTooLate(case=case.number)
     # What a window entered late cost the applicant no day: the receipt starts the clock.
     late_entry = case.channel == Channel.WINDOW and case.received_on < day_of(case.entered_at)
     return case.received_on if late_entry else today
@@ -217,8 +233,6 @@ async def _ask_supplement(work: Work, turn: Turn, act: Decide) -> None:
     missing = tuple(item.strip() for item in act.items if item.strip())
     if case.supplement_asked:
         raise SupplementAlreadyAsked(case=case.number)
-    if case.deemed_at is not None and work.now >= case.deemed_at:
-        raise ToldTooLate(case=case.number)
     if not missing:
         raise NothingMissing()
     notice = await issue(

@@ -13,7 +13,8 @@ from casework.documents import DocumentKind, issue
 from casework.events import ClockExtended, ClockResumed, ClockStopped
 from casework.files import find, swap, view
 from casework.ledger import GROUND_NAMES, Approver, Entry, Extended, Ledger, Resumed, Stopped, append, replay
-from casework.refusals import ClockNotRunning
+from casework.refusals import ClockNotRunning, ReasonMissing, StoppageTooLate, StoppageTooLong
+from casework.rules import CaseworkRules
 from casework.tables import Case, ClockEntry, Task
 from casework.tasks import relight
 from casework.time_limits import Dues, Limits, dues_on, extend
@@ -49,6 +50,7 @@ async def stop_clock(work: Work, act: StopClock) -> CaseView:
     """特殊程序: begins a stoppage with its written notice. Raises STOPPAGE_UNNOTIFIED, CLOCK_NOT_RUNNING …"""
     case, ledger = await _running(act.case)
     today = day_of(work.now)
+    _check_stop(work, case, act, today)
     calendar = work.given(Calendar)
     told_until = calendar.nth_working_day_after(today, act.told_days) if act.told_days >= 1 else today
     notice = await issue(
@@ -74,6 +76,16 @@ async def stop_clock(work: Work, act: StopClock) -> CaseView:
         )
     )
     return await view(case)
+
+
+def _check_stop(work: Work, case: Case, act: StopClock, today: date) -> None:
+    longest = work.given(CaseworkRules).longest_stop_days
+    if not act.reason.strip():
+        raise ReasonMissing()
+    if act.told_days > longest:
+        raise StoppageTooLong(most=longest, asked=act.told_days)
+    if case.committed_due is not None and today > case.committed_due:
+        raise StoppageTooLate(due=case.committed_due.isoformat())
 
 
 async def resume_clock(work: Work, act: ResumeClock) -> CaseView:

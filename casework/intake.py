@@ -4,8 +4,10 @@ Source: Administrative Licensing Law, art. 32: tell once within five working day
 application is accepted as of receipt; complete or corrected applications must be accepted.
 """
 
+import logging
 import re
 from datetime import date
+from functools import partial
 
 from tortoise.expressions import Q
 
@@ -31,7 +33,7 @@ from casework.query_passwords import objection, query_password
 from casework.refusals import NotAwaitingSupplement, ReceivedInFuture
 from casework.rules import CaseworkRules
 from casework.tables import Case, Material, Task
-from casework.tasks import close_task, open_task
+from casework.tasks import close_task, open_task, press
 from casework.time_limits import deemed_accepted_at, last_day_to_tell
 from casework.working_days import Calendar, day_of
 from kernel.actor import Role
@@ -39,6 +41,8 @@ from kernel.acts import Done
 from kernel.numbers import next_number
 from kernel.refusals import Invalid, Refusal
 from kernel.work import Work
+
+log = logging.getLogger(__name__)
 
 _PHONE = re.compile(r"1\d{10}")
 _OPEN = (Status.RECEIVED, Status.AWAITING_SUPPLEMENT, Status.IN_APPROVAL)
@@ -119,14 +123,16 @@ async def receive_supplement(work: Work, act: ReceiveSupplement) -> CaseView:
     From then on the window has the same five days: silence accepts the application as of this day.
     """
     case = await find(act.case)
-    if case.status != Status.AWAITING_SUPPLEMENT:
+    if case.status != Status.AWAITING_SUPPLEMENT or case.supplemented_on is not None:
         raise NotAwaitingSupplement(case=act.case)
     today = day_of(work.now)
-    changes: dict[str, object] = {}
-    if act.complete:
-        changes = {"supplemented_on": today, "deemed_at": deemed_accepted_at(today, work.given(Calendar))}
-    await swap(case, act.revision, **changes)
     await _keep(work, case, act.materials)
+    if act.complete:
+        silent_until = deemed_accepted_at(today, work.given(Calendar))
+        await swap(case, act.revision, supplemented_on=today, deemed_at=silent_until)
+        await press(work, case, await Task.get(case_id=case.id, closed_at=None), until=silent_until)
+    else:
+        await swap(case, act.revision)
     names = tuple(material.name for material in act.materials)
     work.record(SupplementReceived(case=case.number, materials=names, complete=act.complete))
     return await view(case)
@@ -142,12 +148,22 @@ async def deem_accepted(work: Work, act: DeemAccepted) -> Done:
         .order_by("deemed_at")
         .limit(act.limit)
     )
+    accepted = 0
     for case in waiting:
-        task = await Task.get(case_id=case.id, closed_at=None)
+        # Each by itself: what is wrong with one application must not keep the law from the others.
+        fault = await work.apart(partial(_deem, work, case))
+        if fault is None:
+            accepted += 1
+        else:
+            log.error("case %s could not be deemed accepted: %s", case.number, type(fault).__name__)
+    return Done(count=accepted)
+
+
+async def _deem(work: Work, case: Case) -> None:
+    for task in await Task.filter(case_id=case.id, closed_at=None):
         await close_task(work, task)
-        accepted_on: date = case.supplemented_on or case.received_on
-        await begin_approval(work, case, case.revision, accepted_on=accepted_on, deemed=True)
-    return Done(count=len(waiting))
+    accepted_on: date = case.supplemented_on or case.received_on
+    await begin_approval(work, case, case.revision, accepted_on=accepted_on, deemed=True)
 
 
 async def withdraw(work: Work, act: Withdraw) -> CaseView | Refusal:

@@ -97,3 +97,15 @@ class ClockNotRunning(Refusal):
     code = "CLOCK_NOT_RUNNING"
     zh = "该件未在审批计时中。"
     en = "The case's clock is not running."
+
+
+class StoppageTooLong(Refusal):
+    code = "STOPPAGE_TOO_LONG"
+    zh = "特殊程序一次不得超过{most}个工作日，申请{asked}日；届时可另行告知。"
+    en = "One special procedure may take {most} working days, not {asked}."
+
+
+class StoppageTooLate(Refusal):
+    code = "STOPPAGE_TOO_LATE"
+    zh = "办理期限已于{due}届满，不能再停止计时。"
+    en = "The limit ended on {due}; the clock cannot be stopped any more."

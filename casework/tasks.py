@@ -26,6 +26,12 @@ async def open_task(
     return task
 
 
+async def press(work: Work, case: Case, task: Task, *, until: datetime) -> None:
+    """Gives an open task without lights its place in the to-do list, and says again whose turn it is."""
+    await Task.filter(id=task.id).update(sort_at=until)
+    work.record(TaskOpened(case=case.number, task=task.id, step=task.step, role=task.role, unit=task.unit_code))
+
+
 async def close_task(work: Work, task: Task) -> None:
     """Ends the turn and its coming lights. A turn that is due but not yet announced stays: late is late, however
     soon after it somebody decided. A second closer finds nothing to close: the case's revision decides.

@@ -4,13 +4,15 @@
 and outbox entries are committed together or not at all.
 """
 
+import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast, get_type_hints
 
 import msgspec
-from tortoise.exceptions import IntegrityError, OperationalError, ValidationError
+from tortoise.exceptions import IntegrityError, NotExistOrMultiple, OperationalError, ValidationError
 
 from kernel.actor import Actor, Assurance
 from kernel.acts import Act, Proof, View
@@ -26,6 +28,9 @@ V = TypeVar("V", bound=View)
 
 #: Deadlocks and serialisation conflicts are the database's way to say "again"; more often than this is a jam.
 _ATTEMPTS = 4
+_BACKOFF_S = 0.01
+
+log = logging.getLogger(__name__)
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -64,10 +69,15 @@ class Office:
             except ValidationError as unfit:
                 # A value that no column holds (a number of a thousand digits) names nothing that exists.
                 return Invalid(field="—", why=str(unfit)[:80])
+            except NotExistOrMultiple:
+                raise  # tortoise calls a missing row an operational error; here it is a defect and must be heard
             except (IntegrityError, OperationalError, ChainContended) as conflict:
                 # A unique key was taken, or the database chose us as a deadlock's victim: look again from the start.
-                if attempt == _ATTEMPTS and isinstance(conflict, IntegrityError):
-                    raise
+                if attempt == _ATTEMPTS:
+                    log.error("act %s gave up: %s", type(act).__name__, type(conflict).__name__)
+                    if isinstance(conflict, IntegrityError):
+                        raise
+            await asyncio.sleep(_BACKOFF_S * attempt)
         return Busy()
 
     async def _perform_once(

@@ -1,9 +1,11 @@
 """One unit of work: what a use-case is given, and where it says what happened."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
+
+from tortoise.exceptions import BaseORMException
 
 from kernel.actor import Actor
 from kernel.chance import Secrets
@@ -11,6 +13,7 @@ from kernel.clock import Clock
 from kernel.db import Database
 from kernel.events import Event
 from kernel.notary import Assured, Notary
+from kernel.refusals import Refusal
 
 T = TypeVar("T")
 
@@ -47,6 +50,20 @@ class Work:
     def record(self, event: Event) -> None:
         """Says that `event` happened; it is written with this work's other rows, or not at all."""
         self.events.append(event)
+
+    async def apart(self, part: Callable[[], Awaitable[None]]) -> Exception | None:
+        """Does `part` so that its failure undoes it alone; returns what failed, or None.
+
+        For the clock's batches, where each row stands for somebody else.
+        """
+        before = len(self.events)
+        try:
+            async with self.database.transaction():
+                await part()
+        except (Refusal, BaseORMException, LookupError, ValueError) as fault:
+            del self.events[before:]
+            return fault
+        return None
 
     def given(self, kind: type[T]) -> T:
         """The setting or port of type `kind` that the wiring supplied."""

@@ -44,6 +44,21 @@ async def test_an_officer_cannot_sign_one_opinion_and_submit_another(town):
     assert (await find(number)).revision == 2
 
 
+async def test_a_list_that_was_signed_as_one_item_cannot_be_submitted_as_two(town):
+    filed = await town.file()
+    fields = {
+        "case": filed.number,
+        "revision": 1,
+        "step": "accept",
+        "decision": Decision.ASK_SUPPLEMENT,
+        "opinion": "缺材料",
+    }
+    request = await town.do(PrepareDecision(**fields, items=("甲；乙",)), person("CLERK"))
+    proof = SignedBytes(nonce=request.nonce, signature=b"s")
+    refused = await town.do(Decide(**fields, items=("甲", "乙")), person("CLERK"), proof=proof)
+    assert refused.code == "SIGNED_SOMETHING_ELSE"
+
+
 @pytest.mark.feature("FLOW-02")
 async def test_levels_follow_the_items_definition_and_nobody_acts_on_two_adjacent_ones(town):
     number = await town.accepted()

@@ -54,6 +54,17 @@ async def test_an_extension_is_ten_working_days_once_by_the_head_with_its_reason
     assert (await extend(revision=revision + 1)).code == "ALREADY_EXTENDED"
 
 
+async def test_nobody_stops_a_clock_for_good_without_reason_or_after_its_end(town):
+    number = await town.accepted()
+    assert (await _stop(town, number, 3000)).code == "STOPPAGE_TOO_LONG"
+    revision = (await Case.get(number=number)).revision
+    silent = StopClock(case=number, revision=revision, ground=StopGround.TESTING, told_days=5, reason=" ")
+    assert (await town.do(silent, person("HANDLER"))).code == "REASON_MISSING"
+    town.at("2026-10-23")
+    assert (await _stop(town, number, 5)).code == "STOPPAGE_TOO_LATE"
+    assert not await Document.exists(kind="special_procedure")
+
+
 async def test_a_moved_due_date_moves_the_lights(town):
     number = await town.accepted()
     revision = (await Case.get(number=number)).revision

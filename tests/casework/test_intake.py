@@ -177,6 +177,47 @@ async def test_the_day_the_last_correction_arrives_is_the_day_of_acceptance(town
     assert await Material.filter(case_id=case.id).count() == 2
 
 
+@pytest.mark.feature("INT-05")
+@pytest.mark.parametrize("decision", [Decision.ACCEPT, Decision.ASK_SUPPLEMENT, Decision.REFUSE_ACCEPTANCE])
+async def test_what_the_law_accepted_by_silence_no_clerk_can_decide_otherwise(town, decision):
+    filed = await town.file()
+    town.at("2026-09-25 00:00")
+    late = await town.decide("CLERK", filed.number, "accept", decision, "理由充分。", items=("图纸",))
+    assert late.code == "TOLD_TOO_LATE"
+    await town.do(DeemAccepted())
+    assert (await Case.get(number=filed.number)).accepted_on == date(2026, 9, 18)
+
+
+async def test_corrections_are_complete_once_so_that_silence_cannot_be_put_off(town):
+    filed = await town.file()
+    await town.decide("CLERK", filed.number, "accept", Decision.ASK_SUPPLEMENT, "缺", items=("用地批准书",))
+
+    async def receive() -> Any:
+        revision = (await Case.get(number=filed.number)).revision
+        act = ReceiveSupplement(case=filed.number, revision=revision, materials=(), complete=True)
+        return await town.do(act, person("CLERK"))
+
+    town.at("2026-09-21")
+    assert (await receive()).status == "awaiting_supplement"
+    task = await Task.get(closed_at=None)
+    assert task.sort_at == (await Case.get(number=filed.number)).deemed_at
+    town.at("2026-09-28")
+    assert (await receive()).code == "NOT_AWAITING_SUPPLEMENT"
+    town.at("2026-09-30")
+    assert await town.do(DeemAccepted()) == Done(count=1)
+    assert (await Case.get(number=filed.number)).accepted_on == date(2026, 9, 21)
+
+
+async def test_one_broken_case_does_not_keep_the_law_from_the_others(town):
+    broken, sound = await town.file(), await town.file()
+    await Case.filter(number=broken.number).update(unit_code="GONE")
+    town.at("2026-09-25 00:00")
+    assert await town.do(DeemAccepted()) == Done(count=1)
+    assert (await Case.get(number=sound.number)).status == "in_approval"
+    assert (await Case.get(number=broken.number)).status == "received"
+    assert not await EventRow.filter(subject=f"case:{broken.number}", tag="case.accepted").exists()
+
+
 async def test_waiting_for_the_applicants_corrections_accepts_nothing_by_silence(town):
     filed = await town.file()
     await town.decide("CLERK", filed.number, "accept", Decision.ASK_SUPPLEMENT, "缺", items=("用地批准书",))
