@@ -7,7 +7,7 @@ was accepted under. Source: the catalogue rules on the fourteen elements, unifie
 import hashlib
 
 from casework.acts import ItemView, PublishItem, RetireItem
-from casework.definitions import CODE_PATTERN, ItemDefinition, ItemSecret, ensure_publishable, parse
+from casework.definitions import ItemDefinition, ItemSecret, ensure_publishable, parse
 from casework.events import ItemPublished, ItemWithdrawn
 from casework.refusals import ItemRetired, UnknownItem
 from casework.rules import CaseworkRules
@@ -26,7 +26,7 @@ async def publish_item(work: Work, act: PublishItem) -> ItemView:
     ITEM_SECRET, ITEM_RETIRED …
     """
     definition = parse(act.definition)
-    ensure_publishable(definition, code_pattern=work.given(CaseworkRules).item_code_pattern or CODE_PATTERN)
+    ensure_publishable(definition, code_pattern=work.given(CaseworkRules).item_code_pattern)
     if definition.secret:
         raise ItemSecret(item=definition.code)
     if not await Unit.exists(code=definition.unit):

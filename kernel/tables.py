@@ -90,6 +90,7 @@ class PerformedAct(Model):
     class Meta:
         table = "performed_act"
         unique_together = (("actor", "key"),)
+        indexes = (Index(fields=("at",), name="idx_performed_act_at"),)
 
 
 class NumberSeries(Model):

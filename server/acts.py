@@ -21,6 +21,7 @@ from kernel.actor import Assurance, Role
 from kernel.directory import EnterDirectory, enter_directory
 from kernel.office import Rule
 from kernel.permissions import any_officer, anybody, role, the_system
+from kernel.retention import ForgetAnswers, forget_answers
 from supervision import acts as card_acts
 from supervision import cards, reminders, sweep
 
@@ -40,6 +41,7 @@ supervision_leader = role(Role.SUPERVISION_LEADER)
 RULES = (
     # the directory and the calendar
     Rule(EnterDirectory, enter_directory, the_system, SYSTEM),
+    Rule(ForgetAnswers, forget_answers, the_system, SYSTEM),
     Rule(case_acts.FillCalendar, calendars.fill_calendar, the_system, SYSTEM),
     # the catalogue
     Rule(case_acts.PublishItem, catalogue.publish_item, reform_office | the_system, SESSION),

@@ -23,6 +23,7 @@ from certs.acts import PruneRequests, PublishRevocationList
 from kernel.actor import THE_CLOCK
 from kernel.acts import Act, Done
 from kernel.refusals import Refusal
+from kernel.retention import ForgetAnswers
 from server.config_file import Problem, SettingsRefused
 from server.wiring import System
 from supervision.acts import RemindUnconfirmed, TurnLights
@@ -100,6 +101,7 @@ CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
     (RemindUnconfirmed(), timedelta(minutes=1)),
     (PublishRevocationList(), timedelta(minutes=1)),
     (PruneRequests(), timedelta(hours=1)),
+    (ForgetAnswers(), timedelta(hours=1)),
 )
 
 

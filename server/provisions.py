@@ -13,7 +13,12 @@ from supervision.rules import SupervisionRules
 
 
 def casework_rules(settings: Settings) -> CaseworkRules:
-    return CaseworkRules(hall_unit=settings.casework.hall_unit)
+    chosen = settings.casework
+    return CaseworkRules(
+        hall_unit=chosen.hall_unit,
+        item_code_pattern=chosen.item_code_pattern,
+        same_person_adjacent=chosen.same_person_adjacent,
+    )
 
 
 def cert_settings(settings: Settings) -> CertSettings:

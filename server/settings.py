@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+from casework.definitions import CODE_PATTERN
 from server.config_file import Problem, SettingsRefused, read_sections
 
 DEFAULT_FILE = Path("zhangban.toml")
@@ -232,6 +233,12 @@ class SupervisionSettings(Section):
 class CaseworkSettings(Section):
     title: ClassVar[str] = "办理 · Cases"
     hall_unit: UnitCode = Field("ZWZX", description="大厅单位代码 · Unit whose window accepts and delivers for all")
+    same_person_adjacent: bool = Field(
+        False, description="同一人可否办理相邻两级 · Whether one person may act on two adjacent levels"
+    )
+    item_code_pattern: str = Field(
+        CODE_PATTERN, max_length=200, description="事项编码规则（正则） · What the code of an item looks like"
+    )
     queries_per_day: int = Field(
         10, ge=1, le=1000, description="每个号码每天可短信查询几次 · Progress queries per phone number and day"
     )

@@ -6,10 +6,11 @@ import pytest
 
 from casework.acts import CaseView, Decide, Decision, PrepareDecision
 from casework.files import find
+from casework.rules import CaseworkRules
 from casework.tables import Case, Document, Step, Task
 from kernel.acts import SignedBytes
 from kernel.tables import EventRow
-from tests.casework.town import item, person
+from tests.casework.town import Town, item, person
 
 
 @pytest.mark.feature("FLOW-01")
@@ -70,6 +71,16 @@ async def test_levels_follow_the_items_definition_and_nobody_acts_on_two_adjacen
     single = await town.accepted(item="ZJ-XK-002", stage="ZJ-XK-002-01")
     assert (await town.decide("LEADER", single, "level:1", Decision.AGREE)).code == "ILLEGAL_STEP"
     assert (await town.decide("LEADER", single, "level:1", Decision.GRANT)).status == "granted"
+
+
+@pytest.mark.feature("FLOW-02")
+async def test_a_small_county_may_let_one_person_act_on_adjacent_levels(database, clock):
+    town = Town(database, clock, CaseworkRules(same_person_adjacent=True))
+    await town.settle()
+    await town.publish()
+    number = await town.accepted()
+    await town.decide("BOTH", number, "level:1", Decision.AGREE)
+    assert isinstance(await town.decide("BOTH", number, "level:2", Decision.AGREE), CaseView)
 
 
 @pytest.mark.feature("FLOW-03")

@@ -7,9 +7,10 @@ import pytest
 from casework.acts import Channel, Decision, FileApplication, ItemView, RetireItem
 from casework.definitions import ItemSecret
 from casework.refusals import ItemRetired, UnknownItem
+from casework.rules import CaseworkRules
 from casework.tables import Case, Item, ItemVersion
 from kernel.actor import ANYBODY
-from tests.casework.town import item, person
+from tests.casework.town import Town, item, person
 
 FOURTEEN = {
     "name": "事项名称",
@@ -25,6 +26,7 @@ FOURTEEN = {
 }
 
 
+@pytest.mark.feature("CAT-02")
 @pytest.mark.parametrize("field", FOURTEEN)
 async def test_an_item_with_an_empty_element_is_refused_and_the_element_named(town, field):
     refused = await town.publish(item("ZJ-XK-009", changes={field: ""}))
@@ -48,6 +50,17 @@ async def test_codes_follow_the_pattern_and_a_retired_code_is_never_used_again(t
     await town.do(RetireItem(code="ZJ-XK-001"), person("REFORM"))
     assert await town.publish(item("ZJ-XK-001")) == ItemRetired(item="ZJ-XK-001")
     assert (await Item.get(code="ZJ-XK-001")).state == "retired"
+
+
+@pytest.mark.feature("CAT-03")
+async def test_a_region_sets_its_own_pattern_and_publishing_never_changes_a_code(database, clock):
+    town = Town(database, clock, CaseworkRules(item_code_pattern=r"\d{4}"))
+    await town.settle()
+    assert isinstance(await town.publish(item("4301")), ItemView)
+    assert (await town.publish(item("ZJ-XK-001"))).code == "ITEM_CODE_INVALID"
+    renamed = await town.publish(item("4301", changes={"name": "新名称"}))
+    assert renamed == ItemView(code="4301", version=2, state="published")
+    assert [item.code for item in await Item.all()] == ["4301"]
 
 
 @pytest.mark.feature("CAT-05")

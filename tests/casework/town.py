@@ -30,7 +30,7 @@ from casework.query_passwords import query_password
 from casework.rules import CaseworkRules
 from casework.working_days import CHINA, Calendar
 from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind, Assurance, Role
-from kernel.acts import Act, SignedBytes, SigningRequest, View
+from kernel.acts import Act, SignedBytes, SigningRequest
 from kernel.chance import Secrets
 from kernel.clock import FakeClock
 from kernel.db import Database
@@ -149,7 +149,7 @@ class Town:
         self._keys += 1
         return await self.office.perform(act, actor, key=key or f"key-{self._keys}", proof=proof)
 
-    async def publish(self, definition: bytes = b"") -> View | Refusal:
+    async def publish(self, definition: bytes = b"") -> Any:
         return await self.do(PublishItem(definition=definition or item()), person("REFORM"))
 
     async def file(self, *, channel: Channel = Channel.ONLINE, received_on: date | None = None, **changes) -> FiledView:
