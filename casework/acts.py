@@ -82,6 +82,10 @@ class FillCalendar(Act[Done], frozen=True, tag="calendar.fill"):
     """Gives a new installation the built-in years. Does nothing to a calendar that has days."""
 
 
+class CheckCalendar(Act[Done], frozen=True, tag="calendar.check"):
+    """The clock's: says, once a year, that the coming year's official arrangement is missing."""
+
+
 class PublishItem(Act[ItemView], frozen=True, tag="item.publish"):
     """Publishes a definition (JSON) as the item's next version."""
 

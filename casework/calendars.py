@@ -16,10 +16,12 @@ from typing import TypedDict
 
 import msgspec
 
-from casework.acts import FillCalendar
+from casework.acts import CheckCalendar, FillCalendar
+from casework.events import CalendarProvisional
 from casework.tables import CalendarDay
-from casework.working_days import Calendar, Day, DayKind
+from casework.working_days import Calendar, Day, DayKind, day_of
 from kernel.acts import Done
+from kernel.tables import EventChain
 from kernel.work import Work
 
 FIRST_YEAR, LAST_OFFICIAL_YEAR, LAST_YEAR = 2004, 2026, 2045
@@ -153,3 +155,15 @@ async def fill_calendar(work: Work, act: FillCalendar) -> Done:
     rows = seed_rows()
     await CalendarDay.bulk_create([CalendarDay(**row) for row in rows], batch_size=1000)
     return Done(count=len(rows))
+
+
+async def check_calendar(work: Work, act: CheckCalendar) -> Done:
+    """Alarms the administrators from 1 November when next year, or at any time when this year, is provisional."""
+    year = missing_arrangement(work.given(Calendar), day_of(work.now))
+    if year is None:
+        return Done(count=0)
+    alarm = CalendarProvisional(calendar=str(year))
+    if await EventChain.exists(subject=alarm.subject):
+        return Done(count=0)
+    work.record(alarm)
+    return Done(count=1)

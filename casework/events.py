@@ -1,4 +1,4 @@
-"""What happens to a case and to a catalogue item. Codes and numbers only: names, phones and passwords stay in rows."""
+"""What happens to a case, to a catalogue item and to the calendar. Codes and numbers only: names, phones and passwords stay in rows."""
 
 from datetime import date
 from typing import ClassVar
@@ -176,7 +176,15 @@ class ForeignCaseEnded(Event, frozen=True, tag="case.foreign_end"):
     case: str
 
 
+class CalendarProvisional(Event, frozen=True, tag="calendar.provisional"):
+    """For the year `calendar` the State Council's arrangement of holidays is missing: its days are reckoned."""
+
+    about: ClassVar[str] = "calendar"
+    calendar: str
+
+
 EVENTS = (
+    CalendarProvisional,
     ItemPublished,
     ItemWithdrawn,
     CaseFiled,

@@ -142,9 +142,10 @@ async def _keep(work: Work, case: Case, steps: tuple[ForeignStep, ...]) -> None:
 
 
 async def _close_task(work: Work, case: Case, ended_at: datetime) -> None:
+    """The source's deadline is the last instant in time, not the first too late: a turn at the very end goes out."""
     await work.database.execute(
-        "UPDATE task SET closed_at = $1, next_light_at = CASE WHEN next_light_at < $1 THEN next_light_at END"
-        " WHERE case_id = $2 AND closed_at IS NULL",
+        "UPDATE task SET closed_at = $1, next_light_at = CASE WHEN next_light_at < $1 THEN next_light_at END,"
+        " red_at = CASE WHEN red_at <> $1 THEN red_at END WHERE case_id = $2 AND closed_at IS NULL",
         ended_at,
         case.id,
     )

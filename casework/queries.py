@@ -1,8 +1,7 @@
 """Reading casework: to-do, done and overdue lists and the case itself, as dict rows.
 
-Every query takes the actor and filters in SQL by what they may see; whoever is not named there sees nothing. Pages
-are keysets of (instant, id), so an item that leaves the list moves nobody's place. Secret cases are shown only to
-officers of the unit that holds the open step, and to nobody through the public doors.
+Every query takes the actor and filters in SQL by what they may see (`permissions.visible_cases`); whoever is not
+named there sees nothing. Pages are keysets of (instant, id), so an item that leaves the list moves nobody's place.
 
 Limits: one deployment supervises all of its units; `SUPERVISORS` see every unit's cases that are not secret.
 """
@@ -16,15 +15,14 @@ from typing import NamedTuple
 import msgspec
 
 from casework.ledger import Entry, Ledger, excluded, replay
+from casework.permissions import SUPERVISORS, visible_cases
 from casework.steps import DECISION_NAMES, at_level, step_name
 from casework.time_limits import Light
 from casework.working_days import Calendar, day_of
-from kernel.actor import Actor, ActorKind, Role
+from kernel.actor import Actor, ActorKind
 from kernel.db import Database, Row, SqlValue, instant_of
 from kernel.refusals import NotPermitted
 
-#: Roles whose office is to watch every unit.
-SUPERVISORS = (Role.SUPERVISOR, Role.SUPERVISION_LEADER, Role.EFFICIENCY_OFFICE)
 #: How many signed opinions a list shows of each case, newest first.
 RECENT_STEPS = 3
 #: As many levels as there are roles that approve.
@@ -181,6 +179,18 @@ async def visible_case(database: Database, actor: Actor, number: str) -> Row | N
         *sql.values,
     )
     return found[0] if found else None
+
+
+async def visible_numbers(database: Database, actor: Actor, numbers: Iterable[str]) -> set[str]:
+    """Those of the cases `numbers` that this actor may see."""
+    wanted, sql = sorted(set(numbers)), _Sql()
+    if not wanted:
+        return set()
+    found = await database.rows(
+        f"SELECT c.number FROM case_file c WHERE c.number IN ({sql.each(wanted)}) AND {_visible(sql, actor)}",
+        *sql.values,
+    )
+    return {str(row["number"]) for row in found}
 
 
 async def gaps_of(database: Database, cases: Sequence[int]) -> dict[int, list[tuple[date, date]]]:
@@ -357,14 +367,7 @@ def _visible(sql: _Sql, actor: Actor) -> str:
     """A condition on `c`: the cases this actor may see. Default: none."""
     if actor.kind is not ActorKind.OFFICER or actor.unit is None:
         return "FALSE"
-    open_here = (
-        "EXISTS (SELECT 1 FROM task o WHERE o.case_id = c.id AND o.closed_at IS NULL"
-        f" AND o.unit_code = {sql(actor.unit)})"
-    )
-    if actor.has(*SUPERVISORS):
-        return f"(c.secret = FALSE OR {open_here})"
-    was_here = f"EXISTS (SELECT 1 FROM task h WHERE h.case_id = c.id AND h.unit_code = {sql(actor.unit)})"
-    return f"((c.secret = FALSE AND (c.unit_code = {sql(actor.unit)} OR {was_here})) OR {open_here})"
+    return visible_cases(actor.roles, unit=sql(actor.unit))
 
 
 def _acted_on_the_adjacent_level(officer: str) -> str:

@@ -5,7 +5,8 @@ receipt (《接件凭证》), a document of the case that the database keeps and
 answer to the filing and the text to the applicant derive it as they leave. What people text to us is kept as it came.
 
 It opens the applicant's doors from any phone: the progress of the case, and its withdrawal. A guess is one in a
-million; `MOST_WRONG` wrong ones a day for a case keep it a guess and still forgive a tired applicant.
+million; `MOST_WRONG` wrong ones a day for a case keep it a guess and still forgive a tired applicant. A try is
+counted before it is looked at, so guesses that arrive together get no more than one after another.
 """
 
 import hmac
@@ -49,9 +50,12 @@ async def objection(work: Work, number: str, password: str | None) -> Refusal | 
     if not password:
         return QueryPasswordNeeded()
     attempt, _ = await QueryAttempt.get_or_create(case_number=number, day=day_of(work.now))
-    if attempt.wrong >= MOST_WRONG:
+    row = QueryAttempt.filter(id=attempt.id)
+    # The row stays locked until this act is over: the others wait here, and then see what this one counted.
+    if await row.filter(wrong__lt=MOST_WRONG).update(wrong=F("wrong") + 1) != 1:
         return QueryLocked()
     if hmac.compare_digest(password.strip().encode(), query_password(work.secrets, number).encode()):
+        await row.update(wrong=F("wrong") - 1)
         return None
-    await QueryAttempt.filter(id=attempt.id).update(wrong=F("wrong") + 1)
-    return QueryPasswordWrong(left=MOST_WRONG - attempt.wrong - 1)
+    await attempt.refresh_from_db(fields=["wrong"])
+    return QueryPasswordWrong(left=MOST_WRONG - attempt.wrong)

@@ -43,6 +43,7 @@ RULES = (
     Rule(EnterDirectory, enter_directory, the_system, SYSTEM),
     Rule(ForgetAnswers, forget_answers, the_system, SYSTEM),
     Rule(case_acts.FillCalendar, calendars.fill_calendar, the_system, SYSTEM),
+    Rule(case_acts.CheckCalendar, calendars.check_calendar, the_system, SYSTEM),
     # the catalogue
     Rule(case_acts.PublishItem, catalogue.publish_item, reform_office | the_system, SESSION),
     Rule(case_acts.RetireItem, catalogue.retire_item, reform_office | the_system, SESSION),

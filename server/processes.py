@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from casework.acts import DeemAccepted
+from casework.acts import CheckCalendar, DeemAccepted
 from certs.acts import PruneRequests, PublishRevocationList
 from kernel.actor import THE_CLOCK
 from kernel.acts import Act, Done
@@ -102,6 +102,7 @@ CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
     (PublishRevocationList(), timedelta(minutes=1)),
     (PruneRequests(), timedelta(hours=1)),
     (ForgetAnswers(), timedelta(hours=1)),
+    (CheckCalendar(), timedelta(hours=1)),
 )
 
 

@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
-from casework.acts import ExtendClock, ResumeClock, StopClock
+from casework.acts import CheckCalendar, ExtendClock, ResumeClock, StopClock
 from casework.ledger import StopGround
 from casework.tables import Case, ClockEntry, Document, Task
+from kernel.acts import Done
 from kernel.tables import EventRow
 from tests.casework.town import person
 
@@ -87,3 +88,22 @@ async def test_every_ledger_line_names_who_made_it(town):
 async def test_a_clock_that_does_not_run_cannot_be_stopped(town):
     filed = await town.file()
     assert (await _stop(town, filed.number, 5)).code == "CLOCK_NOT_RUNNING"
+
+
+@pytest.mark.feature("CLK-10")
+async def test_from_november_the_missing_arrangement_of_next_year_is_alarmed_once(town):
+    town.at("2026-10-31")
+    assert await town.do(CheckCalendar()) == Done(count=0)
+    town.at("2026-11-01")
+    assert await town.do(CheckCalendar()) == Done(count=1)
+    assert await EventRow.filter(subject="calendar:2027", tag="calendar.provisional").count() == 1
+    town.at("2026-11-02")
+    assert await town.do(CheckCalendar()) == Done(count=0)
+
+
+@pytest.mark.feature("CLK-10")
+async def test_a_clock_that_reaches_a_year_without_arrangement_is_marked_and_never_raises(town):
+    town.at("2026-12-10")
+    case = await Case.get(number=await town.accepted())
+    assert case.due_provisional is True
+    assert str(case.committed_due) > "2027-01-01"

@@ -103,6 +103,15 @@ async def test_the_end_closes_case_and_task_at_the_reported_instant(county: Coun
     assert [each["colour"] for each in rows] == ["yellow"]  # ended at the very deadline: in time
 
 
+async def test_an_end_at_the_very_deadline_is_in_time_though_nobody_looked_before(county: County):
+    await imports(county, row())
+    county.clock.set(local("2026-09-25 09:00"))
+    await reports(county, ended=local("2026-09-24 17:00"))
+    await county.sweep()
+    rows = await county.database.rows("SELECT colour FROM light")
+    assert [each["colour"] for each in rows] == ["yellow"]
+
+
 async def test_a_late_report_of_a_late_end_hides_nothing(county: County):
     await imports(county, row())
     county.clock.set(local("2026-09-28 09:00"))

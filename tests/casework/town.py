@@ -4,10 +4,11 @@ import json
 from datetime import date, datetime
 from typing import Any
 
-from casework import cases, catalogue, clocks, files, intake, permissions
+from casework import calendars, cases, catalogue, clocks, files, intake, permissions
 from casework.acts import (
     CaseView,
     Channel,
+    CheckCalendar,
     Decide,
     Decision,
     DeemAccepted,
@@ -44,6 +45,7 @@ from kernel.work import Desk
 from tests.fakes.notary import FakeNotary
 
 RULES = (
+    Rule(CheckCalendar, calendars.check_calendar, the_system, Assurance.SYSTEM),
     Rule(PublishItem, catalogue.publish_item, role(Role.REFORM_OFFICE), Assurance.SESSION),
     Rule(RetireItem, catalogue.retire_item, role(Role.REFORM_OFFICE), Assurance.SESSION),
     Rule(FileApplication, intake.file_application, permissions.may_file, Assurance.NONE),
