@@ -1,4 +1,4 @@
-"""What happens to a case, to a catalogue item and to the calendar. Codes and numbers only: names, phones and passwords stay in rows."""
+"""What happens to a case, an item and the calendar. Codes and numbers: names, phones and passwords stay in rows."""
 
 from datetime import date
 from typing import ClassVar

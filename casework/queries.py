@@ -183,12 +183,10 @@ async def visible_case(database: Database, actor: Actor, number: str) -> Row | N
 
 async def visible_numbers(database: Database, actor: Actor, numbers: Iterable[str]) -> set[str]:
     """Those of the cases `numbers` that this actor may see."""
-    wanted, sql = sorted(set(numbers)), _Sql()
-    if not wanted:
-        return set()
+    sql = _Sql()
+    these = sql.each(numbers) or "NULL"
     found = await database.rows(
-        f"SELECT c.number FROM case_file c WHERE c.number IN ({sql.each(wanted)}) AND {_visible(sql, actor)}",
-        *sql.values,
+        f"SELECT c.number FROM case_file c WHERE c.number IN ({these}) AND {_visible(sql, actor)}", *sql.values
     )
     return {str(row["number"]) for row in found}
 

@@ -115,7 +115,7 @@ class PublishRevocationList(Act[Done], frozen=True, tag="certs.publish_revocatio
 
 
 class PruneRequests(Act[Done], frozen=True, tag="certs.prune_requests"):
-    """The clock's act: forgets login challenges and unused signing requests that expired a day ago."""
+    """The clock's act: forgets login challenges, unused signing requests and open enrolments that expired a day ago."""
 
 
 class BeginLogin(Act[LoginChallengeView], frozen=True, tag="certs.begin_login"):

@@ -3,9 +3,14 @@
 The RA decides, the CA signs. Nobody handles their own enrolment, and with `two_persons` the operator who saw the
 person is not the one who approves. The server's own command line may approve alone: somebody must enrol the first
 RA operators. One live certificate per officer and device; a new one supersedes the old.
+
+Anybody may ask in anybody's name, so asking alone must cost the named officer nothing: only requests whose key was
+proved count towards the limit, and an unproved one gives way to the next. Limits: a stranger who proves as many keys
+as the limit allows keeps the officer out until the RA operator rejects them or they expire.
 """
 
 import unicodedata
+from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -21,7 +26,7 @@ from certs.acts import (
 )
 from certs.authority import Authority
 from certs.csr import assembled, request_info
-from certs.encodings import device_key, sha256_hex, signature_der
+from certs.encodings import device_key, sha256_hex, signature_der, unb64u
 from certs.events import (
     EnrolmentRejected,
     EnrolmentRequested,
@@ -40,15 +45,17 @@ from certs.refusals import (
     OfficerInactive,
 )
 from certs.revocation import publish, revoke
-from certs.tables import CertificateState, Enrolment, EnrolmentState, IssuedCertificate
+from certs.tables import OPEN_ENROLMENTS, CertificateState, Enrolment, EnrolmentState, IssuedCertificate
 from kernel.actor import ActorKind
 from kernel.chance import Secrets
 from kernel.refusals import ChangedMeanwhile, Invalid, NotFound
 from kernel.tables import Officer
 from kernel.work import Work
 
-_OPEN = (EnrolmentState.REQUESTED, EnrolmentState.PROVED, EnrolmentState.CHECKED)
+#: What waits for an RA operator.
+_WAITING = (EnrolmentState.PROVED, EnrolmentState.CHECKED)
 _PICKUP = "enrolment.pickup"
+_LONGEST_ID = 40
 
 
 async def request_enrolment(work: Work, act: RequestEnrolment) -> EnrolmentOpened:
@@ -57,14 +64,13 @@ async def request_enrolment(work: Work, act: RequestEnrolment) -> EnrolmentOpene
     device = _readable(act.device)
     device_key(act.public_key)
     officer = await _serving(act.officer)
-    await _refuse_known_key(act.public_key)
-    open_ones = await Enrolment.filter(officer_id=officer.id, state__in=_OPEN, expires_at__gt=work.now).count()
-    if open_ones >= settings.open_enrolments:
-        raise EnrolmentLimit(officer=officer.id, open=open_ones)
+    await _refuse_known_key(act.public_key, now=work.now)
+    await _refuse_too_many_proved(officer.id, now=work.now, most=settings.open_enrolments)
+    await _make_room(officer.id, most=settings.open_enrolments)
     subject = subject_name(officer.name, organisation=settings.organisation, serial_number=officer.id)
     pickup = work.secrets.token()
     enrolment = await Enrolment.create(
-        id=work.secrets.token(),
+        id=_id(work.secrets),
         officer_id=officer.id,
         device=device,
         spki=act.public_key,
@@ -89,6 +95,8 @@ async def request_enrolment(work: Work, act: RequestEnrolment) -> EnrolmentOpene
 async def submit_csr(work: Work, act: SubmitCsr) -> EnrolmentView:
     """The phone's signature over the request: proof of possession. Raises SignatureInvalid."""
     enrolment = await _open(work, act.enrolment, EnrolmentState.REQUESTED)
+    most = work.given(Authority).settings.open_enrolments
+    await _refuse_too_many_proved(enrolment.officer_id, now=work.now, most=most)
     request = assembled(enrolment.request_info, signature_der(act.signature, act.format))
     await _advance(enrolment, EnrolmentState.PROVED, csr=request.public_bytes(Encoding.DER))
     work.record(PossessionProved(officer=enrolment.officer_id, enrolment=enrolment.id))
@@ -129,7 +137,7 @@ async def approve_enrolment(work: Work, act: ApproveEnrolment) -> EnrolmentView:
 
 
 async def reject_enrolment(work: Work, act: RejectEnrolment) -> EnrolmentView:
-    enrolment = await _open(work, act.enrolment, *_OPEN)
+    enrolment = await _open(work, act.enrolment, *OPEN_ENROLMENTS)
     _refuse_own(work, enrolment)
     reason = _readable(act.reason)
     await _advance(enrolment, EnrolmentState.REJECTED, decided_by=work.actor.id, reason=reason)
@@ -139,22 +147,32 @@ async def reject_enrolment(work: Work, act: RejectEnrolment) -> EnrolmentView:
 
 async def enrolment_status(authority: Authority, secrets: Secrets, enrolment: str, pickup: str) -> EnrolmentView:
     """For the phone that holds the pickup secret: where its enrolment stands, and the certificate chain once issued."""
-    row = await Enrolment.get_or_none(id=enrolment)
+    row = await Enrolment.get_or_none(id=enrolment) if len(enrolment) <= _LONGEST_ID else None
     if row is None or not secrets.matches(_PICKUP, pickup, row.pickup_digest):
         raise NotFound(what="证书申请")
     return await _view(row, authority)
 
 
-async def waiting_enrolments(limit: int = 100) -> list[EnrolmentView]:
-    """For the RA operator: proved and checked enrolments, oldest first."""
-    states = (EnrolmentState.PROVED, EnrolmentState.CHECKED)
-    return [await _view(row) for row in await Enrolment.filter(state__in=states).order_by("requested_at").limit(limit)]
+async def waiting_enrolments(*, now: datetime, officer: str | None = None, limit: int = 100) -> list[EnrolmentView]:
+    """For the RA operator: proved and checked enrolments that have not expired, oldest first.
+
+    `officer` narrows to the one who stands at the desk, however many others wait.
+    """
+    waiting = Enrolment.filter(state__in=_WAITING, expires_at__gt=now)
+    if officer is not None:
+        waiting = waiting.filter(officer_id=officer)
+    return [await _view(row) for row in await waiting.order_by("requested_at", "id").limit(limit)]
 
 
 def check_code(enrolment: Enrolment) -> str:
     """Twelve hex digits of the key's digest, shown on the phone and read out to the RA operator."""
     digits = enrolment.spki_sha256[:12].upper()
     return f"{digits[:4]}-{digits[4:8]}-{digits[8:]}"
+
+
+def _id(secrets: Secrets) -> str:
+    """128 bits in hex: read out, typed and given to command lines, where a hyphen in front would be an option."""
+    return unb64u(secrets.token())[:16].hex()
 
 
 async def _open(work: Work, enrolment: str, *states: EnrolmentState) -> Enrolment:
@@ -197,11 +215,25 @@ async def _serving(officer_id: str) -> Officer:
     return officer
 
 
-async def _refuse_known_key(spki: bytes) -> None:
+async def _refuse_known_key(spki: bytes, *, now: datetime) -> None:
     digest = sha256_hex(spki)
     certified = await IssuedCertificate.exists(spki_sha256=digest)
-    if certified or await Enrolment.exists(spki_sha256=digest, state__in=_OPEN):
+    if certified or await Enrolment.exists(spki_sha256=digest, state__in=OPEN_ENROLMENTS, expires_at__gt=now):
         raise EnrolmentKeyUsed()
+
+
+async def _refuse_too_many_proved(officer: str, *, now: datetime, most: int) -> None:
+    proved = await Enrolment.filter(officer_id=officer, state__in=_WAITING, expires_at__gt=now).count()
+    if proved >= most:
+        raise EnrolmentLimit(officer=officer, open=proved)
+
+
+async def _make_room(officer: str, *, most: int) -> None:
+    """Forgets the officer's oldest unproved requests, so that with one more there are `most`."""
+    unproved = Enrolment.filter(officer_id=officer, state=EnrolmentState.REQUESTED)
+    newest_first = await unproved.order_by("-requested_at", "-id").values_list("id", flat=True)
+    if surplus := newest_first[most - 1 :]:
+        await unproved.filter(id__in=surplus).delete()
 
 
 def _refuse_own(work: Work, enrolment: Enrolment) -> None:

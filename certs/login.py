@@ -20,7 +20,14 @@ from certs.refusals import (
 )
 from certs.revocation import refuse_revoked, registered
 from certs.signatures import canonical, instant_text
-from certs.tables import CertificateState, IssuedCertificate, LoginChallenge, SigningRequestRow
+from certs.tables import (
+    OPEN_ENROLMENTS,
+    CertificateState,
+    Enrolment,
+    IssuedCertificate,
+    LoginChallenge,
+    SigningRequestRow,
+)
 from kernel.acts import Done
 from kernel.tables import Officer
 from kernel.work import Work
@@ -74,11 +81,12 @@ async def finish_login(work: Work, act: FinishLogin) -> SessionView:
 
 
 async def prune_requests(work: Work, act: PruneRequests) -> Done:
-    """A used signing request stays: it holds the bytes of its signature."""
+    """A used signing request stays: it holds the bytes of its signature. So does an enrolment that was decided."""
     before = work.now - timedelta(days=1)
     challenges = await LoginChallenge.filter(expires_at__lt=before).delete()
     requests = await SigningRequestRow.filter(used_at__isnull=True, expires_at__lt=before).delete()
-    return Done(count=challenges + requests)
+    enrolments = await Enrolment.filter(state__in=OPEN_ENROLMENTS, expires_at__lt=before).delete()
+    return Done(count=challenges + requests + enrolments)
 
 
 async def _der_of(authority: Authority, serial: str) -> bytes:

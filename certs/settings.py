@@ -21,7 +21,8 @@ class CertSettings:
     status_life: timedelta = timedelta(seconds=15)
     #: An application for a certificate that nobody handles.
     enrolment_life: timedelta = timedelta(days=3)
-    #: Enough for a phone, a spare and some failed attempts; a stranger can open no more in an officer's name.
+    #: Proved keys of one officer that wait for the RA operator, and as many unproved ones: enough for a phone, a spare
+    #: and some failed attempts; a stranger can open no more in an officer's name.
     open_enrolments: int = 5
     #: One RA operator checks the identity, another approves. A county with one operator may switch it off.
     two_persons: bool = True

@@ -52,6 +52,10 @@ class EnrolmentState(StrEnum):
     REJECTED = "rejected"
 
 
+#: Neither issued nor rejected; an open one may have expired.
+OPEN_ENROLMENTS = (EnrolmentState.REQUESTED, EnrolmentState.PROVED, EnrolmentState.CHECKED)
+
+
 class Enrolment(Model):
     id = fields.CharField(max_length=40, primary_key=True)
     officer_id = fields.CharField(max_length=20)

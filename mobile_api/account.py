@@ -124,10 +124,11 @@ async def _enrolment(info: Info, id: strawberry.ID, pickup: str) -> Enrolment:
     return _shown(await enrolment_status(services.authority, services.secrets, id, pickup))
 
 
-async def _waiting(info: Info) -> list[Enrolment]:
+async def _waiting(info: Info, officer: strawberry.ID | None = None) -> list[Enrolment]:
     if not info.context.officer().has(KernelRole.RA_OPERATOR):
         raise NotPermitted(act="waitingEnrolments", needs=KernelRole.RA_OPERATOR.value)
-    return [_shown(view) for view in await waiting_enrolments()]
+    waiting = await waiting_enrolments(now=info.context.services.clock.now(), officer=officer)
+    return [_shown(view) for view in waiting]
 
 
 async def _request_enrolment(
@@ -236,7 +237,10 @@ class AccountQueries:
     enrolment: Enrolment = strawberry.field(
         resolver=_enrolment, description="For the phone that holds the pickup secret."
     )
-    waiting_enrolments: list[Enrolment] = strawberry.field(resolver=_waiting, description="For RA operators.")
+    waiting_enrolments: list[Enrolment] = strawberry.field(
+        resolver=_waiting,
+        description="For RA operators: the oldest 100, or those of `officer`, the person at the desk.",
+    )
 
 
 @strawberry.type

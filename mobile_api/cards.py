@@ -1,10 +1,12 @@
 """Supervision cards: proposed by a supervisor, waiting for a leader, served to a unit; the answers to each."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated
 
 import strawberry
 
+from casework.queries import visible_numbers
 from kernel.actor import Role
 from kernel.db import Row
 from kernel.refusals import NotPermitted
@@ -28,7 +30,7 @@ class Card:
     why: str
     facts: str
     case_number: str
-    item_name: str
+    item_name: str = strawberry.field(description="（不公开） where the caller may not see the case: it is secret.")
     unit: str
     unit_name: str | None
     officer: str | None
@@ -77,12 +79,16 @@ async def _pending_cards(info: Info, first: int = 20) -> list[Card]:
         raise NotPermitted(act="pendingCards", needs=Role.SUPERVISION_LEADER.value)
     database = context.services.database
     waiting = await pending_cards(database, leader=officer.id, limit=context.page(first))
-    return [shaped(Card, _row({**_NOT_DECIDED, **row})) for row in waiting]
+    seen = await visible_numbers(database, officer, [str(row["case_number"]) for row in waiting])
+    return [shaped(Card, _row({**_NOT_DECIDED, **row}, seen)) for row in waiting]
 
 
 async def _card(info: Info, id: strawberry.ID) -> Card | None:
-    row = await visible_card(info.context.services.database, info.context.officer(), id)
-    return None if row is None else shaped(Card, _row(row))
+    database, officer = info.context.services.database, info.context.officer()
+    row = await visible_card(database, officer, id)
+    if row is None:
+        return None
+    return shaped(Card, _row(row, await visible_numbers(database, officer, [str(row["case_number"])])))
 
 
 _NOT_DECIDED: Row = {
@@ -95,8 +101,13 @@ _NOT_DECIDED: Row = {
 }
 
 
-def _row(row: Row) -> Row:
-    return {**row, "unit": row["unit_code"]}
+#: In place of the item's name, for a reader who may not see the case.
+_NOT_SHOWN = "（不公开）"
+
+
+def _row(row: Row, seen: Collection[str]) -> Row:
+    item_name = row["item_name"] if row["case_number"] in seen else _NOT_SHOWN
+    return {**row, "unit": row["unit_code"], "item_name": item_name}
 
 
 async def _propose_card(

@@ -1,5 +1,6 @@
 """Keyset pages: a cursor is the sort instant and id of the last row, opaque to the phone."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
@@ -13,6 +14,9 @@ T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: As `cursor_of` writes it; 17 digits of microseconds end in the year 5138, before any column or calendar does.
+_PLACE = re.compile(rb"([0-9]{1,17})\.([0-9]{1,19})")
+_LARGEST_ID = (1 << 63) - 1
 
 
 def cursor_of(place: Place | None) -> str | None:
@@ -26,10 +30,12 @@ def place_of(cursor: str | None) -> Place | None:
     if cursor is None:
         return None
     try:
-        micros, number = decoded(cursor).decode().split(".")
-        return Place(_EPOCH + int(micros) * _MICROSECOND, int(number))
-    except (ValueError, OverflowError):
-        raise Invalid(field="after", why="游标无效，请从第一页重新读取") from None
+        written = _PLACE.fullmatch(decoded(cursor))
+    except ValueError:
+        written = None
+    if written is None or (number := int(written[2])) > _LARGEST_ID:
+        raise Invalid(field="after", why="游标无效，请从第一页重新读取")
+    return Place(_EPOCH + int(written[1]) * _MICROSECOND, number)
 
 
 def shaped(kind: type[T], row: Mapping[str, object]) -> T:

@@ -196,15 +196,14 @@ def list_enrolments(config: ConfigOption = None) -> None:
     """待办的证书申请 · Applications that wait for somebody."""
 
     async def waiting() -> None:
-        async with open_system(settings_of(config)):
-            for each in await waiting_enrolments():
+        async with open_system(settings_of(config)) as system:
+            for each in await waiting_enrolments(now=system.clock.now()):
                 typer.echo(f"{each.enrolment}  {each.officer}  {each.device}  {each.state}  {each.check_code}")
 
     run(waiting())
 
 
-# The ids are random and one in 64 begins with a hyphen, which is no option.
-@enrolment_app.command("approve", context_settings={"ignore_unknown_options": True})
+@enrolment_app.command("approve")
 def approve_enrolment(
     enrolment: str,
     document: Annotated[str, typer.Option(help="核验的证件 · The identity document seen.")],

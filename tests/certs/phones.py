@@ -30,12 +30,12 @@ from kernel.tables import Officer, Unit
 from kernel.work import Desk, Work
 
 STATEMENT = Statement(
-    kind="case.decide",
-    subject="case:粤建许〔2026〕0001号",
+    kind="case.decision",
+    subject="粤建许〔2026〕0001号",
     revision=7,
     title="施工许可 科室审核",
     lines=(("办件编号", "粤建许〔2026〕0001号"), ("决定", "同意"), ("意见", "材料齐全，同意，按程序办理。")),
-    facts={"case": "粤建许〔2026〕0001号", "step": "section_head", "decision": "approve", "opinion": "材料齐全"},
+    facts={"step": "level:2", "decision": "agree", "opinion": "材料齐全", "items": "[]"},
 )
 
 

@@ -28,8 +28,8 @@ KEY = ec.derive_private_key(20260918, ec.SECP256R1())
 OTHER = ec.derive_private_key(20260919, ec.SECP256R1())
 AT = datetime(2026, 9, 18, 1, 0, tzinfo=UTC)
 STATEMENT = Statement(
-    kind="case.decide",
-    subject="case:粤建许〔2026〕0001号",
+    kind="case.decision",
+    subject="粤建许〔2026〕0001号",
     revision=7,
     title="施工许可 科室审核",
     lines=(
@@ -37,7 +37,7 @@ STATEMENT = Statement(
         ("决定", "同意"),
         ("意见", "材料齐全，同意，按程序办理。\n请窗口通知申请人。"),
     ),
-    facts={"step": "section_head", "decision": "approve"},
+    facts={"step": "level:2", "decision": "agree"},
     documents=(DocumentDigest(name="申请表.pdf", sha256=hashlib.sha256(b"example").hexdigest()),),
 )
 
@@ -60,7 +60,7 @@ def vectors() -> list[dict[str, object]]:
     r, s = decode_dss_signature(der)
     # An r or s that starts with a zero octet is one octet shorter in DER and must be padded in P1363.
     short = next(content for n in range(5000) if _is_short(sign(content := statement_bytes(f"short-{n}"))))
-    denied = statement_bytes("vector-1", msgspec.structs.replace(STATEMENT, facts={"decision": "reject"}))
+    denied = statement_bytes("vector-1", msgspec.structs.replace(STATEMENT, facts={"decision": "refuse"}))
     login = PREFIX + canonical(
         {
             "aud": "https://approve.example.gov.cn",

@@ -1,3 +1,6 @@
+import re
+from datetime import timedelta
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -11,7 +14,7 @@ from certs.profiles import OFFICER_SIGNING, faults
 from certs.revocation import newest_list
 from certs.settings import CertSettings
 from certs.tables import CertificateState, Enrolment, IssuedCertificate
-from kernel.actor import THE_OPERATOR, Role
+from kernel.actor import THE_CLOCK, THE_OPERATOR, Actor, Role
 from kernel.acts import SignatureFormat
 from kernel.log import verify
 from kernel.refusals import NotFound, Refusal
@@ -139,28 +142,119 @@ async def test_a_key_is_enrolled_once_and_never_again(bench: Bench):
     assert await bench.refused(again) == "ENROLMENT_KEY_USED"
 
 
-async def test_an_enrolment_expires_and_open_ones_are_limited(bench: Bench):
+def asking(officer: Actor, phone: Phone) -> acts.RequestEnrolment:
+    return acts.RequestEnrolment(officer=officer.id, device="手机", public_key=spki_of(phone.key.public_key()))
+
+
+def proving(phone: Phone) -> acts.SubmitCsr:
+    return acts.SubmitCsr(enrolment=phone.enrolment, signature=phone.sign(phone.to_sign))
+
+
+async def test_an_enrolment_expires_and_proved_ones_are_limited(bench: Bench):
     officer, phones = await bench.hire(1), [Phone() for _ in range(6)]
-    for phone in phones[:5]:
+    for phone in phones:
         await phone.ask(bench, officer)
-    act = acts.RequestEnrolment(officer=officer.id, device="手机", public_key=spki_of(phones[5].key.public_key()))
-    assert await bench.refused(act) == "ENROLMENT_LIMIT"
+        bench.clock.advance(timedelta(seconds=1))
+    for phone in phones[1:]:
+        await phone.prove(bench)
+    assert await bench.refused(asking(officer, Phone())) == "ENROLMENT_LIMIT"
     bench.clock.advance(bench.authority.settings.enrolment_life)
-    late = acts.SubmitCsr(enrolment=phones[0].enrolment, signature=phones[0].sign(phones[0].to_sign))
-    assert await bench.refused(late) == "ENROLMENT_EXPIRED"
-    await bench.done(act)
+    assert await bench.refused(acts.CheckIdentity(enrolment=phones[1].enrolment, document="身份证")) == (
+        "ENROLMENT_EXPIRED"
+    )
+    await bench.done(asking(officer, Phone()))
+
+
+async def test_strangers_who_only_ask_keep_no_officer_from_enrolling(bench: Bench):
+    officer, strangers = await bench.hire(1), [Phone() for _ in range(6)]
+    for stranger in strangers:
+        await stranger.ask(bench, officer)
+        bench.clock.advance(timedelta(seconds=1))
+    phone = Phone()
+    await phone.ask(bench, officer)
+    assert (await phone.prove(bench)).state == "proved"
+    assert await Enrolment.filter(officer_id=officer.id).count() == bench.authority.settings.open_enrolments
+    assert await bench.refused(proving(strangers[0])) == "NOT_FOUND"  # the oldest gave way
+
+
+async def test_requests_that_were_let_in_before_the_limit_cannot_all_be_proved(bench: Bench):
+    officer, early, late = await bench.hire(1), [Phone() for _ in range(4)], [Phone() for _ in range(2)]
+    for phone in early:
+        await phone.ask(bench, officer)
+        await phone.prove(bench)
+    for phone in late:
+        await phone.ask(bench, officer)
+    await late[0].prove(bench)
+    assert await bench.refused(proving(late[1])) == "ENROLMENT_LIMIT"
+
+
+async def test_expired_enrolments_hide_no_new_one_from_the_ra_operator(bench: Bench):
+    for number in range(1, 4):
+        phone, officer = Phone(), await bench.hire(number)
+        await phone.ask(bench, officer)
+        await phone.prove(bench)
+    bench.clock.advance(bench.authority.settings.enrolment_life)
+    new = Phone()
+    await new.ask(bench, await bench.hire(9))
+    await new.prove(bench)
+    waiting = await waiting_enrolments(now=bench.clock.now(), limit=3)
+    assert [each.enrolment for each in waiting] == [new.enrolment]
+
+
+async def test_a_crowd_of_others_hides_no_officer_who_stands_at_the_desk(bench: Bench):
+    phones = [Phone() for _ in range(4)]
+    for number, phone in enumerate(phones, 1):
+        await phone.ask(bench, await bench.hire(number))
+        await phone.prove(bench)
+        bench.clock.advance(timedelta(seconds=1))
+    waiting = await waiting_enrolments(now=bench.clock.now(), officer="OFF-0004", limit=3)
+    assert [each.enrolment for each in waiting] == [phones[3].enrolment]
+
+
+async def test_a_key_whose_request_expired_may_be_asked_for_again(bench: Bench):
+    officer, phone = await bench.hire(1), Phone()
+    await phone.ask(bench, officer)
+    assert await bench.refused(asking(officer, phone)) == "ENROLMENT_KEY_USED"
+    bench.clock.advance(bench.authority.settings.enrolment_life)
+    await bench.done(asking(officer, phone))
+
+
+async def test_expired_requests_are_forgotten_after_a_day_and_decided_ones_kept(bench: Bench):
+    officer, asked, proved = await bench.hire(1), Phone(), Phone()
+    await bench.enrolled(officer)
+    for phone in (asked, proved):
+        await phone.ask(bench, officer)
+    await proved.prove(bench)
+    bench.clock.advance(bench.authority.settings.enrolment_life)
+    assert (await bench.done(acts.PruneRequests(), THE_CLOCK)).count == 0
+    bench.clock.advance(timedelta(days=1, seconds=1))
+    assert (await bench.done(acts.PruneRequests(), THE_CLOCK)).count == 2
+    assert [row.state for row in await Enrolment.all()] == ["issued"]
+
+
+async def test_the_id_of_an_enrolment_is_hex_and_never_reads_as_an_option(bench: Bench):
+    officer = await bench.hire(1)
+    for _ in range(20):
+        phone = Phone()
+        await phone.ask(bench, officer)
+        assert re.fullmatch("[0-9a-f]{32}", phone.enrolment)
+
+
+async def test_an_enrolment_that_no_column_could_hold_is_not_found(bench: Bench):
+    with pytest.raises(NotFound):
+        await enrolment_status(bench.authority, bench.secrets, "x" * 500, "guess")
 
 
 async def test_a_rejected_enrolment_says_why_and_stays_closed(bench: Bench, operators):
     phone = Phone()
     await phone.ask(bench, await bench.hire(1))
     await phone.prove(bench)
-    assert [waiting.enrolment for waiting in await waiting_enrolments()] == [phone.enrolment]
+    assert [waiting.enrolment for waiting in await waiting_enrolments(now=bench.clock.now())] == [phone.enrolment]
     await bench.done(acts.RejectEnrolment(enrolment=phone.enrolment, reason="身份不符"), operators[0])
     status = await phone.status(bench)
     assert (status.state, status.reason, status.chain) == ("rejected", "身份不符", ())
     assert await bench.refused(acts.ApproveEnrolment(enrolment=phone.enrolment), THE_OPERATOR) == "ENROLMENT_NOT_OPEN"
-    assert await waiting_enrolments() == []
+    assert await waiting_enrolments(now=bench.clock.now()) == []
 
 
 async def test_an_officer_out_of_service_gets_no_certificate(bench: Bench):

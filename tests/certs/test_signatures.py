@@ -47,7 +47,7 @@ async def test_the_signed_bytes_hold_everything_that_was_decided(bench: Bench, o
     statement = msgspec.structs.replace(STATEMENT, documents=(document,))
     request = await bench.done(Prepare(statement=statement), officer)
     payload = payload_of(request.payload)
-    assert (payload["subject"], payload["revision"]) == ("case:粤建许〔2026〕0001号", 7)
+    assert (payload["subject"], payload["revision"]) == ("粤建许〔2026〕0001号", 7)
     assert payload["facts"] == STATEMENT.facts
     assert payload["documents"] == [{"name": "申请表.pdf", "sha256": "a" * 64}]
     assert payload["display"] == request.display == display_text(statement)
@@ -99,7 +99,7 @@ async def test_the_same_signature_is_a_detached_jws(bench, officer, phone):
     assert decoded["header"]["b64"] is False
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.api_jws.PyJWS().decode(
-            compact, key, algorithms=["ES256"], detached_payload=body.replace(b"approve", b"reject!")
+            compact, key, algorithms=["ES256"], detached_payload=body.replace(b"agree", b"grant")
         )
 
 

@@ -9,8 +9,9 @@ from certs.encodings import check_es256, device_key, signature_der, unb64u
 from certs.refusals import SignatureInvalid
 from kernel.acts import SignatureFormat
 from kernel.refusals import every_refusal
-from tests.certs.signing_vectors import FILE, text
+from tests.certs.signing_vectors import FILE, STATEMENT, text
 
+ROOT = FILE.parents[3]
 VECTORS = json.loads(FILE.read_text(encoding="utf-8"))["vectors"]
 
 
@@ -34,3 +35,15 @@ def test_every_refusal_the_contract_names_exists(page):
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", FILE.with_name(page).read_text(encoding="utf-8")))
     assert named
     assert named <= set(every_refusal())
+
+
+def test_the_contract_lists_the_kinds_of_statement_that_the_server_makes():
+    made: set[str] = set()
+    for package in ("casework", "supervision"):
+        for module in (ROOT / package).glob("*.py"):
+            made |= set(re.findall(r'Statement\(\s*kind="([^"]+)"', module.read_text(encoding="utf-8")))
+    page = FILE.with_name("ALGORITHM.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^\| `kind` \|(.*)\|$", page, re.MULTILINE)
+    assert made
+    assert set(re.findall(r"`([^`]+)`", listed)) == made
+    assert STATEMENT.kind in made

@@ -208,7 +208,7 @@ async def _clocks_stop_and_start(record: Recorder) -> None:
     await record.stage.decide(CLERK, incomplete, "ASK_SUPPLEMENT", "材料不齐。", items=["规划许可证"])
     about = {"case": incomplete, "materials": [{"name": "规划许可证"}], "complete": True}
     await record("ReceiveSupplement/happy", CLERK, idempotencyKey="1", revision=2, **about)
-    await record("ReceiveSupplement/changed_meanwhile", CLERK, idempotencyKey="2", revision=1, **about)
+    await record("ReceiveSupplement/already_complete", CLERK, idempotencyKey="2", revision=3, **about)
     case = await record.stage.accepted()
     hearing = {"case": case, "ground": "HEARING", "toldDays": 5, "reason": "申请人要求听证。"}
     await record("StopClock/happy", HANDLER, idempotencyKey="1", revision=2, **hearing)

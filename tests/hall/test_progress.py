@@ -1,3 +1,4 @@
+import asyncio
 from datetime import date
 
 import msgspec
@@ -55,6 +56,25 @@ async def test_ten_wrong_passwords_close_a_case_to_passwords_until_tomorrow(hall
     assert isinstance(await hall.query(filed.number, phone=REGISTERED), ProgressView)
     hall.at("2026-09-19")
     assert isinstance(await hall.query(filed.number, phone=STRANGER, password=hall.password_of(filed)), ProgressView)
+
+
+async def test_guesses_that_arrive_together_get_no_more_tries_than_one_after_another(hall: Hall) -> None:
+    filed = await hall.file()
+    guesses = (hall.query(filed.number, phone=STRANGER, password="wrong!") for _ in range(60))
+    answers = [code(answer) for answer in await asyncio.gather(*guesses)]
+    assert answers.count("QUERY_PASSWORD_WRONG") == MOST_WRONG
+    assert answers.count("QUERY_LOCKED") == 60 - MOST_WRONG
+
+
+async def test_the_right_password_uses_up_no_try(hall: Hall) -> None:
+    filed = await hall.file()
+    for _ in range(MOST_WRONG - 1):
+        await hall.query(filed.number, phone=STRANGER, password="wrong!")
+    right = [hall.query(filed.number, phone=STRANGER, password=hall.password_of(filed)) for _ in range(4)]
+    for answer in await asyncio.gather(*right):
+        assert isinstance(answer, ProgressView)
+    assert code(await hall.query(filed.number, phone=STRANGER, password="wrong!")) == "QUERY_PASSWORD_WRONG"
+    assert code(await hall.query(filed.number, phone=STRANGER, password=hall.password_of(filed))) == "QUERY_LOCKED"
 
 
 async def test_no_deadline_is_told_before_acceptance_or_after_the_decision(hall: Hall) -> None:

@@ -175,3 +175,14 @@ async def test_a_card_is_hidden_from_other_units(stage: Stage) -> None:
     await answered(stage, "CONFIRM")
     assert await stage.get("Card", (await stage.phone(OTHER_HANDLER)).token, id="C000001") is None
     assert await stage.get("Card", (await stage.phone(SUPERVISOR)).token, id="C000001") is not None
+
+
+async def test_a_card_does_not_tell_the_item_of_a_case_that_its_reader_may_not_see(stage: Stage) -> None:
+    card = await overrun(stage)
+    token = (await stage.phone(CARD_LEADER)).token
+    (open_card,) = await stage.get("PendingCards", token)
+    assert open_card["itemName"] == "建筑工程施工许可证核发"
+    await stage.database.execute("UPDATE case_file SET secret = TRUE")
+    (pending,) = await stage.get("PendingCards", token)
+    assert (pending["id"], pending["itemName"]) == (card, "（不公开）")
+    assert (await stage.get("Card", token, id=card))["itemName"] == "（不公开）"

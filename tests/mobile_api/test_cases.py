@@ -3,9 +3,24 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from casework.acts import ViewCase
+from casework.queries import visible_case
 from kernel.db import instant
 from kernel.log import verify
-from tests.mobile_api.stage import CHIEF, CLERK, HANDLER, HEAD, LEADER, OTHER_HANDLER, SUPERVISOR, Phone, Stage
+from kernel.refusals import Refusal
+from tests.mobile_api.stage import (
+    CARD_LEADER,
+    CHIEF,
+    CLERK,
+    HANDLER,
+    HEAD,
+    LEADER,
+    OTHER_HANDLER,
+    RA,
+    SUPERVISOR,
+    Phone,
+    Stage,
+)
 
 PDF = b"%PDF-1.7\n" + b"x" * 200_000
 
@@ -261,3 +276,19 @@ async def test_a_forged_upload_receipt_is_refused(stage: Stage) -> None:
         },
     )
     assert (answer["__typename"], answer["code"]) == ("Refusal", "LINK_INVALID")
+
+
+@pytest.mark.parametrize("secret", [False, True])
+async def test_whoever_may_not_see_a_case_may_not_perform_a_view_of_it_and_nothing_is_logged(stage, secret) -> None:
+    """One rule of who may see, asked by the act and by the reading alike."""
+    case = await stage.accepted()
+    await stage.database.execute("UPDATE case_file SET secret = $1", secret)
+    for who in (HANDLER, CHIEF, CLERK, SUPERVISOR, CARD_LEADER, OTHER_HANDLER, RA):
+        phone = await stage.phone(who)
+        actor = await stage.services.authenticator.actor_of(phone.token)
+        seen = await visible_case(stage.database, actor, case) is not None
+        logged = await stage.database.rows("SELECT id FROM view_log")
+        outcome = await stage.office.perform(ViewCase(case=case), actor, key=None)
+        assert isinstance(outcome, Refusal) is not seen, who
+        assert len(await stage.database.rows("SELECT id FROM view_log")) == len(logged) + seen, who
+        assert (await stage.get("Case", phone.token, number=case) is not None) is seen, who

@@ -9,6 +9,7 @@ from graphql import GraphQLNonNull, GraphQLObjectType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from certs.encodings import b64u
 from mobile_api.schema import build_schema
 from tests.mobile_api.stage import (
     CARD_LEADER,
@@ -353,3 +354,54 @@ async def test_no_body_makes_the_door_fail_or_talk(stage: Stage) -> None:
         assert "Traceback" not in response.text
         assert '"INTERNAL"' not in response.text, (body, response.text)
         json.loads(response.content)
+
+
+#: What a caller may write where an id or a cursor of ours is expected.
+STRANGE_IDS = st.one_of(
+    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20),
+    st.sampled_from(["", "-1", "0", "x" * 500, "9" * 17, "9" * 18, "9" * 19, "9" * 400, "١٢", "²", "C" * 400]),
+    st.integers().map(str),
+)
+_NUMBERS = st.one_of(
+    st.integers(-(1 << 70), 1 << 70),
+    st.sampled_from([(1 << 63) - 1, 1 << 63, 253402300799999999, 253402300800000000, -62135596800000000, 10**400]),
+)
+CURSORS = st.one_of(
+    st.tuples(_NUMBERS, _NUMBERS).map(lambda pair: b64u(f"{pair[0]}.{pair[1]}".encode())),
+    st.sampled_from(["x.y", "1_0.5", "1.٣", " 1.1", "nan.1", "1.1.1"]).map(lambda text: b64u(text.encode())),
+    st.binary(max_size=30).map(b64u),
+    STRANGE_IDS,
+)
+
+
+@pytest.mark.feature("MOB-13")
+async def test_no_cursor_and_no_id_makes_the_door_fail(stage: Stage) -> None:
+    await stage.accepted()
+    tokens = [(await stage.phone(who)).token for who in (HANDLER, SUPERVISOR)]
+    stage.open_door(anonymous_acts="100000/minute", per_address="100000/minute", per_officer="100000/minute")
+    tries: list[tuple[str, dict[str, str]]] = []
+    paged = [name for name, operation in OPERATIONS.items() if "$after" in operation.body]
+    named = {"Case": "number", "CaseRecord": "number", "Card": "id", "Guide": "code", "EnrolmentStatus": "id"}
+    assert {"Todos", "Done", "Overdue", "Guides"} <= set(paged)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+    @given(CURSORS, STRANGE_IDS)
+    def collect(cursor: str, id: str) -> None:
+        tries.extend((name, {"after": cursor}) for name in paged)
+        tries.extend((name, {key: id}) for name, key in named.items())
+        tries.extend((name, {"case": CASE_NUMBER, "id": id}) for name in ("ViewMaterial", "ViewDocument"))
+
+    collect()
+    for name, more in tries:
+        pickup = {"pickup": "p"} if name == "EnrolmentStatus" else {}
+        scope = {"scope": "SUPERVISED"} if name == "Overdue" else {}
+        answer = await stage.ask(name, tokens[name == "Overdue"], **more, **pickup, **scope)
+        codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
+        assert set(codes) <= {"INVALID", "NOT_FOUND"}, (name, more, answer)
+
+
+@pytest.mark.parametrize("cursor", [f"0.{1 << 63}", "253402300799999999.1", "253402300800000000.1", "0.-1", "1_0.1"])
+async def test_a_cursor_that_was_never_given_out_is_invalid(stage: Stage, cursor: str) -> None:
+    for name in ("Todos", "Done", "Overdue"):
+        answer = await stage.ask(name, (await stage.phone(HANDLER)).token, after=b64u(cursor.encode()))
+        assert answer["errors"][0]["extensions"]["code"] == "INVALID", (name, answer)

@@ -20,6 +20,31 @@ async def test_the_public_guide_has_the_fourteen_elements_in_order(stage: Stage)
     assert guide["stages"][0]["committedDays"] == 3
 
 
+#: What must be taken from a definition so that an element is not said; an element of a stage by the stage's field.
+UNSAID = (
+    *("name", "certificate", "kind_and_effect", "basis", "conditions", ("materials", []), "accepting_office"),
+    *("deciding_authority", ("levels", []), ("statutory_limit_days", 0), ("fees", []), "forms", "inspection"),
+    "enquiries_and_complaints",
+)
+
+
+@pytest.mark.feature("CAT-02")
+@pytest.mark.parametrize(("element", "field"), list(zip(ELEMENTS, UNSAID, strict=True)), ids=ELEMENTS)
+async def test_an_item_that_lacks_an_element_is_refused_and_the_element_named(stage: Stage, element, field) -> None:
+    definition = msgspec.to_builtins(next(item for item in items() if item.code == ITEM))
+    if isinstance(field, str):
+        definition[field] = " "
+    else:
+        definition["stages"][0][field[0]] = field[1]
+    token = (await stage.phone("OFF-0031")).token
+    refused = await stage.get(
+        "PublishItem", token, idempotencyKey="publish-1", definition=b64u(msgspec.json.encode(definition))
+    )
+    details = {detail["name"]: detail["value"] for detail in refused["details"]}
+    assert (refused["code"], details["missing"]) == ("ITEM_INCOMPLETE", element)
+    assert (await stage.get("Guide", code=ITEM))["version"] == 1
+
+
 async def test_guides_are_paged_by_code_and_found_by_name(stage: Stage) -> None:
     first = await stage.get("Guides", first=1)
     second = await stage.get("Guides", first=1, after=first["endCursor"])
