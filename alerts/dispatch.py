@@ -1,18 +1,26 @@
 """One way to tell somebody something: a notice becomes a letter on every channel it may take.
 
 Texts always; mail repeats a text for officers with an address where the deployment has mail, but never a code: a code
-is bound to the phone it is answered from.
+is bound to the phone it is answered from. A notice that cannot be said does not take others with it: it is said
+without what people wrote into it, else in general, and the log tells.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from alerts.outgoing import Channel, Letter, enqueue
 from alerts.settings import AlertRules
-from alerts.texts import Code, Template, render
+from alerts.texts import SEE_THE_SYSTEM, Code, Template, TextRefused, render
 from kernel.db import Database
+
+log = logging.getLogger(__name__)
+
+#: In place of a free text that cannot be said.
+_SEE_THE_PAPER = "详见告知书"
 
 
 class Recipient(Struct, frozen=True, kw_only=True):
@@ -37,13 +45,46 @@ class Notice(Struct, frozen=True, kw_only=True):
     unsayable: Sequence[str] = ()
 
 
-async def notify(database: Database, notices: Sequence[Notice], *, rules: AlertRules, now: datetime) -> int:
-    """Puts the notices into the queue, in the caller's transaction; returns how many letters are new.
+class Told(Struct, frozen=True, kw_only=True):
+    """`new` letters; how many notices had to be said otherwise than they were written, and how many not at all."""
 
-    Raises TextRefused for what may not be said.
-    """
-    letters = [letter for notice in notices for letter in _letters(notice, rules, now)]
-    return await enqueue(database, letters, now=now)
+    new: int
+    reworded: int = 0
+    unsaid: int = 0
+
+
+async def notify(database: Database, notices: Sequence[Notice], *, rules: AlertRules, now: datetime) -> Told:
+    """Puts the notices into the queue, in the caller's transaction. Each stands alone."""
+    letters: list[Letter] = []
+    reworded = unsaid = 0
+    for notice in notices:
+        for attempt, wording in enumerate(_wordings(notice)):
+            try:
+                letters += _letters(wording, rules, now)
+            except TextRefused as refusal:
+                log.warning("notice about %s: %s", notice.case_number or "no case", refusal)
+            else:
+                reworded += attempt > 0
+                break
+        else:
+            unsaid += 1
+            log.error("notice %s about %s cannot be said", notice.template.id, notice.case_number or "no case")
+    return Told(new=await enqueue(database, letters, now=now), reworded=reworded, unsaid=unsaid)
+
+
+def in_general(notice: Notice) -> Notice:
+    """The same notice without its content: that there is something, about which number."""
+    template = SEE_THE_SYSTEM[notice.template.message_class]
+    return replace(notice, template=template, variables={"no": notice.case_number})
+
+
+def _wordings(notice: Notice) -> Iterator[Notice]:
+    """From the words as they were meant to words that can always be said."""
+    yield notice
+    if free := notice.template.free:
+        yield replace(notice, variables={**notice.variables, **dict.fromkeys(free, _SEE_THE_PAPER)})
+    if notice.case_number:
+        yield in_general(notice)
 
 
 def _letters(notice: Notice, rules: AlertRules, now: datetime) -> list[Letter]:

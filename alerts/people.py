@@ -27,6 +27,11 @@ async def holders(unit: str, *roles: str) -> list[Officer]:
     return [officer for officer in officers if not set(roles).isdisjoint(officer.roles)]
 
 
+async def holders_anywhere(role: str) -> list[Officer]:
+    """The active officers of all units who hold `role`."""
+    return [officer for officer in await Officer.filter(active=True).order_by("id") if role in officer.roles]
+
+
 async def holders_of_turn(unit: str, role: str, assignee: str | None) -> list[Officer]:
     """Whose turn it is: the one it was given to, or anybody of the unit with the role."""
     if assignee is not None:

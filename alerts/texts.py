@@ -1,4 +1,4 @@
-"""The words of every text message: nineteen versioned templates, the length they cost, and what may never be said.
+"""The words of every text message: twenty versioned templates, the length they cost, and what may never be said.
 
 Practice of the carriers: a text begins with its registered signature 【…】, which counts; 70 UTF-16 units are one
 part, longer texts cost one part per 67 (3GPP TS 23.040 §9.2.3.24 in UCS2). Order 31/2015 of the MIIT: these are
@@ -64,14 +64,15 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "why": Limit(20, cut=True), "abn": Limit(18, cut=True), "sum": Limit(40, cut=True),
         "reason": Limit(30, cut=True), "doc": Limit(12, cut=True), "kind": Limit(2), "proc": Limit(4),
         "result": Limit(12, cut=True), "res": Limit(8, cut=True), "deal": Limit(24, cut=True),
-        "act": Limit(8, cut=True),
+        "act": Limit(8, cut=True), "year": Limit(4),
     }
 )  # fmt: skip
 
 
 class Template(Struct, frozen=True):
     """`priority` 0 goes first. `is_reply` answers somebody who is waiting: at any hour. A text that `confirms` carries
-    a code that acts, so it is never sent again while nobody knows what became of it.
+    a code that acts, so it is never sent again while nobody knows what became of it. `free` are the variables that
+    hold what people wrote: only there a name may have to be hidden, and only they can be left out.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Template(Struct, frozen=True):
     version: int = 1
     is_reply: bool = False
     confirms: bool = False
+    free: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,6 +123,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Template(
                 "T04_ABNORMAL", "异常预警", _WARNING, 1,
                 "异常预警：{no}“{item}”{abn}，请{officer}于{limit}前改正并在系统反馈。",
+                free=("abn",),
             ),
             Template(
                 "T05_CARD_CONFIRM", "发牌确认", _WARNING, 0,
@@ -140,6 +143,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Template(
                 "T08_APPEAL_RESULT", "申诉结果", _NOTICE, 6,
                 "申诉结果：{cno}经复核{res}，{deal}。存证号{ev}，详情请登录系统查看。",
+                free=("deal",),
             ),
             Template(
                 "T09_RECEIVED", "接件", _ITEM, 3,
@@ -149,6 +153,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Template(
                 "T10_SUPPLEMENT", "补正告知", _ITEM, 4,
                 "您的申请{no}需补正{n}项：{sum}。全部内容见《补正告知书》，请登录网上大厅查看并补交。咨询{tel}。",
+                free=("sum",),
             ),
             Template(
                 "T11_ACCEPTED", "受理", _ITEM, 4,
@@ -165,6 +170,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Template(
                 "T14_EXTEND", "延期", _ITEM, 4,
                 "您的申请{no}经本机关负责人批准延长{days}个工作日，理由：{reason}。新办结日{date}。咨询{tel}。",
+                free=("reason",),
             ),
             Template(
                 "T15_DONE", "办结取件", _ITEM, 4,
@@ -188,6 +194,10 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "未识别的指令。查进度请回复CX加受理号，咨询投诉请致电{tel}。",
                 is_reply=True,
             ),
+            Template(
+                "T20_CALENDAR", "日历预警", _WARNING, 1,
+                "工作日历：{year}年尚无国务院办公厅放假安排，系统按推算日历计算，请尽快导入正式通知。",
+            ),
         )
     }
 )  # fmt: skip
@@ -197,6 +207,14 @@ EXPLANATION = Template("R01_REFUSAL", "说明", MessageClass.NOTICE, 1, "{refusa
 #: The same answer as T16 for a case whose limit does not run: not accepted yet, or decided.
 PROGRESS_WITHOUT_LIMIT = Template(
     "T16_PROGRESS_OPEN", "进度答复", MessageClass.ITEM, 2, "{no}“{item}”现处{step}（{st}），{dept}承办。", is_reply=True
+)
+#: Says that there is something, and not what: of secret cases, and in place of a text that cannot be said.
+SEE_THE_SYSTEM: Mapping[MessageClass, Template] = MappingProxyType(
+    {
+        _ITEM: Template("R02_ITEM", "办件进展", _ITEM, 4, "{no}有新的进展，请登录系统查看。"),
+        _NOTICE: Template("R02_NOTICE", "通知", _NOTICE, 6, "{no}有新的通知，请登录系统查看。"),
+        _WARNING: Template("R02_WARNING", "预警", _WARNING, 1, "{no}有新的预警，请登录系统查看。"),
+    }
 )
 _REFUSAL_LIMIT = Limit(100, cut=True)
 
@@ -210,18 +228,19 @@ def render(
 ) -> Text:
     """The whole text, signature first.
 
-    `unsayable` are the applicant's name and id number: they are masked where a clerk wrote them into a free text.
-    Raises TextRefused for a bad signature, a missing or over-long variable, more than two parts, an id number.
+    `unsayable` are the applicant's name and id number: they are masked where somebody wrote them into a free text,
+    and nowhere else, because a name may also be a day or an office. An id number is masked wherever it stands.
+    Raises TextRefused for a bad signature, a missing or over-long variable, more than two parts.
     """
     refuse = _Refuser(template.id)
     given = _checked(template, variables, refuse)
     codes = [value for value in given.values() if isinstance(value, Code)]
-    spoken = {name: _spoken(name, value, unsayable, refuse) for name, value in given.items()}
+    spoken = {
+        name: _spoken(name, value, unsayable if name in template.free else (), refuse) for name, value in given.items()
+    }
     body = _bracketed(signature, refuse) + template.body.format_map(spoken)
     if parts_needed(body) > MAX_PARTS:
         raise refuse(f"超过{MAX_PARTS}条")
-    if _ID_NUMBER.search(body):
-        raise refuse("含有个人身份信息")
     return Text(template, body, parts_needed(body), codes[0] if codes else None)
 
 
@@ -260,8 +279,10 @@ def national_number(number: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------------ below
 
-#: A resident id number has 18 characters, whatever stands around it.
-_ID_NUMBER = re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])")
+#: A resident id number has 18 characters, whatever stands around it; digits may be full-width. Nothing that the office
+#: itself says has so many digits in a row.
+_ID_NUMBER = re.compile(r"(?<!\d)\d{17}[\dXxＸｘ](?!\d)")
+_HIDDEN = "＊＊"
 #: A carrier cuts or garbles these, and a person could hide a second signature in them.
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f【】\[\]¥★√※▒\ud800-\udfff]")
 
@@ -286,8 +307,9 @@ def _spoken(name: str, value: str | Code, unsayable: Sequence[str], refuse: _Ref
     limit = LIMITS.get(name, _REFUSAL_LIMIT)
     for word in unsayable:
         if len(word) > 1:
-            value = value.replace(word, "＊＊")
-    value = _UNSPEAKABLE.sub(" ", value)
+            value = value.replace(word, _HIDDEN)
+    # Before it is cut: part of a number tells too.
+    value = _UNSPEAKABLE.sub(" ", _ID_NUMBER.sub(_HIDDEN, value))
     if units(value) <= limit.units:
         return value
     if not limit.cut:

@@ -29,7 +29,7 @@ from kernel.refusals import Refusal
 from kernel.tables import Officer, Unit
 from server.settings import DatabaseSettings, Settings
 from server.wiring import System, open_system
-from supervision.acts import TurnLights
+from supervision.acts import IssueOrders, TurnLights
 from tools.postgres import NoPostgres, Postgres
 
 MORNING = datetime(2026, 10, 22, 16, tzinfo=UTC)  # 2026-10-23 00:00 in Shanghai
@@ -121,12 +121,13 @@ class Bench:
         await self.add(due - red, first_light=MORNING)
         await self.add(red, first_light=MORNING, yellow_was=MORNING - 2 * DAY)
         begun = time.perf_counter()
-        turned = BATCH
-        while turned == BATCH:
-            outcome = await self._office.perform(TurnLights(limit=BATCH), THE_CLOCK, key=None)
-            if isinstance(outcome, Refusal):
-                raise outcome
-            turned = outcome.count
+        for act in (TurnLights(limit=BATCH), IssueOrders(limit=BATCH)):
+            turned = BATCH
+            while turned == BATCH:
+                outcome = await self._office.perform(act, THE_CLOCK, key=None)
+                if isinstance(outcome, Refusal):
+                    raise outcome
+                turned = outcome.count
         return time.perf_counter() - begun
 
     async def add(self, count: int, *, first_light: datetime, yellow_was: datetime | None = None) -> None:

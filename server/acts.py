@@ -23,7 +23,7 @@ from kernel.office import Rule
 from kernel.permissions import any_officer, anybody, role, the_system
 from kernel.retention import ForgetAnswers, forget_answers
 from supervision import acts as card_acts
-from supervision import cards, reminders, sweep
+from supervision import cards, orders, reminders, sweep
 
 NONE, SESSION, SMS_CODE, CERTIFICATE, SYSTEM = (
     Assurance.NONE,
@@ -64,6 +64,7 @@ RULES = (
     Rule(case_acts.ReportForeignSteps, foreign.report_steps, the_system, SYSTEM),
     # supervision
     Rule(card_acts.TurnLights, sweep.turn_lights, the_system, SYSTEM),
+    Rule(card_acts.IssueOrders, orders.issue_orders, the_system, SYSTEM),
     Rule(card_acts.RemindUnconfirmed, reminders.remind_unconfirmed, the_system, SYSTEM),
     Rule(card_acts.ProposeCard, cards.propose_card, supervisor, SESSION),
     Rule(card_acts.ConfirmCard, cards.confirm_card, anybody, SMS_CODE),

@@ -26,7 +26,7 @@ from kernel.refusals import Refusal
 from kernel.retention import ForgetAnswers
 from server.config_file import Problem, SettingsRefused
 from server.wiring import System
-from supervision.acts import RemindUnconfirmed, TurnLights
+from supervision.acts import IssueOrders, RemindUnconfirmed, TurnLights
 
 _log = structlog.get_logger(__name__)
 
@@ -98,6 +98,7 @@ async def deliver_events(system: System, stop: Stop, pace: Pace, *, delivered: C
 CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
     (DeemAccepted(), timedelta(0)),
     (TurnLights(), timedelta(0)),
+    (IssueOrders(), timedelta(0)),
     (RemindUnconfirmed(), timedelta(minutes=1)),
     (PublishRevocationList(), timedelta(minutes=1)),
     (PruneRequests(), timedelta(hours=1)),

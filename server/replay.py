@@ -29,7 +29,7 @@ from kernel.db import Database, instant
 from kernel.office import Office
 from kernel.refusals import Refusal
 from kernel.tables import Officer, Unit
-from supervision.acts import TurnLights
+from supervision.acts import IssueOrders, TurnLights
 from supervision.queries import card_tally, light_tally
 from supervision.rules import SupervisionRules
 
@@ -210,8 +210,9 @@ async def _turn_lights(stage: Stage, *, before: datetime) -> None:
     """Sweeps at every instant before `before` at which a light is due, exactly then."""
     while (due := await _next_light(stage.database)) is not None and due < before:
         stage.clock.set(max(due, stage.clock.now()))
-        while (await _perform(stage, TurnLights(limit=_BATCH), THE_CLOCK)).count == _BATCH:
-            pass
+        for act in (TurnLights(limit=_BATCH), IssueOrders(limit=_BATCH)):
+            while (await _perform(stage, act, THE_CLOCK)).count == _BATCH:
+                pass
 
 
 async def _next_light(database: Database) -> datetime | None:

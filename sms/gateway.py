@@ -3,7 +3,8 @@
 Per carrier there is one lane: it claims a batch, hands it over, and writes outcomes and receipts down as they come,
 all that arrived during one transaction in the next. A receipt is acknowledged once it is committed. On SIGTERM call
 `drain`: nothing more is claimed, the window is finished and recorded, the binds are ended. After SIGKILL the leases
-tell (alerts/outgoing.py). A database that fails ends `run`; whoever runs it starts it again, and nothing is forgotten.
+tell (alerts/outgoing.py). While the database is busy nothing is claimed and the binds stay up. Only outcomes that
+cannot be written down after several tries end `run`; whoever runs it starts it again, and nothing is forgotten.
 Limits: lanes share the queue as fast as each carrier takes; there are no weights.
 """
 
@@ -24,6 +25,7 @@ from kernel.chance import Secrets
 from kernel.clock import Clock
 from kernel.db import Database
 from sms.carriers import Arrival, Carrier, Sent
+from sms.patience import cause_of, patiently
 from sms.receipts import same_message_ids
 from sms.statuses import Fault, RetryIn, decide
 
@@ -44,7 +46,6 @@ class Pace(Struct, frozen=True, kw_only=True):
 PACE = Pace()
 #: More in one statement gain nothing and delay the first.
 _MOST_AT_ONCE = 500
-_TRIES = 4
 
 
 class Inbox(Protocol):
@@ -79,7 +80,7 @@ class Gateway:
         self._drained = asyncio.Event()
 
     async def run(self) -> None:
-        """Until `drain`, or until the database fails."""
+        """Until `drain`, or until the database will not take outcomes."""
         if self._alone:
             for lane in self._lanes:
                 await recover(
@@ -114,7 +115,11 @@ class Gateway:
 
     async def _tend_regularly(self) -> None:
         while not self._drained.is_set():
-            await self.tend()
+            try:
+                await self.tend()
+            except OperationalError as refused:
+                # The next round comes well within a lease.
+                log.warning("housekeeping of the queue failed: %s", cause_of(refused))
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.tend_s):
                     await self._drained.wait()
@@ -191,9 +196,14 @@ class Lane:
 
     async def _claim(self, room: int) -> int:
         async with self._claiming:
-            claimed = await claim(
-                self._database, now=self._clock.now(), limit=room, channel=Channel.SMS, carrier=self.name
-            )
+            try:
+                claimed = await claim(
+                    self._database, now=self._clock.now(), limit=room, channel=Channel.SMS, carrier=self.name
+                )
+            except OperationalError as refused:
+                # Asked again after a poll. To give up would cut the carrier off in the middle of its answers.
+                log.warning("lane %s: nothing could be claimed: %s", self.name, cause_of(refused))
+                return 0
             self.held.update((message.id, message) for message in claimed)
         self._under_way += len(claimed)
         for message in claimed:
@@ -267,16 +277,11 @@ class Lane:
                 self._is_idle.set()
 
     async def _record(self, reports: Sequence[Report], heard: Sequence[Heard]) -> None:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                await record(self._database, now=self._clock.now(), carrier=self.name, reports=reports, heard=heard)
-                return
-            except OperationalError:
-                # Two gateways that hear about the same parts can be each other's deadlock.
-                if attempt == _TRIES:
-                    raise
-                log.warning("lane %s: outcomes could not be recorded, once more", self.name)
-                await asyncio.sleep(attempt * 0.1)
+        # Two gateways that hear about the same parts can be each other's deadlock.
+        await patiently(
+            lambda: record(self._database, now=self._clock.now(), carrier=self.name, reports=reports, heard=heard),
+            f"lane {self.name}: outcomes",
+        )
 
 
 def _report(message: Outgoing, sent: Sent) -> Report:

@@ -13,12 +13,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
+from tortoise.exceptions import OperationalError
 
 from alerts.dispatch import Notice, Recipient, notify
 from alerts.settings import AlertRules
-from alerts.texts import EXPLANATION, PROGRESS_WITHOUT_LIMIT, TEMPLATES, Template, TextRefused, national_number
+from alerts.texts import EXPLANATION, PROGRESS_WITHOUT_LIMIT, TEMPLATES, Template, national_number
 from casework.working_days import CHINA, day_of, start_of_day
 from hall.progress import ProgressView, QueryProgress, UnknownNumber
 from kernel.actor import Actor, ActorKind, Role
@@ -31,6 +33,7 @@ from kernel.refusals import Refusal
 from kernel.tables import Officer
 from sms.carriers import Arrival
 from sms.commands import Agree, Command, Disagree, OptOut, Query, Unreadable, name_of, parse
+from sms.patience import cause_of, patiently
 from sms.tables import InboundMessage, InboundPdu
 from sms.text import Concat, ConcatKind, Joined, Part, Reassembler
 from supervision.acts import CardState, CardView, ConfirmCard, RejectCard
@@ -59,6 +62,8 @@ class InboxRules(Struct, frozen=True, kw_only=True):
     #: A text whose handling fails this often waits for a person.
     tries: int = 3
     tend_s: float = 20.0
+    #: After a round that a busy database ended; it had several chances by then.
+    again_s: float = 1.0
 
 
 class Answer(Struct, frozen=True):
@@ -104,13 +109,18 @@ class Inbox:
         """Handles what comes, and first what an earlier run left behind."""
         while True:
             self._news.clear()
-            await self.give_up_waiting()
-            while await self.handle_waiting() and not self._is_stopped:
-                pass
+            pause_s = self._rules.tend_s
+            try:
+                await self.give_up_waiting()
+                while await self.handle_waiting() and not self._is_stopped:
+                    pass
+            except OperationalError as refused:
+                log.warning("inbox: the database is busy: %s", cause_of(refused))
+                pause_s = self._rules.again_s
             if self._is_stopped:
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._rules.tend_s):
+                async with asyncio.timeout(pause_s):
                     await self._news.wait()
 
     def stop(self) -> None:
@@ -185,20 +195,23 @@ class Inbox:
 
     async def _handle(self, message: InboundMessage) -> None:
         # Counted first: a text that breaks its own handling is tried a few times, not for ever.
-        async with self._database.transaction():
-            await InboundMessage.filter(id=message.id).update(tries=message.tries + 1)
+        await patiently(partial(self._count, message), f"inbound {message.id}")
         # What the lost part said may have been "not".
         command = parse(message.text) if message.is_complete else Unreadable()
         answer = await self._answer(message, command)
+        await patiently(partial(self._settle, message, command, answer), f"inbound {message.id}")
+        log.info("inbound %s: %s -> %s", message.id, name_of(command), answer.outcome)
+
+    async def _count(self, message: InboundMessage) -> None:
         async with self._database.transaction():
-            try:
-                await self._reply(message, answer)
-            except TextRefused as refusal:
-                log.error("inbound %s: the answer may not be sent: %s", message.id, refusal)
+            await InboundMessage.filter(id=message.id).update(tries=message.tries + 1)
+
+    async def _settle(self, message: InboundMessage, command: Command, answer: Answer) -> None:
+        async with self._database.transaction():
+            await self._reply(message, answer)
             await InboundMessage.filter(id=message.id).update(
                 handled_at=self._clock.now(), command=name_of(command), outcome=answer.outcome
             )
-        log.info("inbound %s: %s -> %s", message.id, name_of(command), answer.outcome)
 
     async def _answer(self, message: InboundMessage, command: Command) -> Answer:
         match command:
@@ -270,7 +283,9 @@ class Inbox:
             to=Recipient(phone=message.sender),
             variables=answer.variables,
         )
-        await notify(self._database, [notice], rules=self._alert_rules, now=self._clock.now())
+        told = await notify(self._database, [notice], rules=self._alert_rules, now=self._clock.now())
+        if told.unsaid:
+            log.error("inbound %s: the answer may not be sent", message.id)
 
     def _help(self, outcome: str = "HELP") -> Answer:
         return Answer(outcome, TEMPLATES["T19"], {"tel": self._alert_rules.service_phone})

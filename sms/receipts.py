@@ -64,6 +64,7 @@ _LONGEST_ID = 64
 
 CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
 _FIELD = re.compile(r"\b(id|stat|err|done date)\s?:\s?([^\s]{1,64})", re.IGNORECASE | re.ASCII)
+_QUOTE = re.compile(r"\btext\s?:", re.IGNORECASE)
 _SHAPES = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}
 
 
@@ -116,7 +117,7 @@ def render(receipt: Receipt, *, submitted_at: datetime, done_at: datetime, begin
 
 def _fields(receipt_text: str) -> dict[str, str]:
     # "text:" quotes the message, which may itself say "stat:DELIVRD".
-    quoted = re.search(r"\btext\s?:", receipt_text, re.IGNORECASE)
+    quoted = _QUOTE.search(receipt_text)
     found: dict[str, str] = {}
     for name, value in _FIELD.findall(receipt_text[: quoted.start()] if quoted else receipt_text):
         found.setdefault(name.lower(), value)

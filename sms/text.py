@@ -6,6 +6,8 @@ Limits: GSM text travels one octet per character, unpacked, as SMPP gateways exp
 known; of the user data header only concatenation is read, other elements are skipped.
 """
 
+import re
+from codecs import charmap_decode
 from collections import OrderedDict
 from enum import IntEnum, StrEnum
 
@@ -51,6 +53,12 @@ _GSM = (
 _ESCAPE = 0x1B
 _GSM_ESCAPED = {0x0A: "\f", 0x14: "^", 0x28: "{", 0x29: "}", 0x2F: "\\", 0x3C: "[", 0x3D: "~", 0x3E: "]", 0x40: "|"}
 _GSM_ESCAPED[0x65] = "€"
+#: Of the octets beyond the alphabet nobody knows what was meant.
+_FROM_GSM = _GSM + "\ufffd" * 128
+# TS 23.038 §6.2.1.1: a receiver that does not know the escaped character shows the plain one; an escaped escape is
+# reserved for a second extension table, which nobody has defined.
+_UNESCAPED = {_GSM[code]: character for code, character in _GSM_ESCAPED.items()} | {"\x1b": " "}
+_ESCAPED = re.compile("\x1b(.?)", re.DOTALL)
 _TO_GSM = {character: bytes([code]) for code, character in enumerate(_GSM) if code != _ESCAPE}
 _TO_GSM |= {character: bytes([_ESCAPE, code]) for code, character in _GSM_ESCAPED.items()}
 
@@ -300,20 +308,5 @@ def _cuts_a_pair(last: bytes) -> bool:
 
 
 def _from_gsm(octets: bytes) -> str:
-    characters, escaped = [], False
-    for code in octets:
-        if escaped:
-            # TS 23.038 §6.2.1.1: a receiver that does not know the escaped character shows the plain one.
-            characters.append(_GSM_ESCAPED.get(code) or _plain(code))
-            escaped = False
-        elif code == _ESCAPE:
-            escaped = True
-        else:
-            characters.append(_plain(code))
-    return "".join(characters)
-
-
-def _plain(code: int) -> str:
-    if code == _ESCAPE:
-        return " "  # reserved for a second extension table, which nobody has defined
-    return _GSM[code] if code < 0x80 else "\ufffd"
+    text, _ = charmap_decode(octets, "strict", _FROM_GSM)
+    return _ESCAPED.sub(lambda found: _UNESCAPED.get(found[1], found[1]), text) if "\x1b" in text else text

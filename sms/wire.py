@@ -4,7 +4,6 @@ The asyncio part of SMPP is here and nowhere else; what the events mean is its o
 """
 
 import asyncio
-import os
 import socket
 from typing import Protocol, cast
 
@@ -30,7 +29,7 @@ class Owner(Protocol):
 
 _FATAL = (LinkDead, ProtocolViolation)  # not `A | B`, which Python would build anew for every event
 #: Octets read at once, some two hundred messages. More, and each end idles while the other works on a heap.
-_READ_OCTETS = int(os.environ.get('RD','65536'))
+_READ_OCTETS = 1 << 16
 
 
 class Wire(asyncio.BufferedProtocol):

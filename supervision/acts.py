@@ -42,13 +42,19 @@ class CardView(View, frozen=True, tag="card"):
 
 
 class TurnLights(Act[Done], frozen=True, tag="supervision.turn_lights"):
-    """The clock's: announces up to `limit` due lights with all that follows. Done.count < limit: none are left."""
+    """The clock's: announces up to `limit` due lights and proposes their cards. Done.count < limit: none are left."""
+
+    limit: int = 500
+
+
+class IssueOrders(Act[Done], frozen=True, tag="supervision.issue_orders"):
+    """The clock's: makes the orders of up to `limit` red lights that wait for theirs. Done.count as above."""
 
     limit: int = 500
 
 
 class RemindUnconfirmed(Act[Done], frozen=True, tag="supervision.remind_unconfirmed"):
-    """The clock's: reminds of cards nobody answered, then escalates."""
+    """The clock's: reminds of cards nobody answered, then asks those above."""
 
     limit: int = 200
 

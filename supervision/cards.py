@@ -1,7 +1,8 @@
 """Deciding about cards, serving them, acknowledging them: by text message and in the app, one rule for both.
 
-A card has no effect before a supervision leader has confirmed it; only then it gets its number (黄牌 and 红牌 in
-series of their own), its sealed paper, and its way to the unit. Confirming twice is the same as once.
+A card has no effect before a supervision leader has confirmed it, or after the escalation somebody above; only then
+it gets its number (黄牌 and 红牌 in series of their own), its sealed paper, and its way to the unit. Confirming twice
+is the same as once.
 What a text may not do is refused by returning, so that the log and the count of wrong tries are kept.
 """
 
@@ -28,7 +29,7 @@ from supervision.acts import (
 from supervision.events import CardAcknowledged, CardConfirmed, CardRejected, CardReplyRefused, CardServed
 from supervision.grounds import GROUNDS, Ground
 from supervision.papers import Draft, in_words, issuer, numbers, seal_drafts
-from supervision.people import UNIT_LEADERS, officer_behind, unit_leaders, who
+from supervision.people import UNIT_LEADERS, officer_behind, those_above, unit_leaders, who
 from supervision.proposals import Proposal, propose, standing_cards
 from supervision.refusals import (
     CardAlreadyDecided,
@@ -67,11 +68,9 @@ async def propose_card(work: Work, act: ProposeCard) -> CardView:
         ground=act.ground,
         facts=act.facts,
     )
-    standing = await standing_cards([proposal])
-    if proposal.fact in standing:
-        raise CardExists(card=standing[proposal.fact])
-    [card] = await propose(work, [proposal])
-    return view(card)
+    for card in await propose(work, [proposal]):
+        return view(card)
+    raise CardExists(card=(await standing_cards([proposal]))[proposal.fact])
 
 
 async def confirm_card(work: Work, act: ConfirmCard) -> CardView | Refusal:
@@ -210,13 +209,20 @@ def _refused(work: Work, refusal: Refusal, card: str = "") -> Refusal:
 async def _objection(work: Work, card: Card, decision: CardDecision) -> Refusal | None:
     """Why the actor may not decide so about this card, asked before anything is written."""
     officer = await officer_behind(work.actor)
-    if officer is None or Role.SUPERVISION_LEADER not in officer.roles:
+    if officer is None or not await _may_decide(work, card, officer):
         return NotPermitted(act="card.decide", needs=Role.SUPERVISION_LEADER)
     if card.proposed_by == who(work.actor):
         return ProposerMayNotDecide()
     if card.state not in (CardState.PROPOSED, _SETTLED[decision]):
         return CardAlreadyDecided(card=card.id, state=card.state)
     return None
+
+
+async def _may_decide(work: Work, card: Card, officer: Officer) -> bool:
+    """The leaders of supervision; once they have stayed silent too long, those above as well."""
+    if Role.SUPERVISION_LEADER in officer.roles:
+        return True
+    return card.escalated_at is not None and officer.id in {each.id for each in await those_above(work)}
 
 
 async def _objection_to_receipt(work: Work, card: Card) -> Refusal | None:
@@ -237,7 +243,7 @@ async def _settle(work: Work, card: Card, decision: CardDecision, reason: str) -
         "remind_at": None,
     }
     if decision is CardDecision.REJECT:
-        await _swap(card, **settled)
+        await _swap(card, **settled, fact_key=None)
         work.record(
             CardRejected(
                 card=card.id, case=card.case_number, unit=card.unit_code, officer=work.actor.id, evidence=evidence

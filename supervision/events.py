@@ -89,13 +89,15 @@ class CardAcknowledged(Event, frozen=True, tag="card.acknowledged"):
 
 
 class CardReminded(Event, frozen=True, tag="card.reminded"):
-    """Nobody answered. `escalated`: the reminder was not answered either."""
+    """Nobody answered: `officers` may and shall. `escalated`: the reminder was not answered either, those above are
+    among them."""
 
     about: ClassVar[str] = "card"
     card: str
     case: str
     unit: str
     escalated: bool
+    officers: tuple[str, ...] = ()
 
 
 class CardReplyRefused(Event, frozen=True, tag="card.reply_refused"):

@@ -2,7 +2,8 @@
 
 A light belongs to the instant at which it turns, not to the moment somebody looked: a task first seen after both
 instants gets both lights, and a task that was closed late keeps the light it earned before it was closed.
-Source: 临近办理时限亮黄灯, 超过办理时限亮红灯; a step done at the very instant of a limit is in time.
+Source: 临近办理时限亮黄灯, 超过办理时限亮红灯. A day ends before 24:00: `red_at` is the first instant too
+late, and a task closed then is late.
 """
 
 from datetime import datetime
@@ -44,5 +45,5 @@ def due_turns(limits: Limits, now: datetime) -> tuple[Turn, ...]:
     return tuple(
         Turn(colour, at)
         for colour, at in ((Light.YELLOW, limits.yellow_at), (Light.RED, limits.red_at))
-        if at is not None and limits.next_light_at <= at <= now and (limits.closed_at is None or at < limits.closed_at)
+        if at is not None and limits.next_light_at <= at <= now and (limits.closed_at is None or at <= limits.closed_at)
     )

@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casework.working_days import day_of
 from kernel.numbers import next_number
-from kernel.refusals import NotFound
 from kernel.tables import Unit
 from kernel.work import Work
+from supervision.refusals import SupervisionUnitMissing
 from supervision.rules import SupervisionRules
 
 _templates = Environment(
@@ -44,10 +44,11 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def issuer(work: Work) -> Unit:
-    """The supervising unit. Raises NotFound when the directory lacks it."""
-    unit = await Unit.get_or_none(code=work.given(SupervisionRules).supervision_unit)
+    """The supervising unit. Raises SupervisionUnitMissing when the directory lacks it."""
+    code = work.given(SupervisionRules).supervision_unit
+    unit = await Unit.get_or_none(code=code)
     if unit is None:
-        raise NotFound(what="监察单位")
+        raise SupervisionUnitMissing(unit=code)
     return unit
 
 
@@ -74,6 +75,13 @@ async def seal_drafts(work: Work, unit: Unit, drafts: Sequence[Draft]) -> list[P
         )
         for draft, page, content, seal in zip(drafts, pages, contents, seals, strict=True)
     ]
+
+
+def day_in(value: object) -> date | None:
+    """A date column of a raw row: SQLite gives text."""
+    if value is None or isinstance(value, date):
+        return value
+    return date.fromisoformat(str(value))
 
 
 def in_words(day: date) -> str:

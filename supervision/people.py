@@ -1,20 +1,30 @@
-"""Whom supervision asks: its own leaders about a proposed card, a unit's leaders about a served one."""
+"""Whom supervision asks: its leaders about a proposed card, then those above; a unit's leaders about a served one."""
 
 from collections.abc import Sequence
 
 from kernel.actor import Actor, ActorKind, Role
 from kernel.tables import Officer
 from kernel.work import Work
+from supervision.rules import SupervisionRules
 
 #: Who answers for a unit: its head, or where none is registered its deputy leaders.
 UNIT_LEADERS = (Role.UNIT_HEAD, Role.DEPUTY_LEADER)
 
 
 async def supervision_leaders(work: Work) -> list[Officer]:
-    rows = await work.database.rows(
-        "SELECT id FROM officer WHERE active AND CAST(roles AS TEXT) LIKE $1", f'%"{Role.SUPERVISION_LEADER}"%'
-    )
-    return await Officer.filter(id__in=[str(row["id"]) for row in rows]).order_by("id") if rows else []
+    return await _holders(work, Role.SUPERVISION_LEADER)
+
+
+async def those_above(work: Work) -> list[Officer]:
+    """Whom an unanswered card is escalated to: the holders of the first role of the rules that anybody holds."""
+    rules = work.given(SupervisionRules)
+    for role in rules.escalate_to:
+        holders = await _holders(work, role)
+        if role is Role.UNIT_HEAD:
+            holders = [officer for officer in holders if officer.unit_code == rules.supervision_unit]
+        if holders:
+            return holders
+    return []
 
 
 async def unit_leaders(unit: str) -> list[Officer]:
@@ -23,6 +33,13 @@ async def unit_leaders(unit: str) -> list[Officer]:
         if holders := [officer for officer in officers if role in officer.roles]:
             return holders
     return []
+
+
+async def _holders(work: Work, role: Role) -> list[Officer]:
+    rows = await work.database.rows(
+        "SELECT id FROM officer WHERE active AND CAST(roles AS TEXT) LIKE $1", f'%"{role}"%'
+    )
+    return await Officer.filter(id__in=[str(row["id"]) for row in rows]).order_by("id") if rows else []
 
 
 async def officer_behind(actor: Actor) -> Officer | None:

@@ -1,7 +1,8 @@
 """Proposing cards, whether the sweep does it when a red light turns or a supervisor for what no clock can see.
 
 A proposal has no number and no effect. One fact gets one card of a colour: while a card on the same ground stands for
-a case, no second one is proposed (一事不二罚).
+a case, no second one is proposed (一事不二罚). The unique `fact_key` holds this against whoever proposes at the same
+time; it is given up when a card no longer stands.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,6 @@ from supervision.reply_codes import Asked, Purpose, draw
 from supervision.rules import SupervisionRules
 from supervision.tables import Card
 
-#: What may be punished once: case, colour, ground.
-Fact = tuple[int, str, str]
-
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     case_id: int
@@ -35,8 +33,9 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     facts: str
 
     @property
-    def fact(self) -> Fact:
-        return (self.case_id, self.colour, self.ground)
+    def fact(self) -> str:
+        """What may be punished once."""
+        return f"{self.case_id}:{self.ground}:{self.colour}"
 
 
 async def propose(work: Work, proposals: Sequence[Proposal]) -> list[Card]:
@@ -47,13 +46,14 @@ async def propose(work: Work, proposals: Sequence[Proposal]) -> list[Card]:
         return []
     first = await next_number("card", len(fresh))
     remind = remind_at(work.now, work.given(SupervisionRules).remind_after, work.given(Calendar))
-    cards = [
+    drafted = [
         Card(
             id=f"C{serial:06d}",
             colour=proposal.colour,
             ground=proposal.ground,
             facts=proposal.facts,
             state=CardState.PROPOSED,
+            fact_key=proposal.fact,
             case_id=proposal.case_id,
             case_number=proposal.case_number,
             item_name=proposal.item_name,
@@ -65,7 +65,8 @@ async def propose(work: Work, proposals: Sequence[Proposal]) -> list[Card]:
         )
         for serial, proposal in enumerate(fresh, first)
     ]
-    await Card.bulk_create(cards)
+    await Card.bulk_create(drafted, ignore_conflicts=True)
+    cards = await Card.filter(id__in=[card.id for card in drafted]).order_by("id")
     leaders = await supervision_leaders(work)
     await draw(
         work,
@@ -90,10 +91,7 @@ async def propose(work: Work, proposals: Sequence[Proposal]) -> list[Card]:
     return cards
 
 
-async def standing_cards(proposals: Sequence[Proposal]) -> dict[Fact, str]:
+async def standing_cards(proposals: Sequence[Proposal]) -> dict[str, str]:
     """The cards that already stand for the same facts, by fact."""
-    rows = await Card.filter(
-        case_id__in=[proposal.case_id for proposal in proposals],
-        state__in=(CardState.PROPOSED, CardState.EFFECTIVE),
-    ).values("id", "case_id", "colour", "ground")
-    return {(row["case_id"], row["colour"], row["ground"]): row["id"] for row in rows}
+    rows = await Card.filter(fact_key__in=[proposal.fact for proposal in proposals]).values("id", "fact_key")
+    return {row["fact_key"]: row["id"] for row in rows}

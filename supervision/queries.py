@@ -5,15 +5,14 @@ from datetime import datetime
 
 import msgspec
 
-from kernel.actor import Actor, Role
+from casework.permissions import SUPERVISORS
+from kernel.actor import Actor
 from kernel.db import Database, Row, instant
 from supervision.acts import CardState
 from supervision.grounds import GROUNDS, Ground
 
 #: Where a page begins: the key of the last row of the page before.
 PageKey = tuple[datetime, str]
-
-_WATCHERS = (Role.SUPERVISOR, Role.SUPERVISION_LEADER, Role.EFFICIENCY_OFFICE)
 
 
 async def pending_cards(database: Database, *, leader: str, after: PageKey | None = None, limit: int = 20) -> list[Row]:
@@ -36,7 +35,7 @@ async def pending_cards(database: Database, *, leader: str, after: PageKey | Non
 async def visible_card(database: Database, actor: Actor, card: str) -> Row | None:
     """Supervision sees every card, a unit's officers those in effect against their unit; nobody else any."""
     visible, values = "TRUE", [card]
-    if not actor.has(*_WATCHERS):
+    if not actor.has(*SUPERVISORS):
         visible, values = "k.unit_code = $2 AND k.state = 'effective'", [card, actor.unit or ""]
     found = await database.rows(
         "SELECT k.*, u.name AS unit_name FROM card k LEFT JOIN unit u ON u.code = k.unit_code"
@@ -81,6 +80,12 @@ async def orders_of(database: Database, case_number: str) -> list[Row]:
         case_number,
     )
     return [_with_instants(row, "issued_at", "explained_at") for row in rows]
+
+
+async def orders_due(database: Database) -> int:
+    """Red lights whose order is not made yet: for long only when something hinders every order."""
+    [row] = await database.rows("SELECT COUNT(*) AS n FROM light WHERE order_due_at IS NOT NULL")
+    return int(str(row["n"]))
 
 
 async def course_of(database: Database, case_number: str) -> list[Row]:

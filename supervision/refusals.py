@@ -3,6 +3,13 @@
 from kernel.refusals import Refusal
 
 
+class SupervisionUnitMissing(Refusal):
+    code = "SUPERVISION_UNIT_MISSING"
+    zh = "组织机构中没有监察单位{unit}，无法制发监察文书。"
+    en = "The directory lacks the supervising unit {unit}: no order and no card's paper can be made."
+    retryable = True
+
+
 class UnknownCard(Refusal):
     code = "UNKNOWN_CARD"
     zh = "未找到该牌。"

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import msgspec
 
+from kernel.actor import Role
+
 
 class SupervisionRules(msgspec.Struct, frozen=True, kw_only=True):
     #: The unit that supervises: it issues orders and cards under its seal.
@@ -18,6 +20,9 @@ class SupervisionRules(msgspec.Struct, frozen=True, kw_only=True):
     codes_per_phone: int = 200
     #: Office hours without an answer before a reminder, and again before the escalation.
     remind_after: timedelta = timedelta(hours=4)
+    #: Who is asked, and may decide too, when the leaders stay silent: the holders of the first of these roles that
+    #: anybody holds. Of unit heads only the supervising unit's own. Ours; the public measures name nobody.
+    escalate_to: tuple[Role, ...] = (Role.EFFICIENCY_OFFICE, Role.UNIT_HEAD)
     #: The marks in the numbers: 衡江监察督〔2026〕1号, 黄牌 and 红牌 in series of their own.
     order_mark: str = "督"
     yellow_card_mark: str = "黄牌"

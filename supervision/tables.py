@@ -22,6 +22,7 @@ class LightRow(Model):
     step = fields.CharField(max_length=12)
     role = fields.CharField(max_length=20)
     due_on = fields.DateField(null=True)
+    order_due_at = fields.DatetimeField(null=True, db_index=True)  # a red light's, until its order is made
 
     class Meta:
         table = "light"
@@ -72,6 +73,9 @@ class Card(Model):
     facts = fields.CharField(max_length=200, default="")
     state = fields.CharField(max_length=12)  # proposed, effective, rejected
     revision = fields.IntField(default=1)
+    fact_key = fields.CharField(
+        max_length=80, null=True, unique=True
+    )  # null once it does not stand: one fact, one card
     case_id = fields.BigIntField(db_index=True)
     case_number = fields.CharField(max_length=40)
     item_name = fields.CharField(max_length=120)
@@ -81,6 +85,7 @@ class Card(Model):
     proposed_by = fields.CharField(max_length=60)
     remind_at = fields.DatetimeField(null=True, db_index=True)  # null: nobody need be reminded any more
     reminders = fields.IntField(default=0)
+    escalated_at = fields.DatetimeField(null=True)  # from then on those above may decide too
     decided_at = fields.DatetimeField(null=True)
     decided_by = fields.CharField(max_length=60, default="")
     reason = fields.CharField(max_length=200, default="")

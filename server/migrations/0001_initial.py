@@ -320,7 +320,7 @@ class Migration(migrations.Migration):
                 ('step', fields.CharField(max_length=12)),
                 ('role', fields.CharField(max_length=20)),
                 ('due_on', fields.DateField(null=True)),
-                ('order_owed_since', fields.DatetimeField(null=True, db_index=True, auto_now=False, auto_now_add=False)),
+                ('order_due_at', fields.DatetimeField(null=True, db_index=True, auto_now=False, auto_now_add=False)),
             ],
             options={'table': 'light', 'app': 'zhangban', 'unique_together': (('case_id', 'colour', 'at'),), 'pk_attr': 'id'},
             bases=['Model'],

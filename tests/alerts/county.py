@@ -12,7 +12,7 @@ from kernel.acts import TextProof
 from kernel.chance import Secrets
 from kernel.clock import FakeClock
 from kernel.db import Database
-from kernel.events import EventCodec
+from kernel.events import Event, EventCodec
 from kernel.office import Office
 from kernel.outbox import Courier, Outbox
 from kernel.refusals import Refusal
@@ -20,7 +20,7 @@ from kernel.tables import Officer, Unit
 from kernel.work import Desk
 from server.acts import RULES
 from supervision import events as supervision_events
-from supervision.acts import RemindUnconfirmed, TurnLights
+from supervision.acts import IssueOrders, RemindUnconfirmed, TurnLights
 from supervision.rules import SupervisionRules
 from tests.casework.town import PEOPLE, Town
 from tests.fakes.notary import FakeNotary
@@ -40,8 +40,8 @@ class County(Town):
         self.notary, self.secrets = FakeNotary(), Secrets(b"k" * 32)
         codec = EventCodec((*case_events.EVENTS, *cert_events.EVENTS, *supervision_events.EVENTS))
         consumers = (alerts_consumer(),)
-        outbox = Outbox(database, codec, consumers)
-        desk = Desk(
+        self.outbox = Outbox(database, codec, consumers)
+        self.desk = desk = Desk(
             database=database,
             clock=clock,
             notary=self.notary,
@@ -53,8 +53,8 @@ class County(Town):
                 AlertRules: rules,
             },
         )
-        self.office = Office(desk, outbox=outbox, rules=RULES)
-        self.courier = Courier(desk, outbox=outbox, codec=codec, consumers=consumers)
+        self.office = Office(desk, outbox=self.outbox, rules=RULES)
+        self.courier = Courier(desk, outbox=self.outbox, codec=codec, consumers=consumers)
         self._keys = 0
 
     async def settle(self) -> None:
@@ -72,8 +72,13 @@ class County(Town):
             pass
         assert await self.database.rows("SELECT last_error FROM outbox") == []
 
+    async def happened(self, event: Event) -> None:
+        async with self.database.transaction():
+            await self.outbox.write([event], at=self.clock.now(), actor="system:test")
+
     async def turn_lights(self) -> None:
         assert await self.do(TurnLights(), THE_CLOCK)
+        assert await self.do(IssueOrders(), THE_CLOCK)
         await self.tell()
 
     async def remind(self) -> None:

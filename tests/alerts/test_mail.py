@@ -56,7 +56,7 @@ async def say(queue, template="T08", *, rules=WITH_MAIL, to=OFFICER, **variables
     words = {"cno": "衡监黄牌〔2026〕1号", "res": "维持", "deal": "请整改", "ev": "EV00000001", **variables}
     notice = Notice(key=f"{template}:1", template=TEMPLATES[template], to=to, variables=words)
     async with queue.database.transaction():
-        return await notify(queue.database, [notice], rules=rules, now=queue.clock.now())
+        return (await notify(queue.database, [notice], rules=rules, now=queue.clock.now())).new
 
 
 @pytest.mark.feature("SMS-01")

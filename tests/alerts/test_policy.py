@@ -1,14 +1,18 @@
 """Who is told what when something happens: the real office, the real events, what stands in the queue."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
+from alerts.dispatch import Notice, Recipient, Told, notify
 from alerts.policy import POLICY
 from alerts.texts import MASK, TEMPLATES, MessageClass
 from casework.acts import Channel, Decision, DeemAccepted, ExtendClock, StopClock
+from casework.events import CalendarProvisional
 from casework.ledger import StopGround
-from kernel.actor import THE_CLOCK
+from kernel.actor import THE_CLOCK, Role
+from kernel.tables import Officer
 from supervision.acts import ConfirmCard
 from tests.alerts.county import ALERT_RULES, APPLICANT, LEADER_PHONE, County, phone_of
 from tests.casework.town import person
@@ -195,11 +199,77 @@ async def test_a_reminder_asks_again(county):
 # ------------------------------------------------------------------------------------------------- what is not said
 
 
-async def test_a_secret_case_is_never_put_into_a_text(county):
+async def keep_secret(county: County, number: str) -> None:
+    await county.database.execute("UPDATE case_file SET secret = TRUE WHERE number = $1", number)
+
+
+async def test_of_a_secret_case_officers_learn_the_number_and_the_applicant_nothing(county):
     filed = await county.file()
-    await county.database.execute("UPDATE case_file SET secret = TRUE WHERE number = $1", filed.number)
+    await keep_secret(county, filed.number)
     await county.tell()
-    assert await county.texts() == []
+    assert await county.texts() == [(phone_of("CLERK"), f"【衡江政务服务】{filed.number}有新的通知，请登录系统查看。")]
+
+
+async def test_lights_and_cards_of_a_secret_case_are_told_without_their_content_and_without_a_code(county):
+    number = await county.accepted()
+    await county.tell()
+    told = len(await county.texts())
+    await keep_secret(county, number)
+    county.at("2026-10-21 00:00")
+    await county.turn_lights()
+    county.at("2026-10-23 00:00")
+    await county.turn_lights()
+    later = (await county.texts())[told:]
+    assert {phone_of("HANDLER"), phone_of("HEAD"), phone_of("CHIEF"), LEADER_PHONE} <= {phone for phone, _ in later}
+    assert {body for _, body in later} == {f"【衡江政务服务】{number}有新的预警，请登录系统查看。"}
+
+
+async def test_a_turn_at_another_case_does_not_name_a_secret_one_that_is_more_urgent(county):
+    filed = await county.file()
+    await county.tell()
+    await keep_secret(county, filed.number)
+    county.clock.advance(timedelta(days=1))
+    await county.file()
+    await county.tell()
+    [_, (_, body)] = await county.texts("T01")
+    assert f"您有2件待办，最急件{filed.number}“内容请登录系统查看”" in body
+
+
+async def test_an_id_number_in_a_clerks_words_is_masked_and_the_notice_goes_out(county):
+    filed = await county.file()
+    missing = ("身份证330102199001011234复印件", "施工图审查合格书")
+    await county.decide("CLERK", filed.number, "accept", Decision.ASK_SUPPLEMENT, "材料不齐全。", items=missing)
+    await county.tell()
+    [(_, body)] = await county.texts("T10")
+    assert "需补正2项：身份证＊＊复印件；施工图审查合格书" in body
+
+
+async def test_what_cannot_be_said_is_said_in_general_and_the_other_notices_go_out(database, clock, caplog):
+    # No text has room for such a telephone number, so whatever names it cannot be said.
+    county = County(database, clock, rules=replace(ALERT_RULES, service_phone="0734-8123456转8001"))
+    await county.settle()
+    await county.publish()
+    filed = await county.file()
+    await county.decide("CLERK", filed.number, "accept", Decision.ASK_SUPPLEMENT, "材料不齐全。", items=("申请表",))
+    await county.tell()
+    assert await county.texts("T10") == []
+    assert await county.texts("R02") == [(APPLICANT, f"【衡江政务服务】{filed.number}有新的进展，请登录系统查看。")]
+    assert len(await county.texts("T09")) == 1
+    assert "T10_SUPPLEMENT" in caplog.text
+    assert "of 1 notices 1 were reworded" in caplog.text
+    assert APPLICANT not in caplog.text
+
+
+async def test_a_free_text_that_says_nothing_is_replaced_by_a_pointer_to_the_paper(queue, caplog):
+    words = {"no": "202600000001", "n": "1", "sum": "", "tel": "07348123456"}
+    notices = [
+        Notice(key=key, template=TEMPLATES["T10"], to=Recipient(phone=APPLICANT), variables={**words, **more})
+        for key, more in (("1", {}), ("2", {"sum": "申请表"}), ("3", {"tel": ""}))
+    ]
+    told = await notify(queue.database, notices, rules=ALERT_RULES, now=queue.clock.now())
+    assert told == Told(new=2, reworded=1, unsaid=1)
+    assert ["需补正1项：详见告知书" in each.body for each in await queue.claim()] == [True, False]
+    assert "cannot be said" in caplog.text
 
 
 async def test_nobody_is_told_when_there_is_no_phone(county):
@@ -240,3 +310,39 @@ def test_quiet_hours_end_on_the_right_morning(clock):
     clock.advance(timedelta(hours=3))  # 01:30
     assert ALERT_RULES.send_after(clock.now(), MessageClass.NOTICE) == morning
     assert ALERT_RULES.send_after(clock.now(), MessageClass.WARNING) == clock.now()
+
+
+# ------------------------------------------------------------------------------------- irregularities and the calendar
+
+
+@pytest.mark.feature("INT-02")
+async def test_an_entry_on_a_later_day_than_the_receipt_warns_the_window_and_the_handlers(county):
+    filed = await county.file(channel=Channel.WINDOW, received_on=date(2026, 9, 16))
+    await county.tell()
+    told = await county.texts("T04")
+    assert sorted(phone for phone, _ in told) == sorted(phone_of(id) for id in ("CLERK", "HANDLER", "HANDLER2", "BOTH"))
+    assert told[0][1] == (
+        f"【衡江政务服务】异常预警：{filed.number}“建筑工程施工许可证核发”窗口收件日期与录入日期不一致，"
+        "请窗口人员于9月20日前改正并在系统反馈。"  # a Sunday that is worked for the Mid-Autumn holiday
+    )
+
+
+async def test_an_entry_on_the_day_of_receipt_warns_nobody(county):
+    await county.file(channel=Channel.WINDOW)
+    await county.tell()
+    assert await county.texts("T04") == []
+
+
+@pytest.mark.feature("CLK-10")
+async def test_the_information_centre_is_told_once_that_a_years_arrangement_is_missing(county):
+    phone = "13700000009"
+    await Officer.create(id="INFO", name="何信息", unit_code="HALL", phone=phone, roles=[Role.INFORMATION_CENTRE])
+    for _ in range(2):
+        await county.happened(CalendarProvisional(calendar="2027"))
+        await county.tell()
+    assert await county.texts() == [
+        (
+            phone,
+            "【衡江政务服务】工作日历：2027年尚无国务院办公厅放假安排，系统按推算日历计算，请尽快导入正式通知。",
+        )
+    ]

@@ -10,6 +10,7 @@ from alerts.texts import (
     MASK,
     MAX_SIGNATURE_UNITS,
     PROGRESS_WITHOUT_LIMIT,
+    SEE_THE_SYSTEM,
     TEMPLATES,
     Code,
     Limit,
@@ -26,7 +27,7 @@ from sms import text as sms_text
 from tests.alerts.county import ALERT_RULES
 
 SIGNATURE = "衡江政务服务"
-EVERY = [*TEMPLATES.values(), EXPLANATION, PROGRESS_WITHOUT_LIMIT]
+EVERY = [*TEMPLATES.values(), EXPLANATION, PROGRESS_WITHOUT_LIMIT, *SEE_THE_SYSTEM.values()]
 CODES = {"code": Code("card-reply", "1:n", 5), "pwd": Code("query", "330100000123", 6)}
 
 
@@ -109,8 +110,8 @@ def test_the_three_classes_exist_each_with_priority_and_quiet_hours():
     assert all(first < t.priority for t in EVERY if t.message_class is not MessageClass.WARNING and not t.is_reply)
 
 
-def test_there_are_nineteen_templates_and_only_card_texts_act_on_a_code():
-    assert list(TEMPLATES) == [f"T{number:02d}" for number in range(1, 20)]
+def test_there_are_twenty_templates_and_only_card_texts_act_on_a_code():
+    assert list(TEMPLATES) == [f"T{number:02d}" for number in range(1, 21)]
     assert [key for key, template in TEMPLATES.items() if template.confirms] == ["T05", "T06"]
 
 
@@ -124,12 +125,21 @@ def test_there_are_nineteen_templates_and_only_card_texts_act_on_a_code():
         "身份证号33010219900101123X",  # the check character
         "身份证号33010219900101123x.",
         "【衡江政务服务】您中奖了330102199001011234",  # and a second signature
+        "身份证号３３０１０２１９９００１０１１２３４",  # as an input method writes digits
     ],
 )
-def test_an_id_number_never_leaves_in_a_text(reason):
+def test_an_id_number_never_leaves_in_a_text_and_the_rest_does(reason):
     variables = {"no": "330100000123", "days": "10", "reason": reason, "date": "9月30日", "tel": "0570-12345"}
-    with pytest.raises(TextRefused):
-        render(TEMPLATES["T14"], signature=SIGNATURE, variables=variables)
+    body = render(TEMPLATES["T14"], signature=SIGNATURE, variables=variables).body
+    assert "1990" not in body
+    assert "＊＊" in body
+    assert "新办结日9月30日" in body
+
+
+def test_no_part_of_an_id_number_is_left_where_a_long_text_is_cut():
+    reason = "字" * 20 + "330102199001011234"
+    variables = fullest(TEMPLATES["T14"]) | {"reason": reason}
+    assert "3301" not in render(TEMPLATES["T14"], signature=SIGNATURE, variables=variables).body
 
 
 def test_the_applicants_name_is_masked_where_a_clerk_wrote_it():
@@ -137,6 +147,24 @@ def test_the_applicants_name_is_masked_where_a_clerk_wrote_it():
     text = render(TEMPLATES["T10"], signature=SIGNATURE, variables=variables, unsayable=("欧阳振华",))
     assert "欧阳振华" not in text.body
     assert "租赁合同" in text.body
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("10月", "新办结日10月22日"), ("衡江", "【衡江政务服务】"), ("0570-12345", "咨询0570-12345"), ("20", "延长20个")],
+)
+def test_a_name_that_is_also_a_day_a_place_or_a_number_hides_nothing_that_the_office_says(name, said):
+    variables = {"no": "330100000123", "days": "20", "reason": name, "date": "10月22日", "tel": "0570-12345"}
+    body = render(TEMPLATES["T14"], signature=SIGNATURE, variables=variables, unsayable=(name,)).body
+    assert said in body
+    assert "理由：＊＊。" in body
+
+
+def test_every_variable_that_people_write_freely_is_declared_and_used():
+    assert {key: t.free for key, t in TEMPLATES.items() if t.free} == {
+        "T04": ("abn",), "T08": ("deal",), "T10": ("sum",), "T14": ("reason",)
+    }  # fmt: skip
+    assert all(set(template.free) <= set(template.names) for template in EVERY)
 
 
 def test_case_numbers_and_document_numbers_are_not_taken_for_id_numbers():

@@ -138,7 +138,8 @@ def test_every_setting_that_a_page_names_exists():
     sections = {name: field.default for name, field in Settings.model_fields.items() if hasattr(field.default, "title")}
     for path, text in PAGES.items():
         named = [(section.lower(), key.lower()) for section, key in re.findall(r"ZHANGBAN_([A-Z]+)__([A-Z_]+)", text)]
-        named += re.findall(rf"`({'|'.join(sections)})\.([a-z_]+)(?: =[^`]*)?`", text)
+        if path.name != "roles.md":  # names acts, whose tags look like settings
+            named += re.findall(rf"`({'|'.join(sections)})\.([a-z_]+)(?: =[^`]*)?`", text)
         for section, key in named:
             assert key in type(sections[section]).model_fields, f"{path} names {section}.{key}"
 

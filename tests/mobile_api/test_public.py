@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -21,7 +23,7 @@ async def test_the_public_guide_has_the_fourteen_elements_in_order(stage: Stage)
 
 
 #: What must be taken from a definition so that an element is not said; an element of a stage by the stage's field.
-UNSAID = (
+UNSAID: tuple[Any, ...] = (
     *("name", "certificate", "kind_and_effect", "basis", "conditions", ("materials", []), "accepting_office"),
     *("deciding_authority", ("levels", []), ("statutory_limit_days", 0), ("fees", []), "forms", "inspection"),
     "enquiries_and_complaints",

@@ -8,9 +8,12 @@ import pytest
 from alerts.states import CODE_WAIT
 from alerts.texts import Code
 from sms.gateway import Gateway
+from sms.inbound import Inbox, InboxRules
 from sms.simulator.faults import Faults
 from sms.simulator.smsc import IdStyle
+from tests.alerts.county import APPLICANT
 from tests.sms.carrier_desk import (
+    ACCESS_NUMBER,
     QUICK,
     SECRETS,
     DeafInbox,
@@ -103,6 +106,9 @@ async def test_what_a_carrier_refuses_for_now_is_tried_later(database, clock):
     faults = Faults(error_every=1, error_status=0x08)
     async with simulated(clock, faults=faults) as smsc, running(database, clock, smpp_carrier(smsc)):
         await put(database, clock, "【衡江】甲", phone=PHONE)
+        async with asyncio.timeout(5):
+            while not smsc.counts["submitted"]:  # noqa: ASYNC110  the carrier has no bell for what it refuses
+                await asyncio.sleep(0.01)
         await until(database, queued=1)
         await asyncio.sleep(0.05)
         assert smsc.counts["submitted"] == 1
@@ -225,19 +231,56 @@ async def test_a_clock_that_jumps_past_every_lease_sends_nothing_twice(database,
         assert len(smsc.handset(PHONE).inbox) == 1
 
 
-async def test_a_database_that_failed_is_told_afterwards_what_became_of_the_texts(database, clock):
+async def test_a_database_that_took_no_outcomes_is_told_afterwards_what_became_of_the_texts(database, clock):
     async with simulated(clock) as smsc:
         gateway = Gateway(
             database, clock, SECRETS, carriers=[smpp_carrier(smsc)], inbox=DeafInbox(), alone=True, pace=QUICK
         )
-        await database.execute("ALTER TABLE message_part RENAME TO lost")
+        await database.execute("ALTER TABLE message_part RENAME COLUMN sms_id TO lost")
         running_once = asyncio.create_task(gateway.run())
         await put(database, clock, *(f"【衡江】{number}" for number in range(20)), phone=PHONE)
         with pytest.raises(ExceptionGroup):
             await running_once
-        await database.execute("ALTER TABLE lost RENAME TO message_part")
+        await database.execute("ALTER TABLE message_part RENAME COLUMN lost TO sms_id")
         running_again = asyncio.create_task(gateway.run())
         await until(database, delivered=20)
         await gateway.drain()
         await running_again
         assert len(smsc.handset(PHONE).inbox) == 20
+
+
+async def test_a_busy_database_drops_no_carrier_and_loses_no_text(database, clock, caplog):
+    async with simulated(clock) as smsc, running(database, clock, smpp_carrier(smsc)):
+        await put(database, clock, "【衡江】甲", phone=PHONE)
+        await until(database, delivered=1)
+        # As a locked table looks to whoever claims and tends.
+        await database.execute("ALTER TABLE message RENAME TO locked")
+        await seen(caplog, "nothing could be claimed", "housekeeping of the queue failed")
+        await database.execute("ALTER TABLE locked RENAME TO message")
+        await put(database, clock, "【衡江】乙", phone=PHONE)
+        await until(database, delivered=2)
+        assert smsc.counts["binds"] == 1
+        assert "no such table" in caplog.text or "does not exist" in caplog.text
+
+
+async def test_a_busy_database_drops_no_carrier_while_texts_from_people_wait(county, caplog):
+    rules = InboxRules(again_s=0.01, tend_s=0.01)
+    inbox = Inbox(county.office, county.database, county.clock, SECRETS, alert_rules=county.rules, rules=rules)
+    number = await county.accepted()
+    async with (
+        simulated(county.clock) as smsc,
+        running(county.database, county.clock, smpp_carrier(smsc), inbox=inbox),
+    ):
+        await county.database.execute("ALTER TABLE inbound_message RENAME TO locked")
+        await seen(caplog, "inbox: the database is busy")
+        await county.database.execute("ALTER TABLE locked RENAME TO inbound_message")
+        handset = smsc.handset(APPLICANT)
+        await handset.send(ACCESS_NUMBER, f"CX{number}")
+        assert "现处承办" in (await handset.next_text()).text
+        assert smsc.counts["binds"] == 1
+
+
+async def seen(caplog, *messages: str) -> None:
+    async with asyncio.timeout(5):
+        while not all(message in caplog.text for message in messages):  # noqa: ASYNC110  a log has no bell
+            await asyncio.sleep(0.01)

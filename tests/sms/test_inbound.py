@@ -1,15 +1,22 @@
 """Texts from people: progress, cards, nonsense, and what a crash may not lose."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
+from kernel.actor import Assurance
 from kernel.acts import TextProof
+from kernel.office import Office, Rule
+from kernel.permissions import anybody
+from kernel.refusals import ChangedMeanwhile
+from kernel.work import Work
 from sms.carriers import Arrival
 from sms.inbound import InboxRules
 from sms.pdus import encode
 from sms.smpp import identity_of
 from sms.vocabulary import DeliverSm
+from supervision.acts import CardView, ConfirmCard
 from supervision.tables import Card
 from tests.alerts.county import APPLICANT, LEADER_PHONE, SUPERVISOR_PHONE, phone_of
 from tests.sms.text_desk import TextDesk
@@ -278,6 +285,35 @@ async def test_a_crash_after_the_act_does_not_perform_it_twice(desk):
     assert await desk.outcomes() == ["card"]
     assert await desk.database.rows("SELECT id FROM event") == before
     assert len(await desk.answers(LEADER_PHONE)) == 1
+
+
+async def test_a_text_whose_note_the_database_refused_is_handled_once_and_needs_no_second_try(county, desk):
+    [pdu] = desk.parts(APPLICANT, f"CX{await county.accepted()}")
+    await desk.take(pdu)
+    await county.database.execute("ALTER TABLE message RENAME TO locked")
+    handling = asyncio.create_task(desk.inbox.handle_waiting())
+    await asyncio.sleep(0.05)
+    await county.database.execute("ALTER TABLE locked RENAME TO message")
+    await handling
+    assert await desk.outcomes() == ["progress"]
+    assert len(await desk.answers(APPLICANT)) == 1
+    assert await county.database.rows("SELECT tries FROM inbound_message") == [{"tries": 1}]
+
+
+async def test_who_loses_a_race_is_told_and_the_outcome_is_kept(desk, caplog):
+    async def lose(work: Work, act: ConfirmCard) -> CardView:
+        raise ChangedMeanwhile(subject="card:1")
+
+    caplog.set_level("INFO")
+    await desk.propose_a_card()
+    rule = Rule(ConfirmCard, lose, anybody, Assurance.NONE)
+    desk.county.office = Office(desk.county.desk, outbox=desk.county.outbox, rules=[rule])
+    desk.restart()
+    answer = await desk.text(LEADER_PHONE, f"1{await desk.code()}")
+    assert "该事项刚被他人处理" in answer
+    assert "07348123456" in answer
+    assert await desk.outcomes() == ["CHANGED_MEANWHILE"]
+    assert "-> CHANGED_MEANWHILE" in caplog.text
 
 
 async def test_a_text_that_breaks_its_handling_is_not_tried_for_ever(county):

@@ -1,11 +1,14 @@
-"""A small county for supervision: one authority, the supervising unit, cases with the tasks a test asks for."""
+"""A small county for supervision: one authority, the supervising unit, cases with the tasks a test asks for.
 
+What may be done, by whom, says the product's own table of acts.
+"""
+
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
 from casework import events as case_events
-from casework import foreign
-from casework.acts import ImportForeignCases, ReportForeignSteps, Status
+from casework.acts import Status
 from casework.calendars import builtin_calendar
 from casework.tables import Case, Task
 from casework.time_limits import red_at, yellow_at
@@ -16,38 +19,18 @@ from kernel.chance import Secrets
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.events import EventCodec
-from kernel.notary import Assured
-from kernel.office import Office, Rule
+from kernel.notary import Assured, Seal
+from kernel.office import Office
 from kernel.outbox import Courier, Outbox
-from kernel.permissions import any_officer, anybody, role, the_system
-from kernel.refusals import Refusal
+from kernel.refusals import NotFound, Refusal
 from kernel.tables import Officer, Unit
 from kernel.work import Desk, Work
-from supervision import acts, cards, findings, reminders, sweep
+from server.acts import RULES
+from supervision import acts, findings
 from supervision import events as supervision_events
 from supervision.reply_codes import LiveCode, Purpose, live_codes
 from supervision.rules import SupervisionRules
 from tests.fakes.notary import FakeNotary
-
-SESSION, SMS_CODE, CERTIFICATE, SYSTEM = (
-    Assurance.SESSION,
-    Assurance.SMS_CODE,
-    Assurance.CERTIFICATE,
-    Assurance.SYSTEM,
-)
-
-RULES = (
-    Rule(ImportForeignCases, foreign.import_cases, the_system, SYSTEM),
-    Rule(ReportForeignSteps, foreign.report_steps, the_system, SYSTEM),
-    Rule(acts.TurnLights, sweep.turn_lights, the_system, SYSTEM),
-    Rule(acts.RemindUnconfirmed, reminders.remind_unconfirmed, the_system, SYSTEM),
-    Rule(acts.ProposeCard, cards.propose_card, role(Role.SUPERVISOR, Role.SUPERVISION_LEADER), SESSION),
-    Rule(acts.ConfirmCard, cards.confirm_card, anybody, SMS_CODE),
-    Rule(acts.RejectCard, cards.reject_card, anybody, SMS_CODE),
-    Rule(acts.AcknowledgeCard, cards.acknowledge_card, any_officer, SESSION),
-    Rule(acts.PrepareCardDecision, cards.prepare_card_decision, role(Role.SUPERVISION_LEADER), SESSION),
-    Rule(acts.DecideCard, cards.decide_card, role(Role.SUPERVISION_LEADER), CERTIFICATE),
-)
 
 
 def local(text: str) -> datetime:
@@ -55,12 +38,23 @@ def local(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=CHINA).astimezone(UTC)
 
 
+class Notary(FakeNotary):
+    """May be left without a seal."""
+
+    is_without_seal = False
+
+    async def seal(self, work: Work, unit: str, contents: Sequence[bytes]) -> list[Seal]:
+        if self.is_without_seal:
+            raise NotFound(what="印章")
+        return await super().seal(work, unit, contents)
+
+
 class County:
     """The office with supervision's own rules, and people to act in it."""
 
     def __init__(self, database: Database, clock: FakeClock, rules: SupervisionRules | None = None) -> None:
         self.database, self.clock = database, clock
-        self.notary = FakeNotary()
+        self.notary = Notary()
         consumers = (findings.consumer(),)
         codec = EventCodec((*case_events.EVENTS, *supervision_events.EVENTS))
         self.outbox = Outbox(database, codec, consumers)
@@ -142,7 +136,7 @@ class County:
         await self.text("OFF-8", acts.ConfirmCard(code=await self.code(card, "OFF-8")))
         return card
 
-    async def officer(self, id: str, assurance: Assurance = SESSION) -> Actor:
+    async def officer(self, id: str, assurance: Assurance = Assurance.SESSION) -> Actor:
         row = await Officer.get(id=id)
         return Actor(
             kind=ActorKind.OFFICER,
@@ -156,6 +150,15 @@ class County:
 
     async def sweep(self, limit: int = 500) -> int:
         outcome = await self.office.perform(acts.TurnLights(limit=limit), THE_CLOCK, key=None)
+        assert isinstance(outcome, Done)
+        return outcome.count
+
+    async def order(self, limit: int = 500) -> Done | Refusal:
+        """The clock's turn after the sweep: the orders that the red lights want."""
+        return await self.office.perform(acts.IssueOrders(limit=limit), THE_CLOCK, key=None)
+
+    async def remind(self) -> int:
+        outcome = await self.office.perform(acts.RemindUnconfirmed(), THE_CLOCK, key=None)
         assert isinstance(outcome, Done)
         return outcome.count
 
@@ -191,7 +194,7 @@ class County:
         return await self.perform(act, who, proof=SignedBytes(nonce=request.nonce, signature=b"signature"))
 
     async def codes(self, card: str, purpose: Purpose = Purpose.CONFIRM) -> list[LiveCode]:
-        work = Work(self.desk, now=self.clock.now(), actor=THE_CLOCK, assured=Assured(level=SYSTEM))
+        work = Work(self.desk, now=self.clock.now(), actor=THE_CLOCK, assured=Assured(level=Assurance.SYSTEM))
         return await live_codes(work, card, purpose)
 
     async def code(self, card: str, who: str, purpose: Purpose = Purpose.CONFIRM) -> str:

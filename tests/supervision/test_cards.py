@@ -1,5 +1,6 @@
 """A card from proposal to receipt: who may, what it brings, what it never does before it is confirmed."""
 
+import asyncio
 import hashlib
 import json
 
@@ -8,10 +9,12 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from casework.tables import Task
 from kernel.actor import Role
 from kernel.acts import SignedBytes, SigningRequest
 from kernel.db import instant_of
 from kernel.refusals import Refusal
+from kernel.tables import Officer
 from supervision.acts import (
     AcknowledgeCard,
     CardColour,
@@ -225,6 +228,7 @@ async def test_without_a_registered_head_the_deputy_leaders_are_asked(county: Co
 
 async def test_who_proposed_a_card_may_not_confirm_it(county: County):
     await county.late_case()
+    await Officer.filter(id="OFF-8").update(roles=[Role.SUPERVISOR, Role.SUPERVISION_LEADER])
     act = ProposeCard(case=CASE, colour=CardColour.YELLOW, ground=Ground.NO_REASONS)
     card = await county.perform(act, "OFF-8")
     assert isinstance(card, CardView)
@@ -241,6 +245,42 @@ async def test_one_fact_gets_one_card(county: County):
     assert refused(await county.perform(act, "OFF-7")) == "CARD_EXISTS"
     await county.signed("OFF-8", prepare(card, CardDecision.REJECT))
     assert isinstance(await county.perform(act, "OFF-7"), CardView)  # the first one did not stand
+
+
+@pytest.mark.feature("CARD-13")
+async def test_one_fact_gets_one_card_however_many_propose_it_at_once(county: County):
+    await county.late_case()
+    act = ProposeCard(case=CASE, colour=CardColour.YELLOW, ground=Ground.NO_REASONS)
+    outcomes = await asyncio.gather(*(county.perform(act, "OFF-7") for _ in range(6)))
+    [card] = [outcome for outcome in outcomes if isinstance(outcome, CardView)]
+    assert sorted(refused(outcome) for outcome in outcomes if outcome is not card) == ["CARD_EXISTS"] * 5
+    assert [str(row["id"]) for row in await county.database.rows("SELECT id FROM card")] == [card.id]
+    assert len(await county.events("card.proposed")) == 1
+
+
+@pytest.mark.feature("CARD-13")
+async def test_two_late_turns_of_one_case_in_one_sweep_are_one_fact(county: County):
+    task = await county.late_case()
+    red = local("2026-10-22 12:00")
+    await Task.create(
+        case_id=task.case_id,
+        step="level:2",
+        role=Role.SECTION_HEAD,
+        unit_code="FGW",
+        opened_at=county.clock.now(),
+        red_at=red,
+        next_light_at=red,
+        sort_at=red,
+    )
+    county.clock.set(local("2026-10-23 00:00"))
+    await county.sweep()
+    assert await Card.all().count() == len(await county.events("card.proposed")) == 1
+
+
+async def test_a_leader_who_is_no_supervisor_proposes_nothing(county: County):
+    await county.late_case()
+    act = ProposeCard(case=CASE, colour=CardColour.YELLOW, ground=Ground.NO_REASONS)
+    assert refused(await county.perform(act, "OFF-8")) == "NOT_PERMITTED"
 
 
 async def test_nobody_else_decides_about_cards(county: County):

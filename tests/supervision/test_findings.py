@@ -3,8 +3,6 @@
 import json
 from datetime import date, timedelta
 
-import pytest
-
 from casework.events import CaseAccepted
 from supervision.queries import course_of
 from supervision.tables import Finding
@@ -45,7 +43,6 @@ async def test_an_acceptance_that_somebody_spoke_is_none(county: County):
     assert await Finding.all().count() == 0
 
 
-@pytest.mark.feature("MON-01")
 async def test_the_course_of_a_case_is_there_as_soon_as_it_happens_and_nobody_types_it_in(county: County):
     await happens(county, accepted(deemed=True))
     county.wait(seconds=1)

@@ -34,6 +34,7 @@ def test_a_closed_task_shows_no_light_and_a_task_without_limits_is_green():
     assert light_of(Limits(yellow_at=None, red_at=None), RED) is Light.GREEN
 
 
+@pytest.mark.feature("CLK-08")
 @pytest.mark.parametrize(
     ("changes", "now", "due"),
     [
@@ -45,8 +46,9 @@ def test_a_closed_task_shows_no_light_and_a_task_without_limits_is_green():
         ({"next_light_at": None}, RED, ()),  # the clock stands still, or all was announced
         ({"yellow_at": None, "next_light_at": RED}, RED, (Light.RED,)),
         ({"closed_at": RED + TICK}, RED + TICK, (Light.YELLOW, Light.RED)),  # closed late: the light was earned
-        ({"closed_at": RED}, RED, (Light.YELLOW,)),  # closed at the very limit: in time
-        ({"closed_at": YELLOW}, RED, ()),
+        ({"closed_at": RED}, RED, (Light.YELLOW, Light.RED)),  # 00:00:00 of the next day is overdue
+        ({"closed_at": RED - TICK}, RED, (Light.YELLOW,)),  # the last instant of the due day is in time
+        ({"closed_at": YELLOW - TICK}, RED, ()),
     ],
 )
 def test_each_unannounced_turn_is_due_once_its_instant_has_come(changes, now, due):

@@ -8,8 +8,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from casework.tables import Task
+from kernel.acts import Done
 from kernel.log import verify
-from supervision.queries import CardTally, LightTally, card_tally, light_tally, lights_of, orders_of, pending_cards
+from kernel.refusals import Refusal
+from kernel.tables import Unit
+from supervision.queries import (
+    CardTally,
+    LightTally,
+    card_tally,
+    light_tally,
+    lights_of,
+    orders_due,
+    orders_of,
+    pending_cards,
+)
 from supervision.tables import Card, ExplanationTask, LightRow, SupervisionOrder
 from tests.supervision.office import County, local
 
@@ -42,6 +54,7 @@ async def test_the_red_light_brings_a_numbered_sealed_order_and_an_explanation_t
     assert (await light_tally(county.database)).red == 0  # the due day is not over
     county.clock.set(local("2026-10-23 00:00"))
     await county.sweep()
+    await county.order()
 
     order = await SupervisionOrder.get()
     assert order.number == "衡江监察督〔2026〕1号"
@@ -60,7 +73,6 @@ async def test_the_red_light_brings_a_numbered_sealed_order_and_an_explanation_t
     assert (shown["number"], shown["explained_at"]) == (order.number, None)
 
 
-@pytest.mark.feature("CARD-01")
 async def test_a_red_light_proposes_a_yellow_card_at_once_and_asks_every_leader(county: County):
     card_id = await county.proposed_card()
     card = await Card.get(id=card_id)
@@ -121,6 +133,7 @@ async def test_a_light_is_announced_once_whoever_has_the_case(county: County):
     )
     assert await county.sweep() == 1  # the new turn is taken up …
     assert len(await county.events("supervision.light")) == 2  # … and says nothing new
+    await county.order()
     assert await SupervisionOrder.all().count() == await Card.all().count() == 1
 
 
@@ -132,6 +145,7 @@ async def test_an_extension_after_the_red_light_allows_a_second_red_but_no_secon
     await Task.all().update(due_on=date(2026, 11, 5), yellow_at=later, red_at=later, next_light_at=later)
     county.clock.set(later)
     await county.sweep()
+    await county.order()
     assert (await light_tally(county.database)).red == 2
     assert await SupervisionOrder.all().count() == 2
     assert await Card.all().count() == 1
@@ -143,6 +157,57 @@ async def test_lateness_that_was_closed_before_the_sweep_came_is_not_forgotten(c
     county.clock.set(local("2026-10-23 09:00"))
     await county.sweep()
     assert (await light_tally(county.database)).red == 1
+
+
+@pytest.mark.feature("CLK-08")
+async def test_a_task_closed_at_midnight_after_its_due_day_is_red_and_one_closed_a_moment_before_is_not(county: County):
+    for number, closed_at in (("202600000001", "2026-10-23 00:00"), ("202600000002", "2026-10-22 23:59:59")):
+        task = await county.late_case(number)
+        await Task.filter(id=task.id).update(closed_at=local(closed_at))
+    county.clock.set(local("2026-10-23 00:00"))
+    await county.sweep()
+    assert [light["colour"] for light in await lights_of(county.database, "202600000001")] == ["yellow", "red"]
+    assert [light["colour"] for light in await lights_of(county.database, "202600000002")] == ["yellow"]
+
+
+async def test_no_light_waits_for_a_paper_and_a_missing_supervising_unit_can_be_entered_later(county: County):
+    await Unit.filter(code="JC").delete()
+    for number in ("202600000001", "202600000002"):
+        await county.late_case(number)
+    county.clock.set(local("2026-10-23 00:00"))
+    assert await county.sweep() == 2
+    assert await light_tally(county.database) == LightTally(yellow=2, red=2)
+    assert len(await county.events("supervision.light")) == 4
+    assert (await card_tally(county.database)).proposed == 2
+
+    refusal = await county.order()
+    assert isinstance(refusal, Refusal)
+    assert (refusal.code, refusal.details) == ("SUPERVISION_UNIT_MISSING", {"unit": "JC"})
+    assert await orders_due(county.database) == 2
+    assert await county.order() == Done(count=0)  # said once, then again after a pause
+
+    await Unit.create(code="JC", name="衡江县行政效能监察室", short_name="衡江监察", kind="supervision")
+    county.wait(minutes=1)
+    assert await county.order() == Done(count=2)
+    assert await orders_due(county.database) == 0
+    assert {order.number for order in await SupervisionOrder.all()} == {
+        "衡江监察督〔2026〕1号",
+        "衡江监察督〔2026〕2号",
+    }
+    assert await ExplanationTask.all().count() == 2
+    assert await county.order() == Done(count=0)
+
+
+async def test_a_seal_that_refuses_leaves_no_gap_in_the_numbers_and_the_order_due(county: County):
+    await county.late_case()
+    county.clock.set(local("2026-10-23 00:00"))
+    await county.sweep()
+    county.notary.is_without_seal = True
+    assert isinstance(await county.order(), Refusal)
+    assert await orders_due(county.database) == 1
+    county.notary.is_without_seal = False
+    assert await county.order() == Done(count=1)
+    assert (await SupervisionOrder.get()).number == "衡江监察督〔2026〕1号"
 
 
 async def test_a_delivery_that_is_late_is_carded_for_its_step_not_for_the_promise(county: County):
@@ -158,6 +223,7 @@ async def test_a_morning_is_taken_in_batches_with_numbers_without_gaps(county: C
         await county.late_case(f"20260000{n:04d}")
     county.clock.set(local("2026-10-23 00:00"))
     assert [await county.sweep(limit=3) for _ in range(4)] == [3, 3, 1, 0]
+    assert [await county.order(limit=3) for _ in range(4)] == [Done(count=n) for n in (3, 3, 1, 0)]
     numbers = {order.number for order in await SupervisionOrder.all()}
     assert numbers == {f"衡江监察督〔2026〕{n}号" for n in range(1, 8)}
     assert (await light_tally(county.database)).red == 7
@@ -168,4 +234,5 @@ async def test_markup_in_a_name_stays_text_in_the_order(county: County):
     await county.late_case("2026<b>1</b>")
     county.clock.set(local("2026-10-23 00:00"))
     await county.sweep()
+    await county.order()
     assert "2026&lt;b&gt;1&lt;/b&gt;" in (await SupervisionOrder.get()).html

@@ -1,0 +1,266 @@
+"""In which words something is said: an event becomes the values of its template's variables.
+
+Limits: what a template has no room for is cut or refused there (alerts/texts.py), not here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Generic, TypeVar
+
+from alerts.dispatch import Recipient
+from alerts.people import holders_of_turn, last_moment, turns
+from alerts.settings import AlertRules
+from alerts.texts import Code
+from casework.documents import FORMS, DocumentKind
+from casework.events import (
+    AcceptanceRefused,
+    CalendarProvisional,
+    CaseAccepted,
+    CaseCompleted,
+    CaseDecided,
+    CaseFiled,
+    ClockExtended,
+    ClockStopped,
+    SupplementAsked,
+    TaskOpened,
+)
+from casework.ledger import GROUND_NAMES
+from casework.queries import days_left, gaps_of
+from casework.query_passwords import DIGITS
+from casework.steps import step_name
+from casework.tables import Case, Task
+from casework.tasks import NEVER
+from casework.time_limits import deliver_by, last_day_to_tell
+from casework.working_days import CHINA, Calendar, day_of
+from kernel.events import Event
+from kernel.tables import Unit
+from kernel.work import Work
+from supervision.events import CardProposed, CardReminded, CardServed, LightTurned, OrderIssued
+from supervision.grounds import GROUNDS, Ground
+from supervision.tables import Card
+
+Words = Mapping[str, str | Code]
+E = TypeVar("E", bound=Event, covariant=True)
+
+#: In place of the name of a secret item, where the case of somebody else's event is mentioned.
+_UNNAMED = "内容请登录系统查看"
+#: Working days to say why an entry was late; no law gives a number, and it is the work of minutes.
+_TO_EXPLAIN_DAYS = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matter(Generic[E]):
+    """An event with what the texts about it need to know. `file`: None for an event that is about no case."""
+
+    work: Work
+    event: E
+    file: Case | None
+    rules: AlertRules
+    calendar: Calendar
+
+    @property
+    def case(self) -> Case:
+        if self.file is None:
+            raise LookupError(f"{type(self.event).__name__} is about no case")
+        return self.file
+
+    @property
+    def today(self) -> date:
+        return day_of(self.work.now)
+
+    async def left(self, due: date, case: Case | None = None) -> int:
+        """Counted working days until `due`, negative when it is past."""
+        case = case or self.case
+        gaps = (await gaps_of(self.work.database, [case.id])).get(case.id, [])
+        return days_left(due, self.today, self.calendar, gaps)
+
+
+async def todo(matter: Matter[TaskOpened], to: Recipient) -> Words | None:
+    event = matter.event
+    count, task = await turns(event.unit, event.role, event.assignee, before=NEVER)
+    if task is None:
+        return None  # nothing with a limit: a supplement is the applicant's turn
+    case = await Case.get(id=task.case_id)
+    due = day_of(last_moment(task))
+    return {
+        "n": str(count),
+        "no": case.number,
+        "item": _UNNAMED if case.secret else case.item_name,
+        "step": step_name(task.step, task.role),
+        "due": _day(due),
+        "left": str(max(0, await matter.left(due, case))),
+    }
+
+
+async def yellow(matter: Matter[LightTurned], to: Recipient) -> Words | None:
+    event = matter.event
+    if event.colour != "yellow" or event.due_on is None:
+        return None
+    turn = await holders_of_turn(event.unit, event.role, event.assignee)
+    return {
+        "no": event.case,
+        "item": matter.case.item_name,
+        "due": _day(event.due_on),
+        "left": str(max(0, await matter.left(event.due_on))),
+        "step": step_name(event.step, event.role),
+        "officer": turn[0].name if turn else "未指定",
+    }
+
+
+async def red(matter: Matter[OrderIssued], to: Recipient) -> Words | None:
+    task = await Task.get_or_none(case_id=matter.case.id, closed_at=None)
+    due = (task.due_on if task else None) or matter.case.committed_due
+    return {
+        "no": matter.event.case,
+        "item": matter.case.item_name,
+        # From the first minute of the day after, though that day may be a Saturday.
+        "over": str(max(1, -await matter.left(due) if due else 1)),
+        "dept": await _unit_name(matter.event.unit),
+        "limit": _day(matter.event.limit_on),
+        "dbno": matter.event.number,
+    }
+
+
+async def received(matter: Matter[CaseFiled], to: Recipient) -> Words | None:
+    return {
+        "item": matter.case.item_name,
+        "no": matter.case.number,
+        "pwd": Code("query", matter.case.number, DIGITS),
+        "date": _day(last_day_to_tell(matter.event.received_on, matter.calendar)),
+    }
+
+
+async def late_entry(matter: Matter[CaseFiled], to: Recipient) -> Words | None:
+    if not matter.event.late_entry:
+        return None
+    return {
+        "no": matter.case.number,
+        "item": matter.case.item_name,
+        "abn": "窗口收件日期与录入日期不一致",
+        "officer": "窗口人员",
+        "limit": _day(matter.calendar.nth_working_day_after(matter.today, _TO_EXPLAIN_DAYS)),
+    }
+
+
+async def supplement(matter: Matter[SupplementAsked], to: Recipient) -> Words | None:
+    return {
+        "no": matter.case.number,
+        "n": str(len(matter.event.missing)),
+        "sum": "；".join(matter.event.missing),
+        "tel": matter.rules.service_phone,
+    }
+
+
+async def accepted(matter: Matter[CaseAccepted], to: Recipient) -> Words | None:
+    if matter.event.deemed:
+        return None
+    return {
+        "no": matter.case.number,
+        "days": str(matter.event.committed_days),
+        "date": _day(matter.event.committed_due),
+    }
+
+
+async def deemed(matter: Matter[CaseAccepted], to: Recipient) -> Words | None:
+    if not matter.event.deemed:
+        return None
+    return {
+        "no": matter.case.number,
+        "recv": _day(matter.event.accepted_on),
+        "date": _day(matter.event.committed_due),
+    }
+
+
+async def not_accepted(matter: Matter[AcceptanceRefused], to: Recipient) -> Words | None:
+    return _refusal(matter, "受理", DocumentKind.NON_ACCEPTANCE)
+
+
+async def not_granted(matter: Matter[CaseDecided], to: Recipient) -> Words | None:
+    return _refusal(matter, "许可", DocumentKind.REFUSAL) if matter.event.outcome == "refused" else None
+
+
+async def stopped(matter: Matter[ClockStopped], to: Recipient) -> Words | None:
+    names = {str(ground): name for ground, name in GROUND_NAMES.items()}
+    return {
+        "no": matter.case.number,
+        "proc": names[matter.event.ground],
+        "days": str(matter.event.told_days),
+        "date": _day(matter.event.committed_due),
+    }
+
+
+async def extended(matter: Matter[ClockExtended], to: Recipient) -> Words | None:
+    return {
+        "no": matter.case.number,
+        "days": str(matter.event.days),
+        "reason": matter.event.reason,
+        "date": _day(matter.event.committed_due),
+        "tel": matter.rules.service_phone,
+    }
+
+
+async def done(matter: Matter[CaseCompleted], to: Recipient) -> Words | None:
+    if matter.event.outcome != "granted":
+        return None
+    granted_on = day_of(matter.case.decided_at or matter.work.now)
+    return {
+        "no": matter.case.number,
+        "result": "准予许可",
+        "date": _day(deliver_by(granted_on, matter.calendar)),
+        "place": matter.rules.hall_place,
+    }
+
+
+async def provisional(matter: Matter[CalendarProvisional], to: Recipient) -> Words | None:
+    return {"year": matter.event.calendar}
+
+
+async def card_proposed(matter: Matter[CardProposed | CardReminded], to: Recipient) -> Words | None:
+    card = await Card.get(id=matter.event.card)
+    if to.code is None or to.until is None:
+        return None
+    return {**await _card(card), "code": to.code, "exp": _moment(to.until)}
+
+
+async def card_served(matter: Matter[CardServed], to: Recipient) -> Words | None:
+    card = await Card.get(id=matter.event.card)
+    appeal_until = matter.calendar.nth_working_day_after(matter.today, matter.rules.appeal_working_days)
+    if to.code is None:
+        return None
+    return {**await _card(card), "cno": matter.event.number, "code": to.code, "ap": _day(appeal_until)}
+
+
+# --------------------------------------------------------------------------------------------------------- below
+
+
+def _refusal(matter: Matter[Event], kind: str, document: DocumentKind) -> Words:
+    return {
+        "no": matter.case.number,
+        "kind": kind,
+        "doc": FORMS[document].title,
+        "tel": matter.rules.service_phone,
+    }
+
+
+async def _card(card: Card) -> Words:
+    return {
+        "dept": await _unit_name(card.unit_code),
+        "color": {"yellow": "黄", "red": "红"}[card.colour],
+        "no": card.case_number,
+        "why": GROUNDS[Ground(card.ground)].short,
+    }
+
+
+async def _unit_name(code: str) -> str:
+    unit = await Unit.get_or_none(code=code)
+    return unit.short_name if unit else code
+
+
+def _day(day: date) -> str:
+    return f"{day.month}月{day.day}日"
+
+
+def _moment(instant: datetime) -> str:
+    local = instant.astimezone(CHINA)
+    return f"{local.month}月{local.day}日{local:%H:%M}"

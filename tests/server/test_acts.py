@@ -1,0 +1,146 @@
+"""The table of acts is whole: every act has one row and a door, and every door leads to a row."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+
+from kernel.actor import ANYBODY, THE_CLOCK, THE_OPERATOR, Actor, ActorKind, Assurance, Role
+from kernel.acts import Act
+from server.acts import RULES
+from server.doors import build_app
+from server.settings import DatabaseSettings, Settings
+from server.wiring import open_system
+from sms.commands import Command
+from tests.contracts.sources import PACKAGES, modules
+from tools import roles
+
+BY_TAG = {str(rule.act.__struct_config__.tag): rule for rule in RULES}
+#: Officers who may by their role alone; the system where it may as well.
+BY_ROLE: dict[str, set[Role]] = {
+    "item.publish": {Role.REFORM_OFFICE},
+    "item.retire": {Role.REFORM_OFFICE},
+    "card.propose": {Role.SUPERVISOR},
+    "card.prepare": {Role.SUPERVISION_LEADER},
+    "card.decide": {Role.SUPERVISION_LEADER},
+    "card.acknowledge": set(Role),  # whose unit the card is for is asked inside
+    "certs.check_identity": {Role.RA_OPERATOR},
+    "certs.approve_enrolment": {Role.RA_OPERATOR},
+    "certs.reject_enrolment": {Role.RA_OPERATOR},
+    "certs.revoke_certificate": {Role.RA_OPERATOR},
+}
+#: No identity is needed: a password, a code, or a signature is asked inside.
+BY_ANYBODY = {
+    "case.withdraw",
+    "card.confirm",
+    "card.reject",
+    "hall.progress",
+    "certs.request_enrolment",
+    "certs.submit_csr",
+    "certs.begin_login",
+    "certs.finish_login",
+}
+#: It depends on the case: casework's own tests show who.
+BY_CASE = {
+    "case.file",
+    "case.receive_supplement",
+    "case.prepare",
+    "case.decide",
+    "case.stop_clock",
+    "case.resume_clock",
+    "case.extend_clock",
+    "case.view",
+}
+
+
+def every_act(above: type[Act[Any]] = Act) -> set[type[Act[Any]]]:
+    below = set(above.__subclasses__())
+    return below.union(*(every_act(each) for each in below))
+
+
+def officer(role: Role) -> Actor:
+    return Actor(kind=ActorKind.OFFICER, id="OFF-X", roles=frozenset({role}), assurance=Assurance.CERTIFICATE)
+
+
+@pytest.mark.feature("TRUST-07")
+def test_every_act_of_the_program_has_exactly_one_row_with_a_name_and_an_assurance():
+    for path, _ in modules():
+        if path.name != "__main__.py" and "migrations" not in path.parts:
+            importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+    ours = {act for act in every_act() if act.__module__.split(".")[0] in PACKAGES}
+    assert {rule.act for rule in RULES} == ours
+    assert len(RULES) == len(ours) == len(BY_TAG)
+    for rule in RULES:
+        assert rule.may.name.strip("() &|")
+        assert isinstance(rule.assurance, Assurance)
+
+
+@pytest.mark.feature("TRUST-07")
+def test_every_act_has_a_door_and_every_door_leads_to_an_act_of_the_table():
+    assert set(roles.doors()) == {rule.act for rule in RULES}
+    every_field = roles.fields("Mutation").keys() | roles.fields("Query").keys()
+    readers = roles.readers()
+    assert every_field == readers.keys() | {
+        door.strip("`") for doors in roles.doors().values() for door in doors if door.startswith("`")
+    }
+    assert readers.keys() & roles.fields("Mutation").keys() == {"openFiling"}, "a mutation is one act"
+    for name in sorted(roles.fields("Mutation").keys() - {"openFiling"}):
+        assert len(roles.performed_by(roles.fields("Mutation")[name])) == 1, name
+
+
+@pytest.mark.feature("TRUST-07")
+def test_every_verb_of_a_text_is_an_act_or_is_only_answered():
+    verbs = roles.verbs()
+    assert len(verbs) == len(get_args(Command))
+    performed = {verb: str(act.__struct_config__.tag) for verb, act in verbs.items() if act is not None}
+    assert performed == {"1": "card.confirm", "2": "card.reject", "CX": "hall.progress"}
+
+
+@pytest.mark.feature("TRUST-07")
+@pytest.mark.parametrize("role", Role)
+async def test_a_role_may_what_its_row_says_and_nothing_else(role: Role):
+    for tag, rule in BY_TAG.items():
+        if tag in BY_CASE:
+            continue
+        may = await rule.may(SimpleNamespace(actor=officer(role)), None)  # type: ignore[arg-type]  # asks the actor only
+        assert may == (tag in BY_ANYBODY or role in BY_ROLE.get(tag, ())), tag
+
+
+@pytest.mark.feature("TRUST-07")
+async def test_strangers_and_applicants_may_only_what_needs_no_identity():
+    applicant = Actor(kind=ActorKind.APPLICANT, id="APP-1", roles=frozenset({Role.APPLICANT}))
+    for who in (ANYBODY, applicant):
+        for tag in BY_TAG.keys() - BY_CASE:
+            may = await BY_TAG[tag].may(SimpleNamespace(actor=who), None)  # type: ignore[arg-type]
+            assert may == (tag in BY_ANYBODY), tag
+
+
+async def test_what_is_the_systems_alone_needs_the_systems_assurance():
+    for tag in BY_TAG.keys() - BY_ROLE.keys() - BY_ANYBODY - BY_CASE:
+        assert BY_TAG[tag].assurance is Assurance.SYSTEM, tag
+        for who in (THE_CLOCK, THE_OPERATOR):
+            assert await BY_TAG[tag].may(SimpleNamespace(actor=who), None), tag  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tag", ["case.decide", "card.decide"])
+def test_decisions_in_the_app_need_a_certificate(tag: str):
+    assert BY_TAG[tag].assurance is Assurance.CERTIFICATE
+
+
+@pytest.mark.feature("TRUST-07")
+async def test_every_address_that_is_served_stands_in_the_matrix(tmp_path: Path):
+    settings = Settings(data_dir=tmp_path, database=DatabaseSettings(url=f"sqlite://{tmp_path}/z.db"))
+    async with open_system(settings) as system:
+        # No MAS among the carriers; its pushes are told below the table.
+        app = build_app(system, [None])  # type: ignore[list-item]
+        served = {getattr(route, "path", "?") for route in app.routes}
+    assert served == roles.ROUTES.keys()
+
+
+@pytest.mark.feature("TRUST-07")
+def test_the_matrix_says_what_the_program_does():
+    assert roles.PAGE.read_text(encoding="utf-8") == roles.page(), "python -m tools.roles --write"
+    for role, name in roles.role_names().items():
+        assert f"| `{role}` | {name} |" in roles.page()
