@@ -44,6 +44,12 @@ class DatabaseUnavailable(Refusal):
     retryable = True
 
 
+class DatabaseNewer(Refusal):
+    code = "DATABASE_NEWER"
+    zh = "数据库已由更新的版本升级（{migrations}），请使用新版程序。"
+    en = "A later program has migrated this database: {migrations}."
+
+
 class Database:
     """An open database. `url` is `sqlite://path`, `sqlite://:memory:` or `postgres://user@host/name`."""
 
@@ -75,15 +81,22 @@ class Database:
         await self._context.close_connections()
 
     async def migrate(self) -> list[str]:
-        """Brings the tables to the newest version and returns the migrations applied. Safe to run again."""
+        """Brings the tables to the newest version and returns the migrations applied. Safe to run again.
+
+        Raises DatabaseNewer for a database that a later program has migrated. Limits: one process at a time.
+        """
         applied: list[str] = []
 
         def note(step: str, label: str, name: str) -> None:
             if step == "apply_done":
                 applied.append(name)
 
-        apps = tortoise_config(self.url, modules=self._modules)["apps"]
-        await MigrationExecutor(self.connection, apps).migrate(progress=note)
+        executor = MigrationExecutor(self.connection, tortoise_config(self.url, modules=self._modules)["apps"])
+        await executor.migrate(progress=note)
+        known = {key.name for key in executor.loader.graph.nodes}
+        done = {key.name for key in await executor.recorder.applied_migrations()}
+        if later := sorted(done - known):
+            raise DatabaseNewer(migrations=later)
         return applied
 
     async def create_schema(self) -> None:

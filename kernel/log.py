@@ -92,7 +92,7 @@ async def verify(database: Database) -> Verdict:
     Finds an edited column, a deleted, inserted or swapped row, and a cut tail. Memory is one page of rows.
     """
     heads = {
-        str(row["subject"]): Link(length=int(str(row["length"])), head=str(row["head"]))
+        str(row["subject"]): Link(length=_number(row["length"]), head=str(row["head"]))
         for row in await database.rows("SELECT subject, length, head FROM event_chain")
     }
     chains, events = len(heads), 0
@@ -115,7 +115,7 @@ class _Walk:
         self._seen: set[str] = set()
 
     def step(self, row: Row, heads: dict[str, Link]) -> BrokenLink | None:
-        subject, seq = str(row["subject"]), int(str(row["seq"]))
+        subject, seq = str(row["subject"]), _number(row["seq"])
         if subject != self._subject:
             if (cut := self._check_end(heads)) is not None:
                 return cut
@@ -125,16 +125,8 @@ class _Walk:
             return BrokenLink(subject=subject, seq=self._link.length + 1, why="the event is missing")
         if row["previous_hash"] != self._link.head:
             return BrokenLink(subject=subject, seq=seq, why="it does not follow its predecessor")
-        digest = chained_hash(
-            previous=self._link.head,
-            subject=subject,
-            seq=seq,
-            tag=str(row["tag"]),
-            at=instant_of(row["at"]),
-            actor=str(row["actor"]),
-            body=str(row["body"]),
-        )
-        if digest != row["hash"]:
+        digest = _digest(row, previous=self._link.head)
+        if digest is None or digest != row["hash"]:
             return BrokenLink(subject=subject, seq=seq, why="its content was changed")
         self._link = Link(length=seq, head=digest)
         return None
@@ -158,6 +150,28 @@ class _Walk:
         return None
 
 
+def _digest(row: Row, *, previous: str) -> str | None:
+    """The hash this row ought to have; None when its instant is no instant any more (SQLite keeps any word)."""
+    try:
+        at = instant_of(row["at"])
+    except ValueError:
+        return None
+    return chained_hash(
+        previous=previous,
+        subject=str(row["subject"]),
+        seq=_number(row["seq"]),
+        tag=str(row["tag"]),
+        at=at,
+        actor=str(row["actor"]),
+        body=str(row["body"]),
+    )
+
+
+def _number(value: object) -> int:
+    """A count as the database has it; -1, which fits no chain, for a word."""
+    return value if isinstance(value, int) else -1
+
+
 async def _rows_in_chain_order(database: Database) -> AsyncIterator[Row]:
     place = ("", 0)
     while True:
@@ -170,4 +184,4 @@ async def _rows_in_chain_order(database: Database) -> AsyncIterator[Row]:
             yield row
         if len(page) < _PAGE:
             return
-        place = (str(page[-1]["subject"]), int(str(page[-1]["seq"])))
+        place = (str(page[-1]["subject"]), _number(page[-1]["seq"]))

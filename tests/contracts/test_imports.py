@@ -1,13 +1,13 @@
 """Imports point down, foreign libraries stay behind their module: the contracts of pyproject.toml."""
 
 import ast
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import pytest
-from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -16,13 +16,11 @@ from tests.contracts.sources import PACKAGES, ROOT, modules
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 
 
-def test_the_import_contracts_hold(monkeypatch, capsys):
-    missing = [package for package in CONTRACTS["root_packages"] if not (ROOT / package / "__init__.py").exists()]
-    if missing:
-        pytest.skip(f"not written yet: {', '.join(missing)}")
-    monkeypatch.chdir(ROOT)
-    status = lint_imports(config_filename="pyproject.toml", no_cache=True)
-    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+def test_the_import_contracts_hold():
+    """In a process of its own: the linter rearranges the logging of the one it runs in."""
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"]
+    linted = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert linted.returncode == 0, linted.stdout
 
 
 def test_every_package_is_under_the_contracts():

@@ -185,7 +185,6 @@ async def test_a_crash_in_the_middle_of_migrating_is_made_good_by_the_next_start
         assert await database.migrate() != []
 
 
-@pytest.mark.xfail(strict=True, reason="kernel/db.py migrates without a lock, and notes it in another transaction")
 async def test_a_program_older_than_its_database_refuses_to_touch_it(
     blank_url: str, next_version: str, monkeypatch: pytest.MonkeyPatch
 ):
