@@ -28,7 +28,7 @@ class Owner(Protocol):
 
 
 _FATAL = (LinkDead, ProtocolViolation)  # not `A | B`, which Python would build anew for every event
-#: Octets read at once, some two hundred messages. More, and each end idles while the other works on a heap.
+#: Octets read at once, some three hundred PDUs. Then the loop turns, and whoever waits for the database gets on.
 _READ_OCTETS = 1 << 16
 
 
