@@ -7,6 +7,7 @@ prepared SQL by connection name and would otherwise send one dialect's text to t
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException, TransactionManagementError
 from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
 
 from kernel.refusals import Refusal
@@ -50,6 +52,29 @@ class DatabaseNewer(Refusal):
     en = "A later program has migrated this database: {migrations}."
 
 
+#: Locks out other processes that migrate (SQLite by any write), then makes what tortoise keeps its history in.
+_ALONE_WITH_HISTORY = {
+    "sqlite": (
+        "PRAGMA user_version = 0",
+        'CREATE TABLE IF NOT EXISTS "tortoise_migrations" ("id" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,'
+        ' "app" VARCHAR(255) NOT NULL, "name" VARCHAR(255) NOT NULL, "applied_at" TIMESTAMP NOT NULL,'
+        ' UNIQUE ("app", "name"))',
+    ),
+    "postgres": (
+        "SELECT pg_advisory_xact_lock(20260918)",
+        'CREATE TABLE IF NOT EXISTS "tortoise_migrations" ("id" SERIAL PRIMARY KEY, "app" VARCHAR(255) NOT NULL,'
+        ' "name" VARCHAR(255) NOT NULL, "applied_at" TIMESTAMPTZ NOT NULL, UNIQUE ("app", "name"))',
+    ),
+}
+
+
+class _History(MigrationRecorder):
+    """tortoise makes its table by a script, which on SQLite would end our transaction."""
+
+    async def ensure_schema(self, schema_editor: object) -> None:
+        pass
+
+
 class Database:
     """An open database. `url` is `sqlite://path`, `sqlite://:memory:` or `postgres://user@host/name`."""
 
@@ -71,7 +96,7 @@ class Database:
                 Path(url.split("://", 1)[1].split("?", 1)[0]).parent.mkdir(parents=True, exist_ok=True)
             # Now rather than within the first transaction, where a cancelled request would leave it half made.
             await database.rows("SELECT 1")
-        except (OSError, BaseORMException, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        except (OSError, BaseORMException, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
             await database.close()
             await asyncio.sleep(0.05)  # aiosqlite's thread still has something to say to this loop
             raise DatabaseUnavailable(why=f"{type(fault).__name__}: {fault}"[:200]) from None
@@ -83,7 +108,8 @@ class Database:
     async def migrate(self) -> list[str]:
         """Brings the tables to the newest version and returns the migrations applied. Safe to run again.
 
-        Raises DatabaseNewer for a database that a later program has migrated. Limits: one process at a time.
+        Raises DatabaseNewer for a database that a later program has migrated. Several processes may begin at once.
+        All is one transaction, tortoise's note of what was applied included: whoever dies leaves the version that was.
         """
         applied: list[str] = []
 
@@ -91,12 +117,17 @@ class Database:
             if step == "apply_done":
                 applied.append(name)
 
-        executor = MigrationExecutor(self.connection, tortoise_config(self.url, modules=self._modules)["apps"])
-        await executor.migrate(progress=note)
-        known = {key.name for key in executor.loader.graph.nodes}
-        done = {key.name for key in await executor.recorder.applied_migrations()}
-        if later := sorted(done - known):
-            raise DatabaseNewer(migrations=later)
+        apps = tortoise_config(self.url, modules=self._modules)["apps"]
+        async with in_transaction(self.dialect):  # not ours: its table may not be there yet
+            for statement in _ALONE_WITH_HISTORY[self.dialect]:
+                await self.execute(statement)
+            executor = MigrationExecutor(self.connection, apps)
+            executor.recorder = executor.loader.recorder = _History(self.connection)
+            await executor.migrate(progress=note)
+            known = {key.name for key in executor.loader.graph.nodes}
+            done = {key.name for key in await executor.recorder.applied_migrations()}
+            if later := sorted(done - known):
+                raise DatabaseNewer(migrations=later)
         return applied
 
     async def create_schema(self) -> None:

@@ -72,7 +72,8 @@ class Wire(asyncio.BufferedProtocol):
             self._timer.cancel()
         self._tell(self.session.connection_lost(), self._loop.time())
         self._owner.ended(self)
-        self.ended.set_result(None)
+        if not self.ended.done():  # whoever waited for the end may have been cancelled, and this future with them
+            self.ended.set_result(None)
 
     async def leave(self) -> None:
         """Unbind if that is still possible, and wait for the end, which a timer of the session bounds."""

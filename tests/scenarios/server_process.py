@@ -141,7 +141,7 @@ async def opened(url: str) -> AsyncIterator[Database]:
 
 
 async def fill_queue(url: str, bodies: dict[str, str]) -> None:
-    """Queues one text per phone, before any server has ever started."""
+    """Queues one text per phone, in a database where no server has started yet."""
     now = CLOCK.now()
     letters = [
         Letter(

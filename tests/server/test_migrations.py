@@ -170,14 +170,12 @@ async def run(script: str, url: str) -> tuple[int, str, str]:
     return process.returncode, output.decode().strip(), errors.decode()
 
 
-@pytest.mark.xfail(strict=True, reason="kernel/db.py migrates without a lock, and notes it in another transaction")
 async def test_processes_that_migrate_at_once_do_it_once(blank_url: str):
     runs = await asyncio.gather(*(run(MIGRATES, blank_url) for _ in range(2)))
     assert [(code, errors) for code, _, errors in runs] == [(0, "")] * 2
     assert sorted(applied.split()[:1] for _, applied, _ in runs) == [[], ["0001_initial"]]
 
 
-@pytest.mark.xfail(strict=True, reason="kernel/db.py migrates without a lock, and notes it in another transaction")
 async def test_a_crash_in_the_middle_of_migrating_is_made_good_by_the_next_start(blank_url: str):
     code, _, _ = await run(DIES + MIGRATES, blank_url)
     assert code == -signal.SIGKILL

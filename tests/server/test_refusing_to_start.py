@@ -108,6 +108,12 @@ def test_a_database_that_cannot_be_opened_is_said(run: Run, address: str):
     assert "u:p" not in said
 
 
+def test_a_file_that_is_no_database_is_said_and_left_alone(run: Run):
+    Path("letter.db").write_text("Dear Sir or Madam, " * 100)
+    assert "DATABASE_UNAVAILABLE" in refusal(run("serve", ZHANGBAN_DATABASE__URL="sqlite://letter.db"))
+    assert Path("letter.db").read_text().startswith("Dear Sir")
+
+
 def test_a_taken_port_is_said(installed: Run):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
