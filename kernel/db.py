@@ -20,7 +20,7 @@ from tortoise import Tortoise, connections
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext
-from tortoise.exceptions import BaseORMException, TransactionManagementError
+from tortoise.exceptions import BaseORMException, OperationalError, TransactionManagementError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
@@ -146,13 +146,17 @@ class Database:
             if hasattr(context, "token"):
                 await context.__aexit__(TransactionManagementError, None, None)
             raise
-        async with AsyncExitStack() as stack:
-            stack.push_async_exit(context)
-            if self.dialect == "sqlite":
-                # tortoise begins deferred, and a reader that turns writer fails at once when another process writes.
-                # A write that touches nothing makes this one wait its turn instead.
-                await self.execute("DELETE FROM number_series WHERE name IS NULL")
-            yield
+        try:
+            async with AsyncExitStack() as stack:
+                stack.push_async_exit(context)
+                if self.dialect == "sqlite":
+                    # tortoise begins deferred, and a reader that turns writer fails at once when another process
+                    # writes. A write that touches nothing makes this one wait its turn instead.
+                    await self.execute("DELETE FROM number_series WHERE name IS NULL")
+                yield
+        except asyncpg.exceptions.TransactionRollbackError as chosen:
+            # A deadlock's victim. tortoise does not know the class; to our callers it is what a busy SQLite says.
+            raise OperationalError(str(chosen)) from chosen
 
     @property
     def connection(self) -> BaseDBAsyncClient:

@@ -58,6 +58,22 @@ async def test_many_rows_are_inserted_in_few_statements_and_returned(database: D
     assert found == [{"reached": 4999}]
 
 
+async def test_the_victim_of_a_deadlock_is_told_to_try_again(database: Database, dialect: str):
+    if dialect == "sqlite":
+        pytest.skip("one writer at a time")
+    await database.insert("number_series", ("name", "reached"), [("a", 0), ("b", 0)])
+    both_began = asyncio.Barrier(2)
+
+    async def cross(first: str, second: str) -> None:
+        async with database.transaction():
+            await NumberSeries.filter(name=first).update(reached=1)
+            await both_began.wait()
+            await NumberSeries.filter(name=second).update(reached=2)
+
+    outcomes = await asyncio.gather(cross("a", "b"), cross("b", "a"), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", "OperationalError"]
+
+
 @pytest.mark.parametrize("url", ["mysql://x", "nothing", ""])
 def test_an_unknown_database_is_refused(url: str):
     with pytest.raises(ValueError, match="sqlite:// or postgres://"):
