@@ -13,16 +13,21 @@ simulator 45.
     python -m bench.sms [--quick] [--database URL]
 """
 
+# ruff: noqa: E402
+import sys
+from pathlib import Path
+
+# Run as a file, this folder would come first, and `sms` would be the bench beside us instead of the package.
+sys.path[0] = str(Path(__file__).parents[1])
+
 import argparse
 import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from time import perf_counter
 
 from alerts.outgoing import Channel, Letter, enqueue

@@ -8,6 +8,13 @@ a time that does not grow with the open cases. The last line is JSON.
     python -m bench.sweep [--quick] [--database URL]
 """
 
+# ruff: noqa: E402
+import sys
+from pathlib import Path
+
+# Run as a file, this folder would come first, and `sms` would be the bench beside us instead of the package.
+sys.path[0] = str(Path(__file__).parents[1])
+
 import argparse
 import asyncio
 import json
@@ -17,7 +24,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 from tortoise.models import Model
 

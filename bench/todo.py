@@ -9,19 +9,24 @@ less, is printed beside it. PostGraphile is not part of the development requirem
     python -m bench.todo [--quick]        # last line: {"handwritten_ratio": …, "postgraphile_ratio": null}
 """
 
+# ruff: noqa: E402
+import sys
+from pathlib import Path
+
+# Run as a file, this folder would come first, and `sms` would be the bench beside us instead of the package.
+sys.path[0] = str(Path(__file__).parents[1])
+
 import argparse
 import asyncio
 import json
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import asyncpg
 import orjson
