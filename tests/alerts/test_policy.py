@@ -61,6 +61,7 @@ async def test_acceptance_tells_the_promise(county):
     assert phone_of("HANDLER") in [phone for phone, body in await county.texts("T01") if "承办" in body]
 
 
+@pytest.mark.feature("INT-05")
 async def test_silence_is_told_to_the_applicant_and_to_those_who_must_now_handle_the_case(county):
     await county.file()
     county.clock.advance(timedelta(days=9))

@@ -34,7 +34,6 @@ async def test_an_item_with_an_empty_element_is_refused_and_the_element_named(to
     assert refused.details["missing"] == [FOURTEEN[field]]
 
 
-@pytest.mark.feature("CAT-01")
 async def test_an_item_has_one_of_three_classes(town):
     definition = json.loads(item("ZJ-XK-009"))
     del definition["item_class"]

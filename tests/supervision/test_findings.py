@@ -3,6 +3,8 @@
 import json
 from datetime import date, timedelta
 
+import pytest
+
 from casework.events import CaseAccepted
 from supervision.queries import course_of
 from supervision.tables import Finding
@@ -28,6 +30,7 @@ async def happens(county: County, event: CaseAccepted) -> None:
         await county.outbox.write([event], at=county.clock.now(), actor="system:clock")
 
 
+@pytest.mark.feature("INT-05")
 async def test_silence_that_became_acceptance_is_a_finding(county: County):
     await happens(county, accepted(deemed=True))
     assert await county.courier.deliver(10) == 1
