@@ -17,6 +17,7 @@ from alerts.people import answerable, as_recipients, asked_about, holders, holde
 from alerts.settings import AlertRules
 from alerts.texts import TEMPLATES
 from alerts.words import E, Matter, Words
+from casework.clock.working_days import Calendar
 from casework.events import (
     AcceptanceRefused,
     CalendarProvisional,
@@ -31,7 +32,6 @@ from casework.events import (
 )
 from casework.rules import CaseworkRules
 from casework.tables import Case
-from casework.working_days import Calendar
 from kernel.actor import Role
 from kernel.events import Event, Recorded
 from kernel.outbox import Consumer

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from alerts.texts import MessageClass
-from casework.working_days import CHINA
+from casework.clock.working_days import CHINA
 
 
 @dataclass(frozen=True, kw_only=True)

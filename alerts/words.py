@@ -12,7 +12,9 @@ from alerts.dispatch import Recipient
 from alerts.people import holders_of_turn, last_moment, turns
 from alerts.settings import AlertRules
 from alerts.texts import Code
-from casework.documents import FORMS, DocumentKind
+from casework.clock.ledger import GROUND_NAMES
+from casework.clock.time_limits import deliver_by, last_day_to_tell
+from casework.clock.working_days import CHINA, Calendar, day_of
 from casework.events import (
     AcceptanceRefused,
     CalendarProvisional,
@@ -25,14 +27,12 @@ from casework.events import (
     SupplementAsked,
     TaskOpened,
 )
-from casework.ledger import GROUND_NAMES
+from casework.flow.steps import step_name
+from casework.flow.tasks import NEVER
+from casework.intake.query_passwords import DIGITS
+from casework.papers.documents import FORMS, DocumentKind
 from casework.queries import days_left, gaps_of
-from casework.query_passwords import DIGITS
-from casework.steps import step_name
 from casework.tables import Case, Task
-from casework.tasks import NEVER
-from casework.time_limits import deliver_by, last_day_to_tell
-from casework.working_days import CHINA, Calendar, day_of
 from kernel.events import Event
 from kernel.tables import Unit
 from kernel.work import Work

@@ -37,9 +37,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from casework.calendars import builtin_calendar
-from casework.steps import DECISION_NAMES, step_name
-from casework.working_days import day_of
+from casework.clock.calendars import builtin_calendar
+from casework.clock.working_days import day_of
+from casework.flow.steps import DECISION_NAMES, step_name
 from certs.acts import SessionView
 from kernel.actor import Actor, ActorKind, Assurance, Role
 from kernel.clock import FakeClock

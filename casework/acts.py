@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from casework.ledger import StopGround
+from casework.clock.ledger import StopGround
 from kernel.acts import Act, Done, SigningRequest, View
 
 
@@ -64,7 +64,7 @@ class CaseView(View, frozen=True, tag="case"):
 
 
 class FiledView(View, frozen=True, tag="filed"):
-    """Without the query password, because views are remembered: see `casework.query_passwords`."""
+    """Without the query password, because views are remembered: see `casework.intake.query_passwords`."""
 
     number: str
     receipt: str

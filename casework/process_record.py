@@ -13,10 +13,10 @@ from types import MappingProxyType
 
 import msgspec
 
-from casework.ledger import Extended, Ledger, Resumed, Started, Stopped, excluded
+from casework.clock.ledger import Extended, Ledger, Resumed, Started, Stopped, excluded
+from casework.clock.working_days import Calendar, day_of
+from casework.flow.steps import ROLE_NAMES, step_name
 from casework.queries import case_summary, day, days_left, ledgers_of, light_of, steps_of, visible_case
-from casework.steps import ROLE_NAMES, step_name
-from casework.working_days import Calendar, day_of
 from kernel.actor import Actor, Role
 from kernel.db import Database, Row, instant_of
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from casework.ledger import Entry, Ledger, excluded, replay
+from casework.clock.ledger import Entry, Ledger, excluded, replay
+from casework.clock.time_limits import Light
+from casework.clock.working_days import Calendar, day_of
+from casework.flow.steps import DECISION_NAMES, at_level, step_name
 from casework.permissions import SUPERVISORS, visible_cases
-from casework.steps import DECISION_NAMES, at_level, step_name
-from casework.time_limits import Light
-from casework.working_days import Calendar, day_of
 from kernel.actor import Actor, ActorKind
 from kernel.db import Database, Row, SqlValue, instant_of
 from kernel.refusals import NotPermitted

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from casework.definitions import CODE_PATTERN
+from casework.catalogue.definitions import CODE_PATTERN
 
 
 class CaseworkRules(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ class ItemVersion(Model):
     name = fields.CharField(max_length=120)
     unit_code = fields.CharField(max_length=16)
     secret = fields.BooleanField(default=False)
-    definition = fields.TextField()  # JSON of casework.definitions.ItemDefinition
+    definition = fields.TextField()  # JSON of casework.catalogue.definitions.ItemDefinition
     published_at = fields.DatetimeField(null=True)
 
     class Meta:
@@ -92,7 +92,7 @@ class ClockEntry(Model):
     id = fields.BigIntField(primary_key=True)
     case_id = fields.BigIntField()
     seq = fields.IntField()
-    entry = fields.TextField()  # JSON of casework.ledger.Entry
+    entry = fields.TextField()  # JSON of casework.clock.ledger.Entry
     actor = fields.CharField(max_length=60)
     at = fields.DatetimeField()
 

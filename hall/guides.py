@@ -4,7 +4,7 @@ Source: Administrative Licensing Law, art. 30 and 33 (made public, and on the ne
 items do not exist here, whoever asks.
 """
 
-from casework.definitions import CLASS_NAMES, ItemDefinition, elements_in_order, parse
+from casework.catalogue.definitions import CLASS_NAMES, ItemDefinition, elements_in_order, parse
 from kernel.db import Database, Row
 
 _PUBLISHED = (

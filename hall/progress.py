@@ -7,11 +7,11 @@ Secret cases do not exist here. The answer names no person.
 from datetime import date
 
 from casework.acts import Status
+from casework.clock.working_days import Calendar, day_of
+from casework.flow.steps import step_name
+from casework.intake.query_passwords import objection
 from casework.queries import days_left, gaps_of
-from casework.query_passwords import objection
-from casework.steps import step_name
 from casework.tables import Case, Task
-from casework.working_days import Calendar, day_of
 from kernel.acts import Act, View
 from kernel.refusals import Refusal
 from kernel.tables import Unit

@@ -20,8 +20,8 @@ from casework.acts import (
     ViewCase,
     Withdraw,
 )
+from casework.intake.query_passwords import query_password
 from casework.process_record import case_detail
-from casework.query_passwords import query_password
 from kernel.acts import Done
 from kernel.chance import Secrets
 from mobile_api.context import Context, Info, perform

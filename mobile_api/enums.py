@@ -6,11 +6,11 @@ import strawberry
 
 from casework.acts import Channel, Decision
 from casework.acts import Status as CaseStatus
-from casework.definitions import ItemClass, MaterialForm
-from casework.ledger import StopGround
+from casework.catalogue.definitions import ItemClass, MaterialForm
+from casework.clock.ledger import StopGround
+from casework.clock.time_limits import Light
 from casework.process_record import Group as RecordGroup
 from casework.queries import Scope as OverdueScope
-from casework.time_limits import Light
 from certs.acts import RevocationReason
 from certs.tables import EnrolmentState
 from kernel.actor import Role

@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from casework.clock.working_days import Calendar
 from casework.rules import CaseworkRules
-from casework.working_days import Calendar
 from certs.acts import SessionView
 from certs.authority import Authority
 from kernel.actor import Actor

@@ -5,7 +5,11 @@ a rule of its own.
 """
 
 from casework import acts as case_acts
-from casework import calendars, cases, catalogue, clocks, files, foreign, intake
+from casework import files
+from casework.catalogue import publishing
+from casework.clock import calendars, clocks
+from casework.flow import cases
+from casework.intake import filing, foreign
 from casework.permissions import (
     handler_of_the_case,
     head_of_the_authority,
@@ -45,13 +49,13 @@ RULES = (
     Rule(case_acts.FillCalendar, calendars.fill_calendar, the_system, SYSTEM),
     Rule(case_acts.CheckCalendar, calendars.check_calendar, the_system, SYSTEM),
     # the catalogue
-    Rule(case_acts.PublishItem, catalogue.publish_item, reform_office | the_system, SESSION),
-    Rule(case_acts.RetireItem, catalogue.retire_item, reform_office | the_system, SESSION),
+    Rule(case_acts.PublishItem, publishing.publish_item, reform_office | the_system, SESSION),
+    Rule(case_acts.RetireItem, publishing.retire_item, reform_office | the_system, SESSION),
     # receipt and acceptance
-    Rule(case_acts.FileApplication, intake.file_application, may_file, NONE),
-    Rule(case_acts.ReceiveSupplement, intake.receive_supplement, window_clerk, SESSION),
-    Rule(case_acts.DeemAccepted, intake.deem_accepted, the_system, SYSTEM),
-    Rule(case_acts.Withdraw, intake.withdraw, anybody, NONE),
+    Rule(case_acts.FileApplication, filing.file_application, may_file, NONE),
+    Rule(case_acts.ReceiveSupplement, filing.receive_supplement, window_clerk, SESSION),
+    Rule(case_acts.DeemAccepted, filing.deem_accepted, the_system, SYSTEM),
+    Rule(case_acts.Withdraw, filing.withdraw, anybody, NONE),
     # the approval flow
     Rule(case_acts.PrepareDecision, cases.prepare_decision, holder_of_the_task, SESSION),
     Rule(case_acts.Decide, cases.decide, holder_of_the_task, CERTIFICATE),

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from casework.acts import ItemView
-from casework.working_days import day_of
+from casework.clock.working_days import day_of
 from certs.acts import CertificateView, RevocationReason
 from server.commands import ConfigOption, JsonOption, run, settings_of
 from server.desk import certificates, import_directory, publish_items, revoke_certificate

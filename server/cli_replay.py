@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from casework.working_days import CHINA
-from casework.xes import ForeignCase, read_log
+from casework.clock.working_days import CHINA
+from casework.intake.xes import ForeignCase, read_log
 from kernel.clock import FakeClock
 from kernel.refusals import Invalid, Refusal
 from server.commands import JsonOption, run

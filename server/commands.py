@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from tortoise.exceptions import OperationalError
 
-from casework import ledger as clock
-from casework.calendars import builtin_calendar
-from casework.time_limits import Limits, dues_on, red_at, remaining, yellow_at
-from casework.working_days import CHINA, day_of
+from casework.clock import ledger as clock
+from casework.clock.calendars import builtin_calendar
+from casework.clock.time_limits import Limits, dues_on, red_at, remaining, yellow_at
+from casework.clock.working_days import CHINA, day_of
 from certs.enrolment import waiting_enrolments
 from kernel.clock import SystemClock
 from kernel.db import Database

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from casework import catalogue
 from casework.acts import ItemView, PublishItem
-from casework.definitions import CODE_PATTERN, ItemDefinition, ItemMalformed, check, parse
+from casework.catalogue import publishing
+from casework.catalogue.definitions import CODE_PATTERN, ItemDefinition, ItemMalformed, check, parse
 from casework.refusals import UnknownItem
 from casework.seed import county, items
 from casework.tables import Item
@@ -97,10 +97,10 @@ def _definitions(document: bytes) -> list[bytes]:
 async def _standing(item: ItemDefinition) -> ItemView | None:
     """The item's current version, if it says the same."""
     try:
-        version, definition = await catalogue.published(item.code)
+        version, definition = await publishing.published(item.code)
     except UnknownItem:
         return None
-    return ItemView(code=item.code, version=version.version, state=catalogue.PUBLISHED) if definition == item else None
+    return ItemView(code=item.code, version=version.version, state=publishing.PUBLISHED) if definition == item else None
 
 
 async def _done(system: System, act: Act[V]) -> V:

@@ -19,9 +19,9 @@ from typing import Protocol
 import msgspec
 
 from casework.acts import ForeignCaseRow, ForeignStep, ImportForeignCases, ReportForeignSteps, Status
+from casework.clock.working_days import CHINA, day_of
+from casework.intake.xes import ForeignCase
 from casework.tables import Case
-from casework.working_days import CHINA, day_of
-from casework.xes import ForeignCase
 from kernel.actor import THE_CLOCK, THE_OPERATOR, Actor
 from kernel.acts import Act, Done
 from kernel.clock import FakeClock, as_utc

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from casework.definitions import CODE_PATTERN
+from casework.catalogue.definitions import CODE_PATTERN
 from server.config_file import Problem, SettingsRefused, read_sections
 
 DEFAULT_FILE = Path("zhangban.toml")

@@ -12,9 +12,9 @@ from alerts.policy import consumer as alerts_consumer
 from alerts.settings import AlertRules
 from casework import events as case_events
 from casework.acts import FillCalendar
-from casework.calendars import calendar_from_rows
+from casework.clock.calendars import calendar_from_rows
+from casework.clock.working_days import Calendar
 from casework.rules import CaseworkRules
-from casework.working_days import Calendar
 from certs import events as cert_events
 from certs.authority import Authority
 from certs.keyring import Keyring

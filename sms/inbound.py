@@ -21,7 +21,7 @@ from tortoise.exceptions import OperationalError
 from alerts.dispatch import Notice, Recipient, notify
 from alerts.settings import AlertRules
 from alerts.texts import EXPLANATION, PROGRESS_WITHOUT_LIMIT, TEMPLATES, Template, national_number
-from casework.working_days import CHINA, day_of, start_of_day
+from casework.clock.working_days import CHINA, day_of, start_of_day
 from hall.progress import ProgressView, QueryProgress, UnknownNumber
 from kernel.actor import Actor, ActorKind, Role
 from kernel.acts import TextProof

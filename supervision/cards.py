@@ -6,9 +6,9 @@ is the same as once.
 What a text may not do is refused by returning, so that the log and the count of wrong tries are kept.
 """
 
+from casework.clock.working_days import day_of
 from casework.files import find as find_case
 from casework.refusals import SignedSomethingElse
-from casework.working_days import day_of
 from kernel.actor import ActorKind, Role
 from kernel.acts import SigningRequest, Statement
 from kernel.refusals import ChangedMeanwhile, Invalid, NotPermitted, Refusal

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from casework.time_limits import Light
+from casework.clock.time_limits import Light
 
 
 class Turn(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from datetime import date, timedelta
 
 import msgspec
 
-from casework.steps import step_name
-from casework.working_days import Calendar, day_of
+from casework.clock.working_days import Calendar, day_of
+from casework.flow.steps import step_name
 from kernel.acts import Done
 from kernel.refusals import Refusal
 from kernel.tables import Unit

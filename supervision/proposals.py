@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from casework.working_days import Calendar
+from casework.clock.working_days import Calendar
 from kernel.numbers import next_number
 from kernel.work import Work
 from supervision.acts import CardColour, CardState

@@ -7,7 +7,7 @@ before anybody came to work.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from casework.working_days import Calendar, day_of, start_of_day
+from casework.clock.working_days import Calendar, day_of, start_of_day
 from kernel.acts import Done
 from kernel.tables import Officer
 from kernel.work import Work

@@ -13,8 +13,8 @@ from datetime import date
 
 import msgspec
 
-from casework.steps import COMPLETE, DELIVER
-from casework.time_limits import Light
+from casework.clock.time_limits import Light
+from casework.flow.steps import COMPLETE, DELIVER
 from kernel.acts import Done
 from kernel.db import Row, chunks, instant, instant_of
 from kernel.work import Work

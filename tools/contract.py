@@ -154,7 +154,7 @@ _DOES = {
 
 
 #: Whose refusals no phone ever hears: other doors, the command line, the replay of logs.
-_ELSEWHERE = ("alerts.", "casework.xes", "server.", "sms.", "tests.")
+_ELSEWHERE = ("alerts.", "casework.intake.xes", "server.", "sms.", "tests.")
 
 
 def every_code() -> dict[str, type[Refusal]]:

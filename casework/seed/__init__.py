@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import msgspec
 
-from casework.definitions import ItemDefinition
+from casework.catalogue.definitions import ItemDefinition
 from kernel.actor import Role
 
 

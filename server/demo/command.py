@@ -13,8 +13,8 @@ from rich.console import Console
 
 from alerts.outgoing import Channel, words_with_code
 from alerts.tables import Message
+from casework.clock.working_days import CHINA
 from casework.tables import Case
-from casework.working_days import CHINA
 from certs.export import signature_files, signatures_of, write_files
 from kernel.clock import FakeClock
 from server.commands import database_url, run

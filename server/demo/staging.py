@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from tortoise.exceptions import DoesNotExist
 
-from casework.working_days import CHINA
+from casework.clock.working_days import CHINA
 from kernel.clock import FakeClock
 from kernel.refusals import Refusal
 from server.demo.carrier import TextMissing

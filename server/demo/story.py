@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from casework.query_passwords import query_password
+from casework.intake.query_passwords import query_password
 from casework.seed import SeedOfficer, county
 from casework.tables import Case, Task
 from kernel.actor import Role

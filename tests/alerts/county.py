@@ -3,9 +3,9 @@
 from alerts.policy import consumer as alerts_consumer
 from alerts.settings import AlertRules
 from casework import events as case_events
-from casework.calendars import builtin_calendar
+from casework.clock.calendars import builtin_calendar
+from casework.clock.working_days import Calendar
 from casework.rules import CaseworkRules
-from casework.working_days import Calendar
 from certs import events as cert_events
 from kernel.actor import THE_CLOCK, Actor, ActorKind, Role
 from kernel.acts import TextProof

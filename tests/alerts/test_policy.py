@@ -9,8 +9,8 @@ from alerts.dispatch import Notice, Recipient, Told, notify
 from alerts.policy import POLICY
 from alerts.texts import MASK, TEMPLATES, MessageClass
 from casework.acts import Channel, Decision, DeemAccepted, ExtendClock, StopClock
+from casework.clock.ledger import StopGround
 from casework.events import CalendarProvisional
-from casework.ledger import StopGround
 from kernel.actor import THE_CLOCK, Role
 from kernel.tables import Officer
 from supervision.acts import ConfirmCard

@@ -6,16 +6,16 @@ import holidays
 import msgspec
 import pytest
 
-from casework import calendars
-from casework.calendars import (
+from casework.clock import calendars
+from casework.clock.calendars import (
     builtin_calendar,
     calendar_from_rows,
     compiled,
     missing_arrangement,
     seed_rows,
 )
-from casework.ledger import Started, replay
-from casework.time_limits import due_on
+from casework.clock.ledger import Started, replay
+from casework.clock.time_limits import due_on
 
 CALENDAR = builtin_calendar()
 

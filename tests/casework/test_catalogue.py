@@ -5,7 +5,7 @@ import json
 import pytest
 
 from casework.acts import Channel, Decision, FileApplication, ItemView, RetireItem
-from casework.definitions import ItemSecret
+from casework.catalogue.definitions import ItemSecret
 from casework.refusals import ItemRetired, UnknownItem
 from casework.rules import CaseworkRules
 from casework.tables import Case, Item, ItemVersion

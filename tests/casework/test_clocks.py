@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from casework.acts import CheckCalendar, ExtendClock, ResumeClock, StopClock
-from casework.ledger import StopGround
+from casework.clock.ledger import StopGround
 from casework.tables import Case, ClockEntry, Document, Task
 from kernel.acts import Done
 from kernel.tables import EventRow

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from casework.definitions import (
+from casework.catalogue.definitions import (
     CLASS_NAMES,
     CommittedOverStatutory,
     Fee,
@@ -30,8 +30,8 @@ from casework.definitions import (
     missing_elements,
     parse,
 )
+from casework.clock.time_limits import Limits
 from casework.seed import county, items
-from casework.time_limits import Limits
 from kernel.actor import Role
 from kernel.refusals import Refusal
 

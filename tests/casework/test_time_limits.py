@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casework.calendars import builtin_calendar, seed_rows
-from casework.ledger import (
+from casework.clock.calendars import builtin_calendar, seed_rows
+from casework.clock.ledger import (
     EXTENSIONS,
     GROUND_NAMES,
     AlreadyExtended,
@@ -39,7 +39,7 @@ from casework.ledger import (
     overruns,
     replay,
 )
-from casework.time_limits import (
+from casework.clock.time_limits import (
     DECIDE_JOINTLY_WITHIN,
     DECIDE_WITHIN,
     DELIVER_WITHIN,
@@ -62,7 +62,7 @@ from casework.time_limits import (
     was_in_time,
     yellow_at,
 )
-from casework.working_days import CHINA
+from casework.clock.working_days import CHINA
 
 CALENDAR = builtin_calendar()
 WORKED = {row["day"] for row in seed_rows() if row["working"]}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.calendars import builtin_calendar
-from casework.working_days import (
+from casework.clock.calendars import builtin_calendar
+from casework.clock.working_days import (
     Calendar,
     CalendarGap,
     CalendarUnknown,

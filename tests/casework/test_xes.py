@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from casework.xes import (
+from casework.intake.xes import (
     ForeignCase,
     ForeignEvent,
     LogIncomplete,

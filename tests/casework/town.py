@@ -4,61 +4,36 @@ import json
 from datetime import date, datetime
 from typing import Any
 
-from casework import calendars, cases, catalogue, clocks, files, intake, permissions
+from casework import files
 from casework.acts import (
     CaseView,
     Channel,
-    CheckCalendar,
     Decide,
     Decision,
-    DeemAccepted,
-    ExtendClock,
     FileApplication,
     FiledView,
     MaterialGiven,
     PrepareDecision,
     PublishItem,
-    ReceiveSupplement,
-    ResumeClock,
-    RetireItem,
-    StopClock,
-    ViewCase,
-    Withdraw,
 )
-from casework.calendars import builtin_calendar
-from casework.events import EVENTS
-from casework.query_passwords import query_password
+from casework.clock.calendars import builtin_calendar
+from casework.clock.working_days import CHINA, Calendar
+from casework.intake.query_passwords import query_password
 from casework.rules import CaseworkRules
-from casework.working_days import CHINA, Calendar
 from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind, Assurance, Role
 from kernel.acts import Act, SignedBytes, SigningRequest
 from kernel.chance import Secrets
 from kernel.clock import FakeClock
 from kernel.db import Database
 from kernel.events import EventCodec
-from kernel.office import Office, Rule
+from kernel.office import Office
 from kernel.outbox import Outbox
-from kernel.permissions import any_officer, anybody, role, the_system
 from kernel.refusals import Refusal
 from kernel.tables import Officer, Unit
 from kernel.work import Desk
+from server.acts import RULES
+from server.wiring import EVENTS
 from tests.fakes.notary import FakeNotary
-
-RULES = (
-    Rule(CheckCalendar, calendars.check_calendar, the_system, Assurance.SYSTEM),
-    Rule(PublishItem, catalogue.publish_item, role(Role.REFORM_OFFICE), Assurance.SESSION),
-    Rule(RetireItem, catalogue.retire_item, role(Role.REFORM_OFFICE), Assurance.SESSION),
-    Rule(FileApplication, intake.file_application, permissions.may_file, Assurance.NONE),
-    Rule(ReceiveSupplement, intake.receive_supplement, permissions.window_clerk, Assurance.SESSION),
-    Rule(DeemAccepted, intake.deem_accepted, the_system, Assurance.SYSTEM),
-    Rule(Withdraw, intake.withdraw, anybody, Assurance.NONE),
-    Rule(PrepareDecision, cases.prepare_decision, permissions.holder_of_the_task, Assurance.SESSION),
-    Rule(Decide, cases.decide, permissions.holder_of_the_task, Assurance.CERTIFICATE),
-    Rule(StopClock, clocks.stop_clock, permissions.handler_of_the_case, Assurance.SESSION),
-    Rule(ResumeClock, clocks.resume_clock, permissions.handler_of_the_case, Assurance.SESSION),
-    Rule(ExtendClock, clocks.extend_clock, permissions.head_of_the_authority, Assurance.SESSION),
-    Rule(ViewCase, files.view_case, any_officer & permissions.may_see, Assurance.SESSION),
-)
 
 UNITS = (("HALL", "政务服务中心", "衡政务", "hall"), ("ZJ", "住房和城乡建设局", "衡住建", "authority"))
 #: id, name, unit, roles

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from casework.clock.working_days import CHINA
 from casework.seed import items
-from casework.working_days import CHINA
 from certs.encodings import b64u, spki_of
 from supervision.acts import TurnLights
 from tests.mobile_api.stage import (

@@ -1,9 +1,9 @@
 """The casework tests' town, with the public's question beside."""
 
-from casework.calendars import builtin_calendar
+from casework.clock.calendars import builtin_calendar
+from casework.clock.working_days import Calendar
 from casework.events import EVENTS
 from casework.rules import CaseworkRules
-from casework.working_days import Calendar
 from hall.progress import ProgressView, QueryProgress, query_progress
 from kernel.actor import Actor, ActorKind, Assurance
 from kernel.events import EventCodec

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from casework.acts import Decision
-from casework.query_passwords import MOST_WRONG
+from casework.intake.query_passwords import MOST_WRONG
 from hall.progress import ProgressView
 from kernel.refusals import Refusal
 from tests.hall.office import Hall

@@ -10,11 +10,11 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from casework.acts import PublishItem
-from casework.calendars import builtin_calendar
+from casework.clock.calendars import builtin_calendar
+from casework.clock.working_days import Calendar
 from casework.events import EVENTS as CASE_EVENTS
 from casework.rules import CaseworkRules
 from casework.seed import county, items
-from casework.working_days import Calendar
 from certs.acts import ApproveEnrolment
 from certs.authority import Authority
 from certs.encodings import b64u, sign_es256, spki_of, unb64u

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from casework.working_days import CHINA
+from casework.clock.working_days import CHINA
 from kernel.acts import TextProof
 from kernel.refusals import Refusal
 from supervision.acts import ConfirmCard, TurnLights

@@ -3,7 +3,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from casework.working_days import CHINA
+from casework.clock.working_days import CHINA
 from kernel.tables import Officer
 from tests.mobile_api.stage import (
     CARD_LEADER,

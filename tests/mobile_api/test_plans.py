@@ -7,7 +7,7 @@ import pytest
 from graphql import FieldNode, GraphQLError, OperationDefinitionNode
 from graphql import parse as parse_document
 
-from casework.time_limits import Light
+from casework.clock.time_limits import Light
 from mobile_api.door import encoded
 from mobile_api.plans import Plans
 from mobile_api.schema import build_schema

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from casework.acts import Channel, FileApplication, FiledView, MaterialGiven
-from casework.definitions import Material
+from casework.catalogue.definitions import Material
 from casework.seed import items
 from casework.tables import Case, Task
 from kernel.actor import ANYBODY

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from casework.acts import Channel, DeemAccepted, FileApplication, FiledView, MaterialGiven, Status
-from casework.definitions import Material
+from casework.catalogue.definitions import Material
 from casework.seed import items
 from casework.tables import Case, Task
 from kernel.actor import ANYBODY, THE_CLOCK

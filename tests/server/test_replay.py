@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from casework.clock.working_days import CHINA
+from casework.intake.xes import ForeignCase, ForeignEvent, read_log
 from casework.tables import Case, Step
-from casework.working_days import CHINA
-from casework.xes import ForeignCase, ForeignEvent, read_log
 from kernel.clock import FakeClock, as_utc
 from kernel.db import Database, instant
 from kernel.refusals import Refusal

@@ -9,10 +9,10 @@ from itertools import count
 
 from casework import events as case_events
 from casework.acts import Status
-from casework.calendars import builtin_calendar
+from casework.clock.calendars import builtin_calendar
+from casework.clock.time_limits import red_at, yellow_at
+from casework.clock.working_days import CHINA, Calendar
 from casework.tables import Case, Task
-from casework.time_limits import red_at, yellow_at
-from casework.working_days import CHINA, Calendar
 from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind, Assurance, Role
 from kernel.acts import Act, Done, SignedBytes, TextProof
 from kernel.chance import Secrets

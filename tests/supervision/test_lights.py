@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from casework.time_limits import Light
+from casework.clock.time_limits import Light
 from supervision.lights import Limits, Turn, due_turns, light_of
 
 YELLOW = datetime(2026, 10, 20, 16, tzinfo=UTC)  # 2026-10-21 00:00 in Shanghai

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from casework.calendars import builtin_calendar
+from casework.clock.calendars import builtin_calendar
 from kernel.actor import Role
 from kernel.refusals import Refusal
 from kernel.tables import Officer

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from casework.time_limits import YELLOW_BEFORE, Limits
+from casework.clock.time_limits import YELLOW_BEFORE, Limits
 from kernel.actor import Role
 from kernel.refusals import Refusal
 

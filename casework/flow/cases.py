@@ -2,63 +2,44 @@
 
 Source: Administrative Licensing Law, art. 34, 38 (decision in writing, reasons and remedy), 42, 44; the six signed
 links of the online approval rules (受理、退（补）件、承办、批准、办结、送达). Which decision is possible where, and
-what it does, is the table in `casework.steps`.
+what it does, is the table in `casework.flow.steps`.
 """
-
-from dataclasses import dataclass
-from datetime import date
 
 import msgspec
 
-from casework import steps
-from casework.acts import CaseView, Channel, Decide, Decision, PrepareDecision, Status
-from casework.catalogue import version_of
-from casework.clocks import dues, ledger_of, write
-from casework.definitions import Stage
-from casework.documents import REMEDY, DocumentKind, issue
+from casework.acts import CaseView, Decide, Decision, PrepareDecision, Status
+from casework.clock.clocks import ledger_of, write
+from casework.clock.ledger import Ended
+from casework.clock.time_limits import deliver_by
+from casework.clock.working_days import Calendar, day_of
 from casework.events import (
-    AcceptanceRefused,
-    CaseAccepted,
     CaseAdvanced,
     CaseCompleted,
     CaseDecided,
     CaseDelivered,
     CaseReturned,
-    SupplementAsked,
 )
 from casework.files import find, swap, view
-from casework.ledger import Ended, Ledger, Started
+from casework.flow import steps
+from casework.flow.steps import DECISION_NAMES, Move
+from casework.flow.tasks import close_task, open_task
+from casework.flow.turn import Turn, stage_of
+from casework.intake import acceptance
+from casework.papers.documents import REMEDY, DocumentKind, issue
 from casework.refusals import (
-    NothingMissing,
     OpinionMissing,
     ReasonMissing,
     SamePersonTwice,
     SignedSomethingElse,
     StepClosed,
-    SupplementAlreadyAsked,
-    SupplementOutstanding,
     ToldTooLate,
 )
 from casework.rules import CaseworkRules
-from casework.steps import DECISION_NAMES, Move
 from casework.tables import Case, Document, Material, Step, Task
-from casework.tasks import close_task, open_task
-from casework.time_limits import deliver_by
-from casework.working_days import Calendar, day_of
 from kernel.actor import Role
 from kernel.acts import DocumentDigest, SigningRequest, Statement
 from kernel.refusals import ChangedMeanwhile
 from kernel.work import Work
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A case at its open step, as the deciding officer finds it."""
-
-    case: Case
-    task: Task
-    stage: Stage
-    move: Move
 
 
 async def prepare_decision(work: Work, act: PrepareDecision) -> SigningRequest:
@@ -114,51 +95,6 @@ async def statement_of(turn: Turn, act: PrepareDecision | Decide) -> Statement:
     )
 
 
-async def begin_approval(work: Work, case: Case, revision: int, *, accepted_on: date, deemed: bool) -> None:
-    """受理: starts the legal clock on `accepted_on`, issues 《受理通知书》 and gives the case to the first level."""
-    started = Started(day=accepted_on)
-    due = dues(work, case, Ledger((started,)))
-    await swap(
-        case,
-        revision,
-        status=Status.IN_APPROVAL,
-        accepted_on=accepted_on,
-        deemed_accepted=deemed,
-        deemed_at=None,
-        statutory_due=due.statutory.day,
-        committed_due=due.committed.day,
-        due_provisional=due.committed.provisional,
-    )
-    await write(work, case, started)
-    how = "逾期未告知补正内容，依法自收到申请材料之日起视为受理" if deemed else "申请材料齐全、符合法定形式"
-    document = await issue(
-        work,
-        case,
-        DocumentKind.ACCEPTANCE,
-        lines=(
-            ("受理日期", accepted_on.isoformat()),
-            ("受理依据", how),
-            ("办结期限", f"{due.committed.day.isoformat()}（承诺{case.committed_days}个工作日）"),
-        ),
-    )
-    stage = await _stage(case)
-    await open_task(
-        work, case, steps.FIRST_LEVEL, role=stage.levels[0].role, unit=case.unit_code, due_on=due.committed.day
-    )
-    work.record(
-        CaseAccepted(
-            case=case.number,
-            unit=case.unit_code,
-            accepted_on=accepted_on,
-            statutory_due=due.statutory.day,
-            committed_due=due.committed.day,
-            committed_days=case.committed_days,
-            deemed=deemed,
-            document=document.number,
-        )
-    )
-
-
 async def _turn(work: Work, act: PrepareDecision | Decide) -> Turn:
     case = await find(act.case)
     if case.revision != act.revision:
@@ -167,7 +103,7 @@ async def _turn(work: Work, act: PrepareDecision | Decide) -> Turn:
     if task is None:
         raise StepClosed(case=case.number, step=steps.step_name(act.step))
     _check_still_open(work, case, act)
-    stage = await _stage(case)
+    stage = await stage_of(case)
     move = steps.move_for(act.step, act.decision, levels=len(stage.levels))
     if not act.opinion.strip():
         raise ReasonMissing() if act.decision in steps.NEED_REASONS else OpinionMissing()
@@ -182,11 +118,6 @@ def _check_still_open(work: Work, case: Case, act: PrepareDecision | Decide) -> 
     by_silence = case.deemed_at is not None and work.now >= case.deemed_at
     if by_silence and not (act.step == steps.SUPPLEMENT and act.decision is Decision.ACCEPT):
         raise ToldTooLate(case=case.number)
-
-
-async def _stage(case: Case) -> Stage:
-    _, definition = await version_of(case.item_code, case.item_version)
-    return definition.stage(case.stage_code)
 
 
 async def _check_not_adjacent(work: Work, case: Case, step: str) -> None:
@@ -210,48 +141,6 @@ async def _sign_step(work: Work, turn: Turn, act: Decide) -> None:
         role=turn.task.role,
         signature=work.assured.evidence or "",
         at=work.now,
-    )
-
-
-async def _begin(work: Work, turn: Turn, act: Decide) -> None:
-    await begin_approval(work, turn.case, act.revision, accepted_on=_acceptance_day(work, turn), deemed=False)
-
-
-def _acceptance_day(work: Work, turn: Turn) -> date:
-    case, today = turn.case, day_of(work.now)
-    if turn.task.step == steps.SUPPLEMENT:
-        if case.supplemented_on is None:
-            raise SupplementOutstanding(case=case.number)
-        return case.supplemented_on
-    # What a window entered late cost the applicant no day: the receipt starts the clock.
-    late_entry = case.channel == Channel.WINDOW and case.received_on < day_of(case.entered_at)
-    return case.received_on if late_entry else today
-
-
-async def _ask_supplement(work: Work, turn: Turn, act: Decide) -> None:
-    case = turn.case
-    missing = tuple(item.strip() for item in act.items if item.strip())
-    if case.supplement_asked:
-        raise SupplementAlreadyAsked(case=case.number)
-    if not missing:
-        raise NothingMissing()
-    notice = await issue(
-        work,
-        case,
-        DocumentKind.SUPPLEMENT_NOTICE,
-        lines=(("需要补正的全部内容", "\n".join(f"{n}. {item}" for n, item in enumerate(missing, 1))),),
-    )
-    await swap(case, act.revision, status=Status.AWAITING_SUPPLEMENT, supplement_asked=True, deemed_at=None)
-    await open_task(work, case, steps.SUPPLEMENT, role=Role.WINDOW_CLERK, unit=turn.task.unit_code, due_on=None)
-    work.record(SupplementAsked(case=case.number, missing=missing, document=notice.number, officer=work.actor.id))
-
-
-async def _close_unaccepted(work: Work, turn: Turn, act: Decide) -> None:
-    case = turn.case
-    document = await issue(work, case, DocumentKind.NON_ACCEPTANCE, lines=(("理由", act.opinion), ("救济途径", REMEDY)))
-    await swap(case, act.revision, status=Status.NOT_ACCEPTED, deemed_at=None, closed_at=work.now)
-    work.record(
-        AcceptanceRefused(case=case.number, unit=case.unit_code, document=document.number, officer=work.actor.id)
     )
 
 
@@ -368,9 +257,9 @@ async def _close(work: Work, turn: Turn, act: Decide) -> None:
 
 
 _MOVES = {
-    Move.BEGIN_APPROVAL: _begin,
-    Move.WAIT_FOR_SUPPLEMENT: _ask_supplement,
-    Move.CLOSE_UNACCEPTED: _close_unaccepted,
+    Move.BEGIN_APPROVAL: acceptance.accept,
+    Move.WAIT_FOR_SUPPLEMENT: acceptance.ask_supplement,
+    Move.CLOSE_UNACCEPTED: acceptance.refuse_acceptance,
     Move.UP: _up,
     Move.BACK: _back,
     Move.DECIDE: _decide,

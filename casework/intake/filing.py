@@ -11,7 +11,6 @@ from functools import partial
 
 from tortoise.expressions import Q
 
-from casework import steps
 from casework.acts import (
     CaseView,
     DeemAccepted,
@@ -22,20 +21,21 @@ from casework.acts import (
     Status,
     Withdraw,
 )
-from casework.cases import begin_approval
-from casework.catalogue import published
-from casework.clocks import ledger_of, write
-from casework.documents import DocumentKind, issue
+from casework.catalogue.publishing import published
+from casework.clock.clocks import ledger_of, write
+from casework.clock.ledger import Ended, EndReason
+from casework.clock.time_limits import deemed_accepted_at, last_day_to_tell
+from casework.clock.working_days import Calendar, day_of
 from casework.events import CaseFiled, CaseWithdrawn, SupplementReceived
 from casework.files import find, swap, view
-from casework.ledger import Ended, EndReason
-from casework.query_passwords import objection, query_password
+from casework.flow import steps
+from casework.flow.tasks import close_task, open_task, press
+from casework.intake.acceptance import begin_approval
+from casework.intake.query_passwords import objection, query_password
+from casework.papers.documents import DocumentKind, issue
 from casework.refusals import NotAwaitingSupplement, ReceivedInFuture
 from casework.rules import CaseworkRules
 from casework.tables import Case, Material, Task
-from casework.tasks import close_task, open_task, press
-from casework.time_limits import deemed_accepted_at, last_day_to_tell
-from casework.working_days import Calendar, day_of
 from kernel.actor import Role
 from kernel.acts import Done
 from kernel.numbers import next_number

@@ -12,8 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
-from casework.ledger import Extended, Ledger, append, excluded
-from casework.working_days import Calendar, day_of, end_of_day, start_of_day
+from casework.clock.ledger import Extended, Ledger, append, excluded
+from casework.clock.working_days import Calendar, day_of, end_of_day, start_of_day
 from kernel.refusals import Refusal
 
 # Statutory periods in working days.

@@ -17,9 +17,9 @@ from typing import TypedDict
 import msgspec
 
 from casework.acts import CheckCalendar, FillCalendar
+from casework.clock.working_days import Calendar, Day, DayKind, day_of
 from casework.events import CalendarProvisional
 from casework.tables import CalendarDay
-from casework.working_days import Calendar, Day, DayKind, day_of
 from kernel.acts import Done
 from kernel.tables import EventChain
 from kernel.work import Work

@@ -7,7 +7,7 @@ was accepted under. Source: the catalogue rules on the fourteen elements, unifie
 import hashlib
 
 from casework.acts import ItemView, PublishItem, RetireItem
-from casework.definitions import ItemDefinition, ItemSecret, ensure_publishable, parse
+from casework.catalogue.definitions import ItemDefinition, ItemSecret, ensure_publishable, parse
 from casework.events import ItemPublished, ItemWithdrawn
 from casework.refusals import ItemRetired, UnknownItem
 from casework.rules import CaseworkRules

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from casework.clock.working_days import day_of
 from casework.tables import Case, Document
-from casework.working_days import day_of
 from kernel.numbers import next_number
 from kernel.tables import Unit
 from kernel.work import Work

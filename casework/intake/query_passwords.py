@@ -13,8 +13,8 @@ import hmac
 
 from tortoise.expressions import F
 
+from casework.clock.working_days import day_of
 from casework.tables import QueryAttempt
-from casework.working_days import day_of
 from kernel.chance import Secrets
 from kernel.refusals import Refusal
 from kernel.work import Work

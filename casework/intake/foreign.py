@@ -10,12 +10,12 @@ the same case or the same end again changes nothing; steps carry no identity of 
 from datetime import date, datetime, timedelta
 
 from casework.acts import Channel, ForeignCaseRow, ForeignStep, ImportForeignCases, ReportForeignSteps, Status
+from casework.clock.time_limits import yellow_at
+from casework.clock.working_days import Calendar, day_of
 from casework.events import ForeignCaseEnded, ForeignCaseImported, ForeignStepReported
 from casework.files import find, swap
 from casework.refusals import UnknownCase
 from casework.tables import Case, Step, Task
-from casework.time_limits import yellow_at
-from casework.working_days import Calendar, day_of
 from kernel.actor import Role
 from kernel.acts import Done
 from kernel.clock import as_utc

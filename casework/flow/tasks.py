@@ -2,10 +2,10 @@
 
 from datetime import UTC, date, datetime
 
+from casework.clock.time_limits import red_at, yellow_at
+from casework.clock.working_days import Calendar
 from casework.events import TaskOpened
 from casework.tables import Case, Task
-from casework.time_limits import red_at, yellow_at
-from casework.working_days import Calendar
 from kernel.actor import Role
 from kernel.work import Work
 

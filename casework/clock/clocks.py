@@ -9,16 +9,16 @@ from datetime import date
 import msgspec
 
 from casework.acts import CaseView, ExtendClock, ResumeClock, Status, StopClock
-from casework.documents import DocumentKind, issue
+from casework.clock.ledger import GROUND_NAMES, Approver, Entry, Extended, Ledger, Resumed, Stopped, append, replay
+from casework.clock.time_limits import Dues, Limits, dues_on, extend
+from casework.clock.working_days import Calendar, day_of
 from casework.events import ClockExtended, ClockResumed, ClockStopped
 from casework.files import find, swap, view
-from casework.ledger import GROUND_NAMES, Approver, Entry, Extended, Ledger, Resumed, Stopped, append, replay
+from casework.flow.tasks import relight
+from casework.papers.documents import DocumentKind, issue
 from casework.refusals import ClockNotRunning, ReasonMissing, StoppageTooLate, StoppageTooLong
 from casework.rules import CaseworkRules
 from casework.tables import Case, ClockEntry, Task
-from casework.tasks import relight
-from casework.time_limits import Dues, Limits, dues_on, extend
-from casework.working_days import Calendar, day_of
 from kernel.work import Work
 
 _entry = msgspec.json.Decoder(Entry)

@@ -1,0 +1,1 @@
+"""The catalogue of approval items: definitions, publication, change control (CAT)."""

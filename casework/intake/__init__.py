@@ -1,0 +1,1 @@
+"""Receipt and acceptance, and cases of departments' own systems (INT)."""

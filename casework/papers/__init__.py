@@ -1,0 +1,1 @@
+"""Statutory documents: wording, numbering, seals (INT-15, FLOW-12)."""
