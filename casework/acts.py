@@ -107,6 +107,13 @@ class FileApplication(Act[FiledView], frozen=True, tag="case.file"):
     channel: Channel
     materials: tuple[MaterialGiven, ...] = ()
     received_on: date | None = None
+    agent_name: str = ""
+    agent_id_number: str = ""
+    agent_phone: str = ""
+    #: Answers to the stage's form, as JSON; checked against its JSON Schema.
+    form: str = ""
+    #: The licence to renew, change or cancel.
+    licence_number: str = ""
 
 
 class PrepareDecision(Act[SigningRequest], frozen=True, tag="case.prepare"):

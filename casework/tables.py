@@ -63,6 +63,13 @@ class Case(Model):
     applicant_name = fields.CharField(max_length=120, default="")
     applicant_id_number = fields.CharField(max_length=40, default="")
     applicant_phone = fields.CharField(max_length=20, default="", db_index=True)
+    agent_name = fields.CharField(max_length=120, default="")  # 代理人 (art. 29)
+    agent_id_number = fields.CharField(max_length=40, default="")
+    agent_phone = fields.CharField(max_length=20, default="", db_index=True)
+    form = fields.TextField(default="")  # JSON of the online form's answers
+    window_unit = fields.CharField(max_length=16, default="")  # the hall, branch or centre whose window keeps the case
+    package_number = fields.CharField(max_length=40, default="", db_index=True)  # the package case it belongs to
+    licence_number = fields.CharField(max_length=60, default="")  # the licence to renew, change or cancel
     statutory_days = fields.IntField(default=0)
     committed_days = fields.IntField(default=0)
     yellow_before_days = fields.IntField(default=1)

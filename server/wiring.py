@@ -12,13 +12,20 @@ from alerts.policy import consumer as alerts_consumer
 from alerts.settings import AlertRules
 from casework import events as case_events
 from casework.acts import FillCalendar
+from casework.catalogue import events as catalogue_events
+from casework.clock import events as clock_events
 from casework.clock.calendars import calendar_from_rows
 from casework.clock.working_days import Calendar
+from casework.flow import events as flow_events
+from casework.intake import events as intake_events
+from casework.licences import events as licence_events
+from casework.papers import events as paper_events
 from casework.rules import CaseworkRules
 from certs import events as cert_events
 from certs.authority import Authority
 from certs.keyring import Keyring
 from certs.notary import CertNotary
+from hall import events as hall_events
 from kernel import directory
 from kernel.actor import THE_OPERATOR
 from kernel.chance import Secrets
@@ -36,12 +43,27 @@ from supervision import events as supervision_events
 from supervision.findings import consumer as findings_consumer
 from supervision.rules import SupervisionRules
 
-TABLES = tuple(f"{package}.tables" for package in ("kernel", "casework", "certs", "supervision", "alerts", "sms"))
+#: Modules with tables, lowest package first.
+TABLES = (
+    "kernel.tables",
+    "casework.tables",
+    "certs.tables",
+    "supervision.tables",
+    "alerts.tables",
+    "sms.tables",
+)
 EVENTS: tuple[type[Event], ...] = (
     *directory.EVENTS,
     *case_events.EVENTS,
+    *catalogue_events.EVENTS,
+    *intake_events.EVENTS,
+    *flow_events.EVENTS,
+    *clock_events.EVENTS,
+    *paper_events.EVENTS,
+    *licence_events.EVENTS,
     *cert_events.EVENTS,
     *supervision_events.EVENTS,
+    *hall_events.EVENTS,
 )
 
 

@@ -24,6 +24,7 @@ import pytest
 
 from kernel.clock import FakeClock
 from kernel.db import Database
+from server.wiring import TABLES
 from tools.postgres import Postgres
 
 pytest_plugins = ("tools.features",)
@@ -81,7 +82,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await Database.open(database_url, modules=table_modules())
+    opened = await Database.open(database_url, modules=TABLES)
     yield opened
     await opened.close()
 
@@ -173,14 +174,9 @@ Shelf = SqliteShelf | PostgresShelf
 
 
 async def _create_schema(url: str) -> None:
-    database = await Database.open(url, modules=table_modules())
+    database = await Database.open(url, modules=TABLES)
     await database.create_schema()
     await database.close()
-
-
-def table_modules() -> list[str]:
-    """Every package's `tables` module."""
-    return sorted(f"{tables.parent.name}.tables" for tables in ROOT.glob("*/tables.py"))
 
 
 def _elsewhere(work: Coroutine[None, None, None]) -> None:

@@ -11,6 +11,7 @@ Limits: pure; uniqueness of codes over the whole catalogue is the catalogue's ma
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
@@ -57,6 +58,51 @@ class MaterialForm(StrEnum):
 
 FORM_NAMES = {MaterialForm.PAPER: "纸质", MaterialForm.DIGITAL: "电子", MaterialForm.EITHER: "纸质或电子"}
 
+
+class Grade(StrEnum):
+    """四档. The seeds do not define the letters; a region gives them their meaning (`CaseworkRules.grade_names`)."""
+
+    A = "A"  # 全程网上
+    B = "B"  # 网上受理预审，窗口核对
+    C = "C"  # 延期上网
+    D = "D"  # 不上网
+
+
+class OnlineLevel(StrEnum):
+    """在线办理程度, in rising order."""
+
+    DISPLAY = "display"  # 在线公示和表格下载
+    ACCEPTANCE = "acceptance"  # 在线受理
+    HANDLING = "handling"  # 在线办理和在线反馈
+
+
+class ServiceMode(StrEnum):
+    """办理模式."""
+
+    WINDOW = "window"  # 窗口受理核对材料，网上办理，窗口发证
+    PRE_REVIEW = "pre_review"  # 网上受理、网上预审，窗口核对材料并发证
+    ONLINE = "online"  # 全程网上
+
+
+class StageKind(StrEnum):
+    GRANT = "grant"  # 核发、登记
+    CHANGE = "change"  # 变更
+    RENEWAL = "renewal"  # 延续: no decision before expiry = renewed (art. 50)
+    ANNUAL_REVIEW = "annual_review"  # 年检、年审
+    RECORD = "record"  # 备案
+    CANCEL = "cancel"  # 注销
+
+
+class Handling(StrEnum):
+    """How many authorities handle a case. Unified, joint or central handling: Administrative Licensing Law, art. 26,
+    42(2): 45 working days, 15 more approved by the head of the government.
+    """
+
+    SINGLE = "single"
+    PARALLEL = "parallel"  # 并联: co-units at once, a join waits for all
+    JOINT = "joint"  # 联合、统一、集中办理
+
+
 Words = str | tuple[str, ...]
 
 
@@ -70,6 +116,8 @@ class Material(_Value, frozen=True):
     required: bool = True
     form: MaterialForm = MaterialForm.EITHER
     basis: str = ""
+    #: The kind of licence in the shared library that makes asking for this material unnecessary.
+    licence: str = ""
 
 
 class Fee(_Value, frozen=True):
@@ -78,6 +126,8 @@ class Fee(_Value, frozen=True):
     name: str
     standard: str
     basis: str
+    #: The fixed rate in cents; None where the standard is a formula and the window enters the amount.
+    amount_cents: int | None = None
 
 
 class Level(_Value, frozen=True):
@@ -85,6 +135,46 @@ class Level(_Value, frozen=True):
 
     role: Role
     limit_days: int | None = None
+
+
+class Branch(_Value, frozen=True):
+    """A co-unit of parallel or joint handling, with its own limit in working days and its own levels."""
+
+    unit: str
+    name: str
+    limit_days: int
+    levels: tuple[Level, ...] = (Level(role=Role.HANDLER),)
+
+
+class ReportUp(_Value, frozen=True):
+    """上报: the unit reviews first, then all materials go up to `unit`, which decides. Source: art. 43 (20 days)."""
+
+    unit: str
+    review_limit_days: int
+
+
+class Licence(_Value, frozen=True):
+    """The licence a grant makes. `valid_months` None: without end. `remind_days`: calendar days before expiry."""
+
+    name: str
+    valid_months: int | None = None
+    annual_review: bool = False
+    remind_days: int = 30
+
+
+class Deferral(_Value, frozen=True):
+    """延期上网说明: why the item is not online yet, and by when it will be."""
+
+    reason: str
+    planned_on: date | None = None
+
+
+class PackagePart(_Value, frozen=True):
+    """One case of a package item (一条龙), in order; `after`: codes of the stages that must be granted first."""
+
+    item: str
+    stage: str
+    after: tuple[str, ...] = ()
 
 
 class Stage(_Value, frozen=True):
@@ -104,6 +194,14 @@ class Stage(_Value, frozen=True):
     fees: tuple[Fee, ...] | Literal["无"] = ()
     levels: tuple[Level, ...] = ()
     process: tuple[str, ...] = ()
+    kind: StageKind = StageKind.GRANT
+    #: JSON Schema (2020-12) of the online form; None: no form but the paper one.
+    form: dict[str, object] | None = None
+    handling: Handling = Handling.SINGLE
+    branches: tuple[Branch, ...] = ()
+    report_up: ReportUp | None = None
+    #: Whether a level may return to any earlier level, not only to the one before.
+    return_anywhere: bool = False
 
     @property
     def limits(self) -> Limits:
@@ -133,6 +231,18 @@ class ItemDefinition(_Value, frozen=True):
     inspection: Words = ""
     enquiries_and_complaints: Words = ""
     stages: tuple[Stage, ...] = ()
+    grade: Grade | None = None
+    online_level: OnlineLevel = OnlineLevel.HANDLING
+    mode: ServiceMode = ServiceMode.PRE_REVIEW
+    deferral: Deferral | None = None
+    duties: str = ""
+    #: 百件实事 numbers this item belongs to.
+    deeds: tuple[str, ...] = ()
+    #: Units of kind hall, branch or centre where it may be filed at a window; empty: every one of them.
+    offered_at: tuple[str, ...] = ()
+    results_public: bool = False
+    licence: Licence | None = None
+    package: tuple[PackagePart, ...] = ()
 
     def stage(self, code: str) -> Stage:
         """Raises StageUnknown."""

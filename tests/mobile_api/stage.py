@@ -12,13 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from casework.acts import PublishItem
 from casework.clock.calendars import builtin_calendar
 from casework.clock.working_days import Calendar
-from casework.events import EVENTS as CASE_EVENTS
 from casework.rules import CaseworkRules
 from casework.seed import county, items
 from certs.acts import ApproveEnrolment
 from certs.authority import Authority
 from certs.encodings import b64u, sign_es256, spki_of, unb64u
-from certs.events import EVENTS as CERT_EVENTS
 from certs.notary import CertNotary
 from kernel.actor import THE_CLOCK, THE_OPERATOR
 from kernel.chance import Secrets
@@ -34,7 +32,7 @@ from mobile_api.app import build_app
 from mobile_api.authentication import CertificateSessions
 from mobile_api.services import Limits, Services
 from server.acts import RULES
-from supervision.events import EVENTS as CARD_EVENTS
+from server.wiring import EVENTS
 from supervision.findings import consumer as findings
 from supervision.rules import SupervisionRules
 from tools.contract import Operation, operations
@@ -53,7 +51,7 @@ class Stage:
     def __init__(self, database: Database, clock: FakeClock, authority: Authority, files: Path) -> None:
         self.database, self.clock, self.authority = database, clock, authority
         rules = CaseworkRules(hall_unit=HALL)
-        codec = EventCodec((*CASE_EVENTS, *CERT_EVENTS, *CARD_EVENTS))
+        codec = EventCodec(EVENTS)
         consumers = (findings(),)
         outbox = Outbox(database, codec, consumers)
         self.secrets = Secrets(b"k" * 32)

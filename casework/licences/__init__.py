@@ -1,0 +1,1 @@
+"""Granted licences, their library and reuse (CERT)."""
