@@ -195,12 +195,12 @@ async def fixtures() -> dict[str, str]:
     from certs.settings import CertSettings
     from kernel.clock import FakeClock
     from kernel.db import Database
-    from tests.conftest import table_modules
+    from tests.conftest import TABLES
     from tests.contracts.flutter_spec_story import told
     from tests.mobile_api.stage import Stage
 
     with tempfile.TemporaryDirectory() as folder:
-        database = await Database.open(f"sqlite://{folder}/office.db", modules=table_modules())
+        database = await Database.open(f"sqlite://{folder}/office.db", modules=TABLES)
         try:
             await database.create_schema()
             clock = FakeClock(datetime(2026, 9, 18, 1, 0, tzinfo=UTC))
