@@ -195,22 +195,27 @@ async def fixtures() -> dict[str, str]:
     from certs.settings import CertSettings
     from kernel.clock import FakeClock
     from kernel.db import Database
-    from tests.conftest import TABLES
-    from tests.contracts.flutter_spec_story import told
+    from server.wiring import TABLES
+    from tests.contracts.stories import CHAPTERS, told
     from tests.mobile_api.stage import Stage
 
-    with tempfile.TemporaryDirectory() as folder:
-        database = await Database.open(f"sqlite://{folder}/office.db", modules=TABLES)
-        try:
-            await database.create_schema()
-            clock = FakeClock(datetime(2026, 9, 18, 1, 0, tzinfo=UTC))
-            keyring = Keyring(Path(folder) / "pki", b"only for fixtures")
-            authority = Authority.open(keyring, CertSettings(), now=clock.now())
-            stage = Stage(database, clock, authority, Path(folder) / "files")
-            await stage.settle()
-            return {f"fixtures/{path}": content for path, content in (await told(stage)).items()}
-        finally:
-            await database.close()
+    found: dict[str, str] = {}
+    for chapter in CHAPTERS:
+        with tempfile.TemporaryDirectory() as folder:
+            database = await Database.open(f"sqlite://{folder}/office.db", modules=TABLES)
+            try:
+                await database.create_schema()
+                clock = FakeClock(datetime(2026, 9, 18, 1, 0, tzinfo=UTC))
+                keyring = Keyring(Path(folder) / "pki", b"only for fixtures")
+                authority = Authority.open(keyring, CertSettings(), now=clock.now())
+                stage = Stage(database, clock, authority, Path(folder) / "files")
+                await stage.settle()
+                told_here = await told(stage, chapter)
+            finally:
+                await database.close()
+        assert not found.keys() & told_here.keys()
+        found |= told_here
+    return {f"fixtures/{path}": content for path, content in found.items()}
 
 
 def _quoted(text: str) -> str:

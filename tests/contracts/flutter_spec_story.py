@@ -92,9 +92,7 @@ def masked(value: Any, name: str = "") -> Any:
     return "masked-id" if isinstance(value, str) and _DRAWN.match(value) else value
 
 
-async def told(stage: Stage) -> dict[str, str]:
-    """Path under fixtures/ to content."""
-    record = Recorder(stage)
+async def tell(record: Recorder) -> None:
     await _the_public_reads_and_files(record)
     await _a_phone_enrols(record)
     case = await _a_case_is_decided(record)
@@ -102,7 +100,6 @@ async def told(stage: Stage) -> dict[str, str]:
     await _clocks_stop_and_start(record)
     await _a_limit_passes(record)
     await _things_end(record)
-    return record.fixtures
 
 
 def application(**changes: Any) -> dict[str, Any]:
