@@ -46,7 +46,7 @@ async def mail_server(box: Mailbox):
     server = await loop.create_server(lambda: SMTP(box, loop=loop, enable_SMTPUTF8=True), "127.0.0.1", 0)
     try:
         port = server.sockets[0].getsockname()[1]
-        yield MailServer(host="127.0.0.1", port=port, sender="zhangban@hall.example", start_tls=False, timeout_s=5)
+        yield MailServer(host="127.0.0.1", port=port, sender="zhangban@hall.example", start_tls=False, timeout_s=60)
     finally:
         server.close()
         await server.wait_closed()
@@ -122,7 +122,7 @@ async def test_the_mailer_works_until_it_is_stopped(queue):
         mailer = Mailer(queue.database, queue.clock, server, poll_s=0.01)
         running = asyncio.create_task(mailer.run())
         await say(queue)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not box.mails:  # noqa: ASYNC110  a mailbox has no bell
                 await asyncio.sleep(0.01)
         mailer.stop()

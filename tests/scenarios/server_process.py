@@ -20,7 +20,7 @@ from sms.simulator import Smsc
 ROOT = Path(__file__).parents[2]
 ACCESS_NUMBER = "10690000"
 #: A busy machine is no defect; a stuck program is.
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 CLOCK = SystemClock()
 
 

@@ -45,7 +45,7 @@ async def test_a_loop_outlives_its_failures_and_names_their_cause(monkeypatch: p
         return True
 
     with capture_logs() as logs:
-        await asyncio.wait_for(until_stopped(stop, "courier", turn, pause_s=0.0), 5)
+        await asyncio.wait_for(until_stopped(stop, "courier", turn, pause_s=0.0), 60)
     assert turns == 5
     assert [(log["loop"], log["kind"], log["fault"]) for log in logs] == [
         ("courier", "LookupError", "nothing there"),
@@ -63,11 +63,12 @@ async def test_a_busy_loop_does_not_pause_and_an_idle_one_does():
         return left > 0
 
     loop = asyncio.create_task(until_stopped(stop, "x", turn, pause_s=60.0))
-    await asyncio.sleep(0.1)
-    assert left == 0
+    async with asyncio.timeout(50):  # less than one pause
+        while left:
+            await asyncio.sleep(0.001)
     stop()
-    await asyncio.wait_for(loop, 1)
-    assert asyncio.get_running_loop().time() - begun < 5
+    await loop
+    assert asyncio.get_running_loop().time() - begun < 60
 
 
 async def test_what_runs_beside_a_block_ends_with_it():
@@ -168,7 +169,7 @@ async def filed(system: System) -> str:
 
 
 async def until(is_so) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await is_so():  # noqa: ASYNC110  the database has no bell
             await asyncio.sleep(0.01)
 
@@ -179,7 +180,7 @@ async def test_silence_lights_and_texts_come_by_themselves(tmp_path: Path, blank
         stop, woken = Stop(), asyncio.Event()
         loops = (keep_time(system, stop, BRISK), deliver_events(system, stop, BRISK, delivered=woken.set))
         async with running(*loops, stop=stop):
-            await asyncio.wait_for(woken.wait(), 20)
+            await asyncio.wait_for(woken.wait(), 60)
 
             async def accepted() -> bool:
                 return await Case.exists(number=number, status=Status.IN_APPROVAL)

@@ -19,7 +19,7 @@ from sms.vocabulary import BindTransceiver
 ROOT = Path(__file__).parents[2]
 ACCESS_NUMBER = "10690000"
 SECRETS = Secrets(b"k" * 32)
-QUICK = Pace(poll_s=0.02, tend_s=0.05, drain_s=2.0)
+QUICK = Pace(poll_s=0.02, tend_s=0.05, drain_s=30.0)
 
 
 class DeafInbox:
@@ -105,7 +105,7 @@ async def until_sent(database) -> None:
     await _until(database, lambda states: states.keys() <= {"delivered", "submitted"})
 
 
-async def _until(database, is_so, timeout_s=10.0) -> None:
+async def _until(database, is_so, timeout_s=60.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not is_so(await states_of(database)):  # noqa: ASYNC110  the database has no bell
             await asyncio.sleep(0.01)

@@ -18,7 +18,7 @@ LOOPBACK = ip_network("127.0.0.0/8")
 
 
 def mas_carrier(cloud: CloudMas, name="cloud", *, account=ACCOUNT, **changes) -> MasHttpCarrier:
-    patience = Patience(**{"connect_s": 1.0, "answer_s": 0.3, "record_s": 2.0, **changes.pop("patience", {})})
+    patience = Patience(**{"connect_s": 30.0, "answer_s": 30.0, "record_s": 30.0, **changes.pop("patience", {})})
     return MasHttpCarrier(
         name,
         cloud.url,

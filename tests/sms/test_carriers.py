@@ -66,7 +66,7 @@ class MasLine(Line):
     @asynccontextmanager
     async def standing(self):
         async with cloud_mas(self._clock) as self.network:
-            self.carrier = mas_carrier(self.network, "line", patience={"answer_s": 2.0})
+            self.carrier = mas_carrier(self.network, "line", patience={"answer_s": 30.0})
             async with push_door(self.carrier) as self.network.push_to:
                 yield
 

@@ -70,14 +70,14 @@ async def running(smsc: Smsc, desk: Desk, **options):
     link = link_to(smsc, desk, **options)
     task = asyncio.create_task(link.run())
     try:
-        await link.bound(2)
+        await link.bound(60)
         yield link
     finally:
-        await link.drain(2)
-        await asyncio.wait_for(task, 2)
+        await link.drain(30)
+        await asyncio.wait_for(task, 60)
 
 
-async def until(what, timeout_s: float = 2.0) -> None:
+async def until(what, timeout_s: float = 60.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not what():  # noqa: ASYNC110  the condition is at the other end of a socket
             await asyncio.sleep(0.001)
@@ -275,7 +275,7 @@ async def test_a_cut_connection_comes_back_and_what_was_under_way_is_unknown():
         await until(lambda: smsc.counts["accepted"] == 1)
         smsc.cut()
         assert await lost == OutcomeUnknown("the connection ended")
-        await link.bound(2)
+        await link.bound(60)
         assert isinstance(await link.submit(message("found")), Accepted)
         assert (link.counts["connects"], link.counts["binds"]) == (2, 2)
 
@@ -321,8 +321,8 @@ async def test_a_carrier_that_is_not_there_yet_is_tried_again():
     await until(lambda: link.counts["errors"] >= 2)
     assert link.snapshot().last_error.startswith("cannot connect: ConnectionRefused")
     async with carrier(port=port):
-        await link.bound(2)
-        await link.drain(1)
+        await link.bound(60)
+        await link.drain(30)
         await task
 
 
@@ -332,12 +332,12 @@ async def test_a_refused_bind_is_reported_and_tried_again():
         task = asyncio.create_task(link.run())
         await until(lambda: smsc.counts["bind refused"] >= 2)
         assert link.snapshot().last_error == "bind refused: ESME_RINVPASWD"
-        await link.drain(1)
+        await link.drain(30)
         await task
 
 
 async def test_a_half_dead_peer_is_found_out_and_replaced():
-    terms = Terms(enquire_after_s=0.02, enquire_answer_s=0.02)
+    terms = Terms(enquire_after_s=0.05, enquire_answer_s=1.0)
     async with carrier() as smsc, running(smsc, Desk(), terms=terms) as link:
         smsc.faults.is_deaf = True
         unknown = asyncio.create_task(link.submit(message()))
@@ -350,7 +350,7 @@ async def test_a_half_dead_peer_is_found_out_and_replaced():
 
 
 async def test_a_message_without_answer_becomes_unknown_and_frees_its_place():
-    async with carrier() as smsc, running(smsc, Desk(), terms=Terms(window=1, response_s=0.02)) as link:
+    async with carrier() as smsc, running(smsc, Desk(), terms=Terms(window=1, response_s=1.0)) as link:
         smsc.faults.lose_responses = 1
         first, second = await asyncio.gather(link.submit(message()), link.submit(message()))
         assert (first, second) == (OutcomeUnknown("no response in time"), Accepted("10000002"))
@@ -372,11 +372,11 @@ async def test_draining_finishes_what_is_under_way_and_takes_nothing_more():
     async with carrier() as smsc:
         link = link_to(smsc, Desk(), terms=Terms(window=2))
         task = asyncio.create_task(link.run())
-        await link.bound(2)
+        await link.bound(60)
         smsc.faults.response_delay_s = 0.005
         under_way = [asyncio.create_task(link.submit(message())) for _ in range(6)]
         await asyncio.sleep(0)
-        draining = asyncio.create_task(link.drain(2))
+        draining = asyncio.create_task(link.drain(30))
         await asyncio.sleep(0)
         assert await link.submit(message()) == NotSent("draining")
         assert all(isinstance(outcome, Accepted) for outcome in await asyncio.gather(*under_way))
@@ -389,7 +389,7 @@ async def test_draining_does_not_wait_for_ever():
     async with carrier() as smsc:
         link = link_to(smsc, Desk(), terms=Terms(window=1))
         task = asyncio.create_task(link.run())
-        await link.bound(2)
+        await link.bound(60)
         smsc.faults.lose_responses = 1
         under_way = [asyncio.create_task(link.submit(message())) for _ in range(2)]
         await until(lambda: smsc.counts["accepted"] == 1)
@@ -444,7 +444,7 @@ async def test_tls_checks_the_carriers_name(tmp_path):
         task = asyncio.create_task(wrong.run())
         await until(lambda: wrong.counts["errors"])
         assert wrong.snapshot().last_error == "cannot connect: SSLCertVerificationError"
-        await wrong.drain(1)
+        await wrong.drain(30)
         await task
 
 

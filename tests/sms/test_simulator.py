@@ -59,7 +59,7 @@ class Client:
     async def hear(self):
         while not self._frames:
             try:
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(60):
                     data = await self._reader.read(65536)
             except ConnectionResetError:
                 return None
