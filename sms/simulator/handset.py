@@ -36,7 +36,7 @@ class Handset:
         self._network, self._now = network, now
         self._reference = 0
 
-    async def next_text(self, timeout_s: float = 5.0) -> Text:
+    async def next_text(self, timeout_s: float = 30.0) -> Text:
         """The oldest text not yet read. Raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
             while not self._unread:
@@ -44,7 +44,7 @@ class Handset:
                 await self._arrived.wait()
         return self._unread.popleft()
 
-    async def send(self, to: str, body: str, *, kind: ConcatKind = ConcatKind.NARROW, timeout_s: float = 5.0) -> None:
+    async def send(self, to: str, body: str, *, kind: ConcatKind = ConcatKind.NARROW, timeout_s: float = 30.0) -> None:
         """Text `to`. Returns when the ESME behind that number has taken every part. Raises TimeoutError."""
         self._reference += 1
         segments = text.segments(body, reference=self._reference, wide=kind is ConcatKind.WIDE)

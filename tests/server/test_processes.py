@@ -64,7 +64,7 @@ async def test_a_busy_loop_does_not_pause_and_an_idle_one_does():
 
     loop = asyncio.create_task(until_stopped(stop, "x", turn, pause_s=60.0))
     async with asyncio.timeout(50):  # less than one pause
-        while left:
+        while left:  # noqa: ASYNC110  the loop has no bell
             await asyncio.sleep(0.001)
     stop()
     await loop
