@@ -24,8 +24,8 @@ import argparse
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
@@ -33,6 +33,7 @@ from time import perf_counter
 from alerts.outgoing import Channel, Letter, enqueue
 from alerts.texts import TEMPLATES, Text
 from bench._kannel import kannel_rate
+from bench._machine import database_url
 from bench._smpp_ceiling import ceiling
 from kernel.chance import Secrets
 from kernel.clock import SystemClock
@@ -42,7 +43,6 @@ from sms.link import Target
 from sms.session import Terms
 from sms.smpp import SmppCarrier
 from sms.vocabulary import BindTransceiver
-from tools.postgres import NoPostgres, Postgres
 
 BODY = "【衡江政务服务】" + "掌办提醒" * 13
 WINDOW = 500
@@ -68,20 +68,6 @@ def main() -> None:
     effort = QUICK if options.quick else FULL
     with tempfile.TemporaryDirectory(prefix="zb-bench-") as folder, database_url(options.database, folder) as url:
         print(json.dumps(asyncio.run(measure(url, Path(folder), effort))))
-
-
-@contextmanager
-def database_url(given: str | None, folder: str) -> Iterator[str]:
-    if given:
-        yield given
-        return
-    try:
-        server = Postgres.start()
-    except NoPostgres:
-        yield f"sqlite://{folder}/bench.db"
-        return
-    with server:
-        yield server.url
 
 
 async def measure(url: str, folder: Path, effort: Effort) -> dict[str, object]:

@@ -20,13 +20,14 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from tortoise.models import Model
 
+from bench._machine import database_url
 from casework.tables import Case, Task
 from kernel.actor import THE_CLOCK, Role
 from kernel.clock import FakeClock
@@ -36,7 +37,6 @@ from kernel.tables import Officer, Unit
 from server.settings import DatabaseSettings, Settings
 from server.wiring import System, open_system
 from supervision.acts import IssueOrders, TurnLights
-from tools.postgres import NoPostgres, Postgres
 
 MORNING = datetime(2026, 10, 22, 16, tzinfo=UTC)  # 2026-10-23 00:00 in Shanghai
 DAY = timedelta(days=1)
@@ -62,20 +62,6 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zb-bench-") as folder, database_url(options.database, folder) as url:
         print(json.dumps(asyncio.run(measure(url, Path(folder), QUICK if options.quick else FULL))))
-
-
-@contextmanager
-def database_url(given: str | None, folder: str) -> Iterator[str]:
-    if given:
-        yield given
-        return
-    try:
-        server = Postgres.start()
-    except NoPostgres:
-        yield f"sqlite://{folder}/bench.db"
-        return
-    with server:
-        yield server.url
 
 
 async def measure(url: str, folder: Path, effort: Effort) -> dict[str, object]:

@@ -27,6 +27,7 @@ from kernel.actor import Assurance
 from kernel.acts import Act, Proof, SignedBytes, SigningRequest, Statement, TextProof, View
 from kernel.notary import Assured, Seal
 from kernel.refusals import NotFound
+from kernel.rows import change, one
 from kernel.tables import Unit
 from kernel.work import Work
 
@@ -66,7 +67,7 @@ class CertNotary:
 
     async def seal(self, work: Work, unit: str, contents: Sequence[bytes]) -> list[Seal]:
         """Seals with the unit's certificate, made on first use. Raises NotFound for an unknown unit."""
-        holder = await Unit.get_or_none(code=unit)
+        holder = await one(Unit, code=unit)
         if holder is None:
             raise NotFound(what="单位")
         authority = work.given(Authority)
@@ -108,7 +109,7 @@ async def _signing_certificate(work: Work) -> IssuedCertificate:
 
 
 async def _verified_signature(work: Work, proof: SignedBytes) -> Assured:
-    request = await SigningRequestRow.get_or_none(nonce=proof.nonce)
+    request = await one(SigningRequestRow, nonce=proof.nonce)
     if request is None:
         raise SigningRequestUnknown()
     if request.officer_id != work.actor.id:
@@ -117,7 +118,9 @@ async def _verified_signature(work: Work, proof: SignedBytes) -> Assured:
         raise SigningRequestUsed()
     if work.now > request.expires_at:
         raise SigningRequestExpired(until=request.expires_at.isoformat())
-    certificate = await IssuedCertificate.get(id=request.certificate_id)
+    certificate = await one(IssuedCertificate, id=request.certificate_id)
+    if certificate is None:
+        raise CertificateNone(officer=work.actor.id)
     refuse_revoked(certificate)
     verifier = work.given(Authority).verifier
     trusted = verifier.relied_on(certificate.der, OFFICER_SIGNING, at=work.now)
@@ -127,8 +130,7 @@ async def _verified_signature(work: Work, proof: SignedBytes) -> Assured:
 
 
 async def _kept_signature(work: Work, request: SigningRequestRow, signature: bytes) -> Assured:
-    unused = SigningRequestRow.filter(nonce=request.nonce, used_at__isnull=True)
-    if await unused.update(used_at=work.now) != 1:
+    if await change(SigningRequestRow, {"nonce": request.nonce, "used_at": None}, used_at=work.now) != 1:
         raise SigningRequestUsed()
     statement = msgspec.json.decode(request.statement, type=Statement)
     row = await SignatureRow.create(

