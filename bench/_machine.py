@@ -3,11 +3,12 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+from tortoise.models import Model
 
 from tools.postgres import NoPostgres, Postgres
 
@@ -40,6 +41,17 @@ async def copy_database(server: Postgres, template: str, name: str) -> str:
     finally:
         await connection.close()
     return server.database_url(name)
+
+
+def copies(model: type[Model], like: str, changed: Mapping[str, str]) -> str:
+    """SQL that adds $1 copies of the row where `like` holds; `changed`: column to an expression over i = 1, 2 …"""
+    columns = [name for name in model._meta.fields_db_projection.values() if name != "id" and name not in changed]
+    table = model._meta.db_table
+    return (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < CAST($1 AS INTEGER))"
+        f" INSERT INTO {table} ({', '.join([*changed, *columns])})"
+        f" SELECT {', '.join([*changed.values(), *columns])} FROM {table}, n WHERE {like}"
+    )
 
 
 def pgbench_tps(server: Postgres, seconds: int, clients: int) -> float | None:

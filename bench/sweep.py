@@ -27,7 +27,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from tortoise.models import Model
 
-from bench._machine import database_url
+from bench._machine import copies, database_url
 from casework.tables import Case, Task
 from kernel.actor import THE_CLOCK, Role
 from kernel.clock import FakeClock
@@ -130,7 +130,7 @@ class Bench:
         self._added += 1
         prefix, red_at = f"{self._added}-", first_light if yellow_was else first_light + 2 * DAY
         async with self._database.transaction():
-            await self._copy(Case, "CAST($1 AS INTEGER)", {"number": f"'{prefix}' || i"}, count)
+            await self._database.execute(copies(Case, f"number = '{TEMPLATE}'", {"number": f"'{prefix}' || i"}), count)
             instants = {"yellow_at": yellow_was or first_light, "red_at": red_at, "next_light_at": first_light}
             fixed = {name: f"${n}" for n, name in enumerate(instants, 1)}
             columns = [column for column in _columns(Task) if column not in (*instants, "case_id")]
@@ -145,16 +145,6 @@ class Bench:
                 f" SELECT 'case:' || number, 1, '{'0' * 64}' FROM case_file WHERE number LIKE '{prefix}%'"
             )
         await self._database.execute("ANALYZE")
-
-    async def _copy(self, model: type[Model], last: str, changed: dict[str, str], count: int) -> None:
-        columns = [column for column in _columns(model) if column not in changed]
-        table = model._meta.db_table
-        await self._database.execute(
-            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {last})"
-            f" INSERT INTO {table} ({', '.join([*changed, *columns])})"
-            f" SELECT {', '.join([*changed.values(), *columns])} FROM {table}, n WHERE number = '{TEMPLATE}'",
-            count,
-        )
 
 
 async def _template(database: Database) -> None:

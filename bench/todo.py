@@ -6,7 +6,10 @@ orjson: two statements, one dictionary, no login, no limits, no schema. Its octe
 ratio is of requests per second, the better round of each; processor time per request, which a busy machine disturbs
 less, is printed beside it. PostGraphile is not part of the development requirements: its ratio is null.
 
-    python -m bench.todo [--quick]        # last line: {"handwritten_ratio": …, "postgraphile_ratio": null}
+The page must not grow slower with the office: the same request is timed on 10 000 sample cases (`zhangban load-sample`)
+and again after the rest of a million has been added (a hundred thousand when quick). Promise: at most 1.5 times.
+
+    python -m bench.todo [--quick]    # last line: {"handwritten_ratio": …, "postgraphile_ratio": null, "growth": …}
 """
 
 # ruff: noqa: E402
@@ -37,15 +40,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bench._machine import copies, create_database
+from casework.acts import Channel, Status
 from casework.clock.calendars import builtin_calendar
 from casework.clock.working_days import day_of
 from casework.flow.steps import DECISION_NAMES, step_name
+from casework.tables import Case
 from certs.acts import SessionView
 from kernel.actor import Actor, ActorKind, Assurance, Role
 from kernel.clock import FakeClock
 from kernel.refusals import Refusal
 from mobile_api.app import build_app
 from mobile_api.services import Limits, Services
+from server.desk import load_county
+from server.sample import load_sample
 from server.settings import DatabaseSettings, Settings
 from server.wiring import open_system
 from tools.contract import operations
@@ -60,6 +68,8 @@ OFFICER = Actor(
     assurance=Assurance.SESSION,
 )
 OPEN_TASKS = 10_000
+TEMPLATE = "TEMPLATE"
+FEW = 10_000
 CONNECTIONS = 16
 POOL = 10
 TODOS = next(each for each in operations() if each.name == "Todos")
@@ -82,11 +92,12 @@ def main() -> None:
     if options.serve:
         asyncio.run(SERVERS[options.serve](options.database, options.port))
         return
-    rounds, seconds = (3, 3.0) if options.quick else (5, 8.0)
+    rounds, seconds, many = (3, 3.0, 100_000) if options.quick else (5, 8.0, 1_000_000)
     with Postgres.start() as postgres:
         asyncio.run(fill(postgres.url))
         with serving("graphql", postgres.url) as ours, serving("handwritten", postgres.url) as theirs:
-            print(json.dumps(asyncio.run(compare(ours, theirs, rounds, seconds))))
+            ratios = asyncio.run(compare(ours, theirs, rounds, seconds))
+        print(json.dumps({**ratios, "growth": asyncio.run(growth(postgres, many, rounds, seconds))}))
 
 
 async def compare(ours: "Server", theirs: "Server", rounds: int, seconds: float) -> dict[str, float | None]:
@@ -107,6 +118,26 @@ async def compare(ours: "Server", theirs: "Server", rounds: int, seconds: float)
         "handwritten_ratio": round(graphql.per_second / handwritten.per_second, 3),
         "postgraphile_ratio": None,
     }
+
+
+async def growth(postgres: Postgres, many: int, rounds: int, seconds: float) -> float:
+    """How many times as long the page takes with `many` sample cases as with `FEW`."""
+    url, took = await create_database(postgres, "grown"), []
+    for added in (FEW, many - FEW):
+        await add_samples(url, added)
+        with serving("graphql", url) as server:
+            speed = max([(await load(server, seconds)).per_second for _ in range(rounds)])
+        print(f"{many if took else FEW:>9,} cases {speed:7.0f} requests/s")
+        took.append(1 / speed)
+    return round(took[1] / took[0], 3)
+
+
+async def add_samples(url: str, count: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder), database=DatabaseSettings(url=url))
+        async with open_system(settings, clock=FakeClock(NOW)) as system:
+            await load_county(system)
+            await load_sample(system, count)
 
 
 # -------------------------------------------------------------------------------------------------------- the load
@@ -224,21 +255,33 @@ async def fill(database: str) -> None:
     """Ten thousand open tasks of one officer; every case with eight signed opinions, of which the page shows three."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), database=DatabaseSettings(url=database))
-        async with open_system(settings, clock=FakeClock(NOW)) as system:
-            del system
+        async with open_system(settings, clock=FakeClock(NOW)):
+            await Case.create(
+                number=TEMPLATE,
+                status=Status.IN_APPROVAL,
+                revision=10,
+                channel=Channel.ONLINE,
+                item_code="ZJ-XK-001",
+                item_version=1,
+                item_name="建筑工程施工许可证核发",
+                stage_code="ZJ-XK-001-01",
+                unit_code=OFFICER.unit,
+                statutory_days=20,
+                committed_days=20,
+                received_on=date(2026, 9, 18),
+                entered_at=NOW - timedelta(days=3),
+                accepted_on=date(2026, 9, 18),
+                statutory_due=date(2026, 10, 18),
+                returns=1,
+            )
     connection = await asyncpg.connect(database)
-    await connection.execute(
-        "INSERT INTO case_file (number, status, revision, channel, item_code, item_version, item_name, stage_code,"
-        " secret, unit_code, applicant_name, applicant_id_number, applicant_phone, statutory_days, committed_days,"
-        " yellow_before_days, received_on, entered_at, supplement_asked, accepted_on, deemed_accepted, statutory_due,"
-        " committed_due, due_provisional, outcome, returns)"
-        " SELECT '2026' || lpad(n::text, 8, '0'), 'in_approval', 10, 'online', 'ZJ-XK-001', 1,"
-        " '建筑工程施工许可证核发', 'ZJ-XK-001-01', FALSE, 'ZJJ', '衡江建设有限公司' || n, '', '', 20, 20, 1,"
-        " $1, $2, FALSE, $1, FALSE, $1::date + 30, $1::date + (n % 20)::int, FALSE, '', 1"
-        f" FROM generate_series(1, {OPEN_TASKS}) n",
-        date(2026, 9, 18),
-        NOW - timedelta(days=3),
-    )
+    changed = {
+        "number": "'2026' || lpad(i::text, 8, '0')",
+        "applicant_name": "'衡江建设有限公司' || i",
+        "committed_due": "accepted_on + (i % 20)",
+    }
+    await connection.execute(copies(Case, f"number = '{TEMPLATE}'", changed), OPEN_TASKS)
+    await connection.execute(f"DELETE FROM case_file WHERE number = '{TEMPLATE}'")
     await connection.execute(
         "INSERT INTO task (case_id, step, role, unit_code, opened_at, due_on, yellow_at, red_at, sort_at)"
         " SELECT id, 'level:1', 'handler', 'ZJJ', entered_at, committed_due, committed_due - interval '32 hours',"
