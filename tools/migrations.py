@@ -41,12 +41,18 @@ def _forget_comments(apps: Apps) -> None:
                     field.description = None
 
 
+def _together(written: str) -> str:
+    """The same migration, with its new tables created as one operation (see `kernel.migrating`)."""
+    head, operations = written.split("    operations = [\n")
+    return f"from kernel.migrating import together\n{head}    operations = together([\n{operations.rstrip()})\n"
+
+
 def main(name: str) -> int:
     writers = asyncio.run(pending())
     for writer in writers:
         writer.name = f"{writer.name.split('_', 1)[0]}_{name}"
         path = Path(writer.write())
-        path.write_text(_DOCSTRING.format(name=name) + path.read_text())
+        path.write_text(_DOCSTRING.format(name=name) + _together(path.read_text()))
         print(path)
     return 0 if writers else 1
 
