@@ -1,16 +1,14 @@
 """What a catalogue item says: its class, its fourteen elements, its stages with limits, materials and fees.
 
 A definition is a JSON document, parsed into frozen values; a published version is never changed, cases keep the
-one they were accepted under. Elements that follow from the stages (materials, procedure, limits, fees) are derived
-from them, so the public guide can never promise other limits than a case is held to.
+one they were accepted under. How the fourteen elements follow from it: `elements`; what keeps it from being published:
+`checks`.
 
-Source: the fourteen elements, three classes and the rule "no legal basis, no material" of the municipal catalogue
-rules (行政审批事项目录); Administrative Licensing Law art. 30 (what must be made public) and 42.
+Source: the fourteen elements, three classes and four grades of the municipal catalogue rules (行政审批事项目录);
+Administrative Licensing Law art. 30 (what must be made public) and 42.
 Limits: pure; uniqueness of codes over the whole catalogue is the catalogue's matter.
 """
 
-import re
-from collections.abc import Callable, Iterator
 from datetime import date
 from enum import StrEnum
 from typing import Literal
@@ -23,9 +21,8 @@ from kernel.refusals import Refusal
 
 #: The explicit "none" that an element must say when there is nothing to say.
 NONE: Literal["无"] = "无"
-#: Department, class and serial: ZJ-XK-001. Stages add two digits: ZJ-XK-001-01. A region may set its own.
+#: Department, class and serial: ZJ-XK-001. A region may set its own; stages always add two digits: ZJ-XK-001-01.
 CODE_PATTERN = r"[A-Z]{2}-(XK|SP|FW)-\d{3}"
-_STAGE_SUFFIX = r"-\d{2}"
 
 
 class ItemClass(StrEnum):
@@ -34,7 +31,7 @@ class ItemClass(StrEnum):
     SERVICE = "service"
 
 
-#: A region may show its own words for the three classes.
+#: A region may show its own words for the three classes (`CaseworkRules.class_names`).
 CLASS_NAMES = {
     ItemClass.PERMIT: "行政许可",
     ItemClass.APPROVAL: "非行政许可审批",
@@ -60,28 +57,49 @@ FORM_NAMES = {MaterialForm.PAPER: "纸质", MaterialForm.DIGITAL: "电子", Mate
 
 
 class Grade(StrEnum):
-    """四档. The seeds do not define the letters; a region gives them their meaning (`CaseworkRules.grade_names`)."""
+    """四档. No rule defines the letters; a region gives them their meaning (`CaseworkRules.grade_names`)."""
 
-    A = "A"  # 全程网上
-    B = "B"  # 网上受理预审，窗口核对
-    C = "C"  # 延期上网
-    D = "D"  # 不上网
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
+GRADE_NAMES = {Grade.A: "全程网上", Grade.B: "网上受理预审，窗口核对", Grade.C: "延期上网", Grade.D: "不上网"}
 
 
 class OnlineLevel(StrEnum):
-    """在线办理程度, in rising order."""
+    """在线办理程度, in rising order: `reaches` compares."""
 
-    DISPLAY = "display"  # 在线公示和表格下载
-    ACCEPTANCE = "acceptance"  # 在线受理
-    HANDLING = "handling"  # 在线办理和在线反馈
+    DISPLAY = "display"
+    ACCEPTANCE = "acceptance"
+    HANDLING = "handling"
+
+    def reaches(self, other: "OnlineLevel") -> bool:
+        rising = list(OnlineLevel)
+        return rising.index(self) >= rising.index(other)
+
+
+ONLINE_LEVEL_NAMES = {
+    OnlineLevel.DISPLAY: "在线公示和表格下载",
+    OnlineLevel.ACCEPTANCE: "在线受理",
+    OnlineLevel.HANDLING: "在线办理和在线反馈",
+}
 
 
 class ServiceMode(StrEnum):
     """办理模式."""
 
-    WINDOW = "window"  # 窗口受理核对材料，网上办理，窗口发证
-    PRE_REVIEW = "pre_review"  # 网上受理、网上预审，窗口核对材料并发证
-    ONLINE = "online"  # 全程网上
+    WINDOW = "window"
+    PRE_REVIEW = "pre_review"
+    ONLINE = "online"
+
+
+MODE_NAMES = {
+    ServiceMode.WINDOW: "窗口受理并核对材料，网上办理，窗口发证",
+    ServiceMode.PRE_REVIEW: "网上受理、网上预审，窗口核对材料并发证",
+    ServiceMode.ONLINE: "全程网上：受理、核对、审批、发证",
+}
 
 
 class StageKind(StrEnum):
@@ -147,10 +165,15 @@ class Branch(_Value, frozen=True):
 
 
 class ReportUp(_Value, frozen=True):
-    """上报: the unit reviews first, then all materials go up to `unit`, which decides. Source: art. 43 (20 days)."""
+    """上报: the unit reviews first, then all materials go up to `unit`, which decides.
+
+    Source: art. 43: review takes twenty working days at most, unless the law named in `basis` says otherwise.
+    """
 
     unit: str
     review_limit_days: int
+    levels: tuple[Level, ...] = (Level(role=Role.HANDLER), Level(role=Role.DEPUTY_LEADER))
+    basis: str = ""
 
 
 class Licence(_Value, frozen=True):
@@ -216,7 +239,7 @@ class ItemDefinition(_Value, frozen=True):
     unit: str
     name: str = ""
     secret: bool = False
-    # The responsible section and person, and the public phone.
+    # The responsible section and person, what they answer for, and the public phone.
     section: str = ""
     person: str = ""
     phone: str = ""
@@ -243,6 +266,8 @@ class ItemDefinition(_Value, frozen=True):
     results_public: bool = False
     licence: Licence | None = None
     package: tuple[PackagePart, ...] = ()
+    #: 服务对象: for whom the item is; empty: whom the law lets apply.
+    served: Words = ""
 
     def stage(self, code: str) -> Stage:
         """Raises StageUnknown."""
@@ -250,14 +275,6 @@ class ItemDefinition(_Value, frozen=True):
             if stage.code == code:
                 return stage
         raise StageUnknown(item=self.code, stage=code)
-
-
-class Element(msgspec.Struct, frozen=True):
-    """One of the fourteen elements, as the public guide shows it. No lines: not yet said."""
-
-    number: int
-    name: str
-    lines: tuple[str, ...]
 
 
 def parse(document: bytes | str) -> ItemDefinition:
@@ -268,189 +285,13 @@ def parse(document: bytes | str) -> ItemDefinition:
         raise ItemMalformed(why=str(error)) from None
 
 
-def elements_in_order(item: ItemDefinition) -> tuple[Element, ...]:
-    """The fourteen elements in the order of the catalogue rules."""
-    said = (
-        ("事项名称", _lines(item.name)),
-        ("颁发的证件及有效期", _lines(item.certificate)),
-        ("审批类型及法律效力", _lines(item.kind_and_effect)),
-        ("设定依据", _lines(item.basis)),
-        ("审批条件", _lines(item.conditions)),
-        ("申请资料", _by_stage(item, _materials_of)),
-        ("审批受理机构及地点", _lines(item.accepting_office)),
-        ("审批决定机关", _lines(item.deciding_authority)),
-        ("审批程序", _by_stage(item, _procedure_of)),
-        ("审批时限", _by_stage(item, _limits_of)),
-        ("审批收费", _by_stage(item, _fees_of)),
-        ("审批表格", _lines(item.forms)),
-        ("年审或年检", _lines(item.inspection)),
-        ("受理咨询与投诉的机构和电话", _lines(item.enquiries_and_complaints)),
-    )
-    return tuple(Element(number, name, lines) for number, (name, lines) in enumerate(said, 1))
-
-
-def missing_elements(item: ItemDefinition) -> list[str]:
-    """Names of the elements that are neither said nor explicitly 无."""
-    return [element.name for element in elements_in_order(item) if not element.lines]
-
-
-def check(item: ItemDefinition, *, code_pattern: str = CODE_PATTERN) -> list[Refusal]:
-    """Everything that keeps the item from being published, in the order a person would mend it."""
-    return list(_problems(item, code_pattern))
-
-
-def ensure_publishable(item: ItemDefinition, *, code_pattern: str = CODE_PATTERN) -> None:
-    """Raises the first problem of `check`."""
-    for problem in _problems(item, code_pattern):
-        raise problem
-
-
-def _problems(item: ItemDefinition, code_pattern: str) -> Iterator[Refusal]:
-    if not re.fullmatch(code_pattern, item.code):
-        yield ItemCodeInvalid(code=item.code, pattern=code_pattern)
-    if missing := missing_elements(item):
-        yield ItemIncomplete(item=item.code, missing=missing)
-    responsible = {"责任科室": item.section, "责任人": item.person, "公开电话": item.phone}
-    if unnamed := [name for name, value in responsible.items() if not value.strip()]:
-        yield NobodyResponsible(item=item.code, missing=unnamed)
-    codes = [stage.code for stage in item.stages]
-    for stage in item.stages:
-        if codes.count(stage.code) > 1 or not re.fullmatch(re.escape(item.code) + _STAGE_SUFFIX, stage.code):
-            yield StageCodeInvalid(stage=stage.code, item=item.code)
-        yield from _stage_problems(stage)
-
-
-def _stage_problems(stage: Stage) -> Iterator[Refusal]:
-    statutory, committed = stage.statutory_limit_days, stage.committed_limit_days
-    if min(statutory, committed) < 0 or not 0 <= stage.yellow_before_days <= max(committed, 0):
-        yield LimitInvalid(stage=stage.code)
-    if committed > statutory:
-        yield CommittedOverStatutory(stage=stage.code, committed=committed, statutory=statutory)
-    steps = sum(level.limit_days or 0 for level in stage.levels)
-    if steps > committed:
-        yield StepLimitsOverTotal(stage=stage.code, steps=steps, committed=committed)
-    if any(level.limit_days is not None and level.limit_days < 1 for level in stage.levels):
-        yield LimitInvalid(stage=stage.code)
-    if strangers := [level.role.value for level in stage.levels if level.role not in LEVEL_NAMES]:
-        yield LevelUnknown(stage=stage.code, roles=strangers)
-    materials = () if stage.materials == NONE else stage.materials
-    if baseless := [material.name for material in materials if not material.basis.strip()]:
-        yield MaterialWithoutBasis(stage=stage.code, materials=baseless)
-
-
-def _lines(words: Words) -> tuple[str, ...]:
-    lines = (words,) if isinstance(words, str) else words
-    return tuple(line.strip() for line in lines if line.strip())
-
-
-def _by_stage(item: ItemDefinition, lines_of: Callable[[Stage], tuple[str, ...]]) -> tuple[str, ...]:
-    """The lines of all stages; nothing at all while any stage has not said its part."""
-    said = [lines_of(stage) for stage in item.stages]
-    if not all(said):
-        return ()
-    if len(said) == 1:
-        return said[0]
-    return tuple(f"{stage.name}：{line}" for stage, lines in zip(item.stages, said, strict=True) for line in lines)
-
-
-def _materials_of(stage: Stage) -> tuple[str, ...]:
-    if stage.materials == NONE:
-        return (NONE,)
-    return tuple(f"{number}. {_described(material)}" for number, material in enumerate(stage.materials, 1))
-
-
-def _described(material: Material) -> str:
-    need = "必交" if material.required else "视情况提交"
-    return f"{material.name}（{need}，{material.copies}份，{FORM_NAMES[material.form]}）"
-
-
-def _procedure_of(stage: Stage) -> tuple[str, ...]:
-    if not stage.levels:
-        return ()
-    levels = [LEVEL_NAMES.get(level.role, level.role.value) for level in stage.levels]
-    return (" → ".join(["接件", "受理", *levels, "办结", "送达"]), *stage.process)
-
-
-def _limits_of(stage: Stage) -> tuple[str, ...]:
-    if stage.statutory_limit_days < 1 or stage.committed_limit_days < 1:
-        return ()
-    basis = f"（{stage.limit_basis}）" if stage.limit_basis else ""
-    return (f"法定时限{stage.statutory_limit_days}个工作日{basis}", f"承诺时限{stage.committed_limit_days}个工作日")
-
-
-def _fees_of(stage: Stage) -> tuple[str, ...]:
-    if stage.fees == NONE:
-        return (NONE,)
-    return tuple(f"{fee.name}：{fee.standard}（{fee.basis}）" for fee in stage.fees)
-
-
 class ItemMalformed(Refusal):
     code = "ITEM_MALFORMED"
     zh = "事项定义格式有误，无法读取。"
     en = "The item's definition cannot be read: {why}."
 
 
-class ItemSecret(Refusal):
-    code = "ITEM_SECRET"
-    zh = "涉密事项一律不上网办理。"
-    en = "Item {item} is secret and never goes online."
-
-
-class ItemIncomplete(Refusal):
-    code = "ITEM_INCOMPLETE"
-    zh = "事项要素不完整，缺少：{missing}。没有内容的要素请填“无”。"
-    en = "Item {item} lacks: {missing}."
-
-
-class ItemCodeInvalid(Refusal):
-    code = "ITEM_CODE_INVALID"
-    zh = "事项编码“{code}”不符合编码规则。"
-    en = "The item code {code} does not match {pattern}."
-
-
-class StageCodeInvalid(Refusal):
-    code = "STAGE_CODE_INVALID"
-    zh = "阶段编码“{stage}”重复或不符合编码规则（应为{item}-两位序号）。"
-    en = "The stage code {stage} is a duplicate or is not {item} with two digits."
-
-
 class StageUnknown(Refusal):
     code = "STAGE_UNKNOWN"
     zh = "事项{item}没有阶段{stage}。"
     en = "Item {item} has no stage {stage}."
-
-
-class NobodyResponsible(Refusal):
-    code = "NOBODY_RESPONSIBLE"
-    zh = "事项未明确责任，缺少：{missing}。"
-    en = "Item {item} does not name: {missing}."
-
-
-class CommittedOverStatutory(Refusal):
-    code = "COMMITTED_OVER_STATUTORY"
-    zh = "阶段{stage}的承诺时限（{committed}个工作日）不得超过法定时限（{statutory}个工作日）。"
-    en = "Stage {stage} promises {committed} working days, the law allows {statutory}."
-
-
-class StepLimitsOverTotal(Refusal):
-    code = "STEP_LIMITS_OVER_TOTAL"
-    zh = "阶段{stage}各环节时限合计{steps}个工作日，超过承诺时限{committed}个工作日。"
-    en = "The steps of stage {stage} take {steps} working days, more than the {committed} promised."
-
-
-class LimitInvalid(Refusal):
-    code = "LIMIT_INVALID"
-    zh = "阶段{stage}的时限或预警提前量填写有误。"
-    en = "Stage {stage} has a limit or a warning threshold that no clock can keep."
-
-
-class LevelUnknown(Refusal):
-    code = "LEVEL_UNKNOWN"
-    zh = "阶段{stage}的审批层级中有不能审批的角色。"
-    en = "Stage {stage} has approval levels for roles that do not approve: {roles}."
-
-
-class MaterialWithoutBasis(Refusal):
-    code = "MATERIAL_WITHOUT_BASIS"
-    zh = "阶段{stage}的申请资料没有法律依据，不得要求：{materials}。"
-    en = "Stage {stage} asks for materials without a legal basis: {materials}."

@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from casework.acts import Channel, Decision, FileApplication, ItemView, RetireItem
-from casework.catalogue.definitions import ItemSecret
+from casework.acts import Channel, Decision, FileApplication, ItemView, PublishItem
+from casework.catalogue.checks import ItemSecret
 from casework.refusals import ItemRetired, UnknownItem
 from casework.rules import CaseworkRules
 from casework.tables import Case, Item, ItemVersion
 from kernel.actor import ANYBODY
+from tests.casework.changes import Changes
 from tests.casework.town import Town, item, person
 
 FOURTEEN = {
@@ -46,7 +47,7 @@ async def test_an_item_has_one_of_three_classes(town):
 @pytest.mark.feature("CAT-03")
 async def test_codes_follow_the_pattern_and_a_retired_code_is_never_used_again(town):
     assert (await town.publish(item("住建-1"))).code == "ITEM_CODE_INVALID"
-    await town.do(RetireItem(code="ZJ-XK-001"), person("REFORM"))
+    await Changes(town).removed()
     assert await town.publish(item("ZJ-XK-001")) == ItemRetired(item="ZJ-XK-001")
     assert (await Item.get(code="ZJ-XK-001")).state == "retired"
 
@@ -117,8 +118,60 @@ async def test_nothing_can_be_filed_that_is_not_in_the_catalogue(town):
     assert await town.do(act, ANYBODY) == UnknownItem(item="ZJ-XK-404")
 
 
-async def test_only_the_reform_office_publishes(town):
-    from casework.acts import PublishItem
+async def test_nobody_publishes_but_the_operator_at_the_desk(town):
+    for who in ("HANDLER", "CHIEF", "REFORM", "LEGAL"):
+        refused = await town.do(PublishItem(definition=item("ZJ-XK-009")), person(who))
+        assert refused.code == "NOT_PERMITTED"
 
-    refused = await town.do(PublishItem(definition=item("ZJ-XK-009")), person("HANDLER"))
-    assert refused.code == "NOT_PERMITTED"
+
+@pytest.mark.feature("CAT-03")
+async def test_the_code_of_a_stage_that_was_given_up_is_never_used_again(town):
+    definition = json.loads(item())
+    renewal = dict(definition["stages"][0], code="ZJ-XK-001-02", name="延续")
+    two = json.dumps({**definition, "stages": [*definition["stages"], renewal]}).encode()
+    assert (await town.publish(two)).version == 2
+    assert (await town.publish(item())).version == 3
+    refused = await town.publish(two)
+    assert (refused.code, refused.details["stages"]) == ("STAGE_RETIRED", ["ZJ-XK-001-02"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"unit": "NIX"}, "NOT_FOUND"),
+        ({"offered_at": ["HALL"]}, None),
+        ({"offered_at": ["ZJ"]}, "NO_WINDOW_THERE"),  # an authority, not a hall, branch or centre
+        ({"offered_at": ["HALL", "NIX"]}, "NO_WINDOW_THERE"),
+    ],
+)
+async def test_the_units_of_an_item_exist_and_its_windows_are_windows(town, changes, code):
+    outcome = await town.publish(item("ZJ-XK-009", **changes))
+    assert getattr(outcome, "code", None) == (code or "ZJ-XK-009")
+
+
+async def test_every_unit_that_must_act_exists(town):
+    definition = json.loads(item("ZJ-XK-009"))
+    definition["stages"][0]["report_up"] = {"unit": "NIX", "review_limit_days": 10}
+    assert (await town.publish(json.dumps(definition).encode())).code == "NOT_FOUND"
+    del definition["stages"][0]["report_up"]
+    definition["stages"][0] |= {
+        "handling": "parallel",
+        "branches": [{"unit": "NIX", "name": "意见", "limit_days": 5}],
+    }
+    assert (await town.publish(json.dumps(definition).encode())).code == "NOT_FOUND"
+
+
+async def test_an_item_that_is_only_shown_online_is_filed_at_the_window(town):
+    await town.publish(item("ZJ-XK-009", online_level="display", mode="window"))
+    online = FileApplication(
+        item="ZJ-XK-009",
+        stage="ZJ-XK-009-01",
+        applicant_name="甲",
+        applicant_id_number="1",
+        applicant_phone="13800000001",
+        channel=Channel.ONLINE,
+    )
+    refused = await town.do(online, ANYBODY)
+    assert refused.code == "NOT_ONLINE"
+    assert "窗口" in refused.text
+    assert await town.file(channel=Channel.WINDOW, item="ZJ-XK-009", stage="ZJ-XK-009-01")
