@@ -1,9 +1,11 @@
 """Data a new installation starts with, and what reads it: a fictional county and its catalogue.
 
-`county.json` names units and officers of 衡江县, which does not exist; phones are not in use. `items.json` holds
-permits as the law sets them, each limit with the article it comes from; promised limits are the county's own.
+`county.json` names units and officers of 衡江县, which does not exist; phones are not in use. `items/` holds one file
+per department: permits as the law sets them, each limit with the article it comes from; promised limits are the
+county's own. docs/sample-county.md says what a region must verify before it takes an item over.
 """
 
+from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -41,12 +43,20 @@ class County(msgspec.Struct, frozen=True):
     officers: tuple[SeedOfficer, ...]
 
 
+@cache
 def county() -> County:
     return msgspec.json.decode(_read("county.json"), type=County)
 
 
+@cache
 def items() -> tuple[ItemDefinition, ...]:
-    return msgspec.json.decode(_read("items.json"), type=tuple[ItemDefinition, ...])
+    """The catalogue, department by department as the county lists them, each by the codes of its items."""
+    departments = [unit.code for unit in county().units if unit.kind == "department"]
+    return tuple(
+        item
+        for code in departments
+        for item in msgspec.json.decode(_read(f"items/{code}.json"), type=list[ItemDefinition])
+    )
 
 
 def _read(name: str) -> bytes:
