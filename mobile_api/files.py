@@ -1,13 +1,9 @@
-"""Files: uploaded once, kept by their SHA-256, shown through links that live minutes.
+"""Files: tickets to bring them, and links that live minutes to look at them.
 
-Uploads are streamed to disk and hashed on the way; what a file is, its first octets say, not the phone. A file that
-is already there is not written again. Every time a link is followed the view is logged before an octet is sent.
+Every time a link is followed the view is logged before an octet is sent.
 """
 
-import hashlib
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 from urllib.parse import quote
 
 import anyio
@@ -16,34 +12,23 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from casework.acts import ViewCase
+from casework.intake.uploads import FileStore
+from casework.papers.acts import ViewByPassword
+from casework.papers.by_password import bearer
 from casework.queries import visible_case
 from certs.tokens import officer_actor
+from hall.accounts import applicant_behind
+from hall.own_cases import ViewOwnCase, own_case
 from kernel.acts import Done
 from kernel.db import Row
 from kernel.refusals import NotFound
 from kernel.refusals import Refusal as KernelRefusal
 from kernel.tables import Officer
 from mobile_api.context import Info, perform
-from mobile_api.links import FileLink, FilingTicket, UploadReceipt, read, signed
-from mobile_api.refusals import BadRequest, FileTypeRefused, LinkInvalid, Refusal, TooLarge
+from mobile_api.links import FileLink, FilingTicket, read, signed
+from mobile_api.papers import SANDBOXED, DocumentForm, shown
+from mobile_api.refusals import LinkInvalid, Refusal
 from mobile_api.services import Services
-
-#: What a file may be, by its first octets. OFD, the national document format, is a ZIP and needs its name as well.
-_KINDS = (
-    (b"%PDF-", "", "application/pdf"),
-    (b"\xff\xd8\xff", "", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "", "image/png"),
-    (b"PK\x03\x04", ".ofd", "application/ofd"),
-)
-_ALLOWED = "PDF、JPEG、PNG、OFD"
-_LONGEST_NAME = 120
-#: Nothing in a file may run or load anything, whatever a browser makes of it.
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    "Cache-Control": "private, no-store",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 @strawberry.type(description="Send it as `Authorization: Ticket …` with POST /files.")
@@ -64,73 +49,37 @@ class FileLinkPayload:
 FileLinkResult = Annotated[FileLinkPayload | Refusal, strawberry.union("FileLinkResult")]
 
 
-async def store(services: Services, chunks: AsyncIterator[bytes], name: str) -> UploadReceipt:
-    """Keeps one file. Raises BAD_REQUEST, TOO_LARGE, FILE_TYPE_REFUSED; then nothing is left on disk."""
-    limit = services.limits.file_octets
-    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise BadRequest(why=f"name must have 1 to {_LONGEST_NAME} printable characters")
-    services.files.mkdir(parents=True, exist_ok=True)
-    part = anyio.Path(services.files / f"{services.secrets.token()}.part")
-    digest, size, head = hashlib.sha256(), 0, b""
-    try:
-        async with await anyio.open_file(part, "wb") as file:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > limit:
-                    raise TooLarge(limit=limit)
-                head += chunk[: 16 - len(head)]
-                digest.update(chunk)
-                await file.write(chunk)
-        media_type = _kind(head, name)
-        kept = anyio.Path(path_of(services, digest.hexdigest()))
-        await kept.parent.mkdir(exist_ok=True)
-        await part.rename(kept)
-    finally:
-        await part.unlink(missing_ok=True)
-    return UploadReceipt(
-        until=services.clock.now() + services.limits.ticket_life,
-        sha256=digest.hexdigest(),
-        size=size,
-        media_type=media_type,
-        name=name.strip(),
-    )
-
-
-def path_of(services: Services, sha256: str) -> Path:
-    return services.files / sha256[:2] / sha256
-
-
 async def follow(services: Services, link: FileLink, request: Request) -> Response:
     """Logs the view and sends the file. Raises what the office refuses, LINK_INVALID, NOT_FOUND."""
-    officer = await Officer.get_or_none(id=link.viewer, active=True)
-    if officer is None:
-        raise LinkInvalid()
-    seen = await services.office.perform(ViewCase(case=link.case, what=link.what), officer_actor(officer), key=None)
+    seen = await _viewed(services, link)
     if isinstance(seen, KernelRefusal):
         raise seen
     kind, _, number = link.what.partition(":")
-    if kind == "document":
-        return _document(await _row(services, "document", link.case, int(number)))
+    if kind in DocumentForm.names():
+        return await shown(services, await _row(services, "document", link.case, int(number)), kind)
     material = await _row(services, "material", link.case, int(number))
-    path = path_of(services, str(material["sha256"]))
+    path = FileStore(services.files).path_of(str(material["sha256"]))
     if not await anyio.Path(path).is_file():
         raise NotFound(what="文件")
     name = quote(str(material["file_name"]))
-    headers = {**_HEADERS, "Content-Disposition": f"inline; filename*=utf-8''{name}"}
+    headers = {**SANDBOXED, "Content-Disposition": f"inline; filename*=utf-8''{name}"}
     return FileResponse(path, media_type=str(material["media_type"]), headers=headers)
 
 
-def _document(row: Row) -> Response:
-    name = quote(f"{row['number']}.html")
-    headers = {**_HEADERS, "Content-Disposition": f"inline; filename*=utf-8''{name}"}
-    return Response(str(row["html"]), media_type="text/html; charset=utf-8", headers=headers)
-
-
-def _kind(head: bytes, name: str) -> str:
-    for magic, suffix, media_type in _KINDS:
-        if head.startswith(magic) and name.lower().endswith(suffix):
-            return media_type
-    raise FileTypeRefused(allowed=_ALLOWED)
+async def _viewed(services: Services, link: FileLink) -> Done | KernelRefusal:
+    """Logs the view in the name of whoever the link was made for, if they may still see the case."""
+    if link.by_password:
+        act = ViewByPassword(case=link.case, what=link.what)
+        return await services.office.perform(act, bearer(link.case), key=None)
+    if link.is_applicants:
+        applicant = await applicant_behind(link.viewer)
+        if applicant is None:
+            raise LinkInvalid()
+        return await services.office.perform(ViewOwnCase(case=link.case, what=link.what), applicant, key=None)
+    officer = await Officer.get_or_none(id=link.viewer, active=True)
+    if officer is None:
+        raise LinkInvalid()
+    return await services.office.perform(ViewCase(case=link.case, what=link.what), officer_actor(officer), key=None)
 
 
 async def _row(services: Services, table: str, case: str, number: int) -> Row:
@@ -159,11 +108,13 @@ async def _view_material(info: Info, case: strawberry.ID, id: strawberry.ID) -> 
     return await _link(info, case, "material", id)
 
 
-async def _view_document(info: Info, case: strawberry.ID, id: strawberry.ID) -> FileLinkResult:
-    return await _link(info, case, "document", id)
+async def _view_document(
+    info: Info, case: strawberry.ID, id: strawberry.ID, form: DocumentForm = DocumentForm.PDF
+) -> FileLinkResult:
+    return await _link(info, case, "document", id, form=form.value)
 
 
-async def _link(info: Info, case: str, table: str, id: str) -> FileLinkResult:
+async def _link(info: Info, case: str, table: str, id: str, *, form: str = "") -> FileLinkResult:
     services, officer = info.context.services, info.context.officer()
     if not id.isdecimal() or len(id) > 18 or await visible_case(services.database, officer, case) is None:
         raise NotFound(what="文件")
@@ -173,10 +124,35 @@ async def _link(info: Info, case: str, table: str, id: str) -> FileLinkResult:
 
     def link(view: Done) -> FileLinkPayload:
         life = services.limits.link_life
-        word = FileLink(until=services.clock.now() + life, case=case, what=f"{table}:{id}", viewer=officer.id)
+        word = FileLink(until=services.clock.now() + life, case=case, what=f"{form or table}:{id}", viewer=officer.id)
         return FileLinkPayload(url=f"/files/{signed(services.secrets, word)}", expires_in_s=int(life.total_seconds()))
 
     return await perform(info, ViewCase(case=case, what=f"link {table}:{id}"), link)
+
+
+async def _view_own_material(info: Info, case: strawberry.ID, id: strawberry.ID) -> FileLinkResult:
+    return await _own_link(info, case, "material", id)
+
+
+async def _view_own_document(info: Info, case: strawberry.ID, id: strawberry.ID) -> FileLinkResult:
+    return await _own_link(info, case, "document", id)
+
+
+async def _own_link(info: Info, case: str, table: str, id: str) -> FileLinkResult:
+    services, applicant = info.context.services, info.context.applicant()
+    shown = await own_case(services.database, applicant, case, now=services.clock.now(), calendar=services.calendar)
+    rows = cast("list[Row]", shown[f"{table}s"]) if shown else []  # as `own_case` makes them
+    if not any(str(row["id"]) == id and not row.get("on_paper") for row in rows):
+        raise NotFound(what="文件")
+
+    def link(view: Done) -> FileLinkPayload:
+        life = services.limits.link_life
+        word = FileLink(
+            until=services.clock.now() + life, case=case, what=f"{table}:{id}", viewer=applicant.id, is_applicants=True
+        )
+        return FileLinkPayload(url=f"/files/{signed(services.secrets, word)}", expires_in_s=int(life.total_seconds()))
+
+    return await perform(info, ViewOwnCase(case=case, what=f"link {table}:{id}"), link)
 
 
 def ticket_from(services: Services, authorization: str) -> FilingTicket:
@@ -194,3 +170,9 @@ class FileMutations:
     )
     view_material: FileLinkResult = strawberry.field(resolver=_view_material)
     view_document: FileLinkResult = strawberry.field(resolver=_view_document)
+    view_own_material: FileLinkResult = strawberry.field(
+        resolver=_view_own_material, description="For an applicant, of a case of theirs."
+    )
+    view_own_document: FileLinkResult = strawberry.field(
+        resolver=_view_own_document, description="For an applicant, of a case of theirs."
+    )

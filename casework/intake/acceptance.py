@@ -5,16 +5,19 @@ Source: Administrative Licensing Law, art. 32.
 
 from datetime import date
 
-from casework.acts import Channel, Decide, Status
-from casework.clock.clocks import dues, write
+from casework.acts import Channel, Decide, Decision, Status
+from casework.clock.clocks import LEGAL_HANDLING, dues, write
 from casework.clock.ledger import Ledger, Started
 from casework.clock.working_days import day_of
 from casework.events import AcceptanceRefused, CaseAccepted, SupplementAsked
 from casework.files import swap
 from casework.flow import steps
+from casework.flow.branches import open_lines
 from casework.flow.tasks import open_task
 from casework.flow.turn import Turn, stage_of
-from casework.papers.documents import REMEDY, DocumentKind, issue
+from casework.intake.fees import issue_bill
+from casework.papers.documents import issue
+from casework.papers.kinds import REMEDY, DocumentKind
 from casework.refusals import NothingMissing, SupplementAlreadyAsked, SupplementOutstanding
 from casework.tables import Case
 from kernel.actor import Role
@@ -32,7 +35,7 @@ def _acceptance_day(work: Work, turn: Turn) -> date:
             raise SupplementOutstanding(case=case.number)
         return case.supplemented_on
     # What a window entered late cost the applicant no day: the receipt starts the clock.
-    late_entry = case.channel == Channel.WINDOW and case.received_on < day_of(case.entered_at)
+    late_entry = case.channel != Channel.ONLINE and case.received_on < day_of(case.entered_at)
     return case.received_on if late_entry else today
 
 
@@ -55,17 +58,33 @@ async def ask_supplement(work: Work, turn: Turn, act: Decide) -> None:
 
 
 async def refuse_acceptance(work: Work, turn: Turn, act: Decide) -> None:
+    """不予受理, with its reasons: not qualified, not needed (art. 32(1)(1)), or another authority's (art. 32(1)(2)),
+    which is named.
+    """
     case = turn.case
-    document = await issue(work, case, DocumentKind.NON_ACCEPTANCE, lines=(("理由", act.opinion), ("救济途径", REMEDY)))
+    authority = (
+        "、".join(item.strip() for item in act.items if item.strip()) if act.decision is Decision.NOT_OURS else ""
+    )
+    lines = (("理由", act.opinion), ("请向下列机关申请", authority), ("救济途径", REMEDY))
+    kind = DocumentKind.NOT_NEEDED if act.decision is Decision.NOT_NEEDED else DocumentKind.NON_ACCEPTANCE
+    document = await issue(work, case, kind, lines=tuple((label, value) for label, value in lines if value))
     await swap(case, act.revision, status=Status.NOT_ACCEPTED, deemed_at=None, closed_at=work.now)
     work.record(
-        AcceptanceRefused(case=case.number, unit=case.unit_code, document=document.number, officer=work.actor.id)
+        AcceptanceRefused(
+            case=case.number,
+            unit=case.unit_code,
+            document=document.number,
+            officer=work.actor.id,
+            ground=act.decision,
+            authority=authority,
+        )
     )
 
 
 async def begin_approval(work: Work, case: Case, revision: int, *, accepted_on: date, deemed: bool) -> None:
     """受理: starts the legal clock on `accepted_on`, issues 《受理通知书》 and gives the case to the first level."""
-    started = Started(day=accepted_on)
+    stage = await stage_of(case)
+    started = Started(day=accepted_on, handling=LEGAL_HANDLING[stage.handling])
     due = dues(work, case, Ledger((started,)))
     await swap(
         case,
@@ -90,10 +109,8 @@ async def begin_approval(work: Work, case: Case, revision: int, *, accepted_on: 
             ("办结期限", f"{due.committed.day.isoformat()}（承诺{case.committed_days}个工作日）"),
         ),
     )
-    stage = await stage_of(case)
-    await open_task(
-        work, case, steps.FIRST_LEVEL, role=stage.levels[0].role, unit=case.unit_code, due_on=due.committed.day
-    )
+    await issue_bill(work, case, stage)
+    await open_lines(work, case, stage)
     work.record(
         CaseAccepted(
             case=case.number,

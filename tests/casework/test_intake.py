@@ -77,10 +77,10 @@ async def test_every_filing_has_a_numbered_dated_sealed_receipt_with_the_query_p
     document = await Document.get(number=first.receipt)
     assert document.title == "接件凭证"
     assert (first.receipt, second.receipt) == ("衡政务接〔2026〕1号", "衡政务接〔2026〕2号")
-    for expected in (first.number, town.password_of(first), "申请表", "2026年9月18日"):
-        assert expected in document.html
+    for expected in (first.number, town.password_of(first), "申请表", "2026-09-18"):
+        assert expected in document.content
     key = town.notary.key.public_key()
-    key.verify(bytes(document.seal_signature or b""), document.html.encode(), ec.ECDSA(hashes.SHA256()))
+    key.verify(bytes(document.seal_signature or b""), document.content.encode(), ec.ECDSA(hashes.SHA256()))
     assert await Document.filter(kind="receipt").count() == await Case.all().count()
 
 
@@ -89,7 +89,7 @@ async def test_the_query_password_stands_on_the_receipt_and_nowhere_else(town):
     tables = ("performed_act", "event", "outbox", "case_file", "material", "task", "query_attempt")
     rows = [row for table in tables for row in await town.database.rows(f"SELECT * FROM {table}")]
     assert not any(town.password_of(filed) in str(value) for row in rows for value in row.values())
-    assert town.password_of(filed) in (await Document.get(number=filed.receipt)).html
+    assert town.password_of(filed) in (await Document.get(number=filed.receipt)).content
 
 
 @pytest.mark.feature("INT-04")
@@ -102,7 +102,7 @@ async def test_corrections_are_asked_for_once_and_all_together(town):
     )
     assert asked.status == "awaiting_supplement"
     notice = await Document.get(kind="supplement_notice")
-    assert "1. 用地批准书\n2. 中标通知书" in notice.html
+    assert r"1. 用地批准书\n2. 中标通知书" in notice.content
     again = await town.decide("CLERK", filed.number, "supplement", Decision.ASK_SUPPLEMENT, "还缺", items=("施工图",))
     assert again.code == "ILLEGAL_STEP"
 
@@ -119,7 +119,7 @@ async def test_silence_for_five_working_days_is_acceptance_as_of_receipt(town):
     assert (case.accepted_on, case.committed_due) == (date(2026, 9, 18), date(2026, 10, 22))
     accepted = (await events(filed.number, "case.accepted"))[0]
     assert accepted["deemed"] is True
-    assert "视为受理" in (await Document.get(kind="acceptance")).html
+    assert "视为受理" in (await Document.get(kind="acceptance")).content
     assert await town.do(DeemAccepted()) == Done(count=0)
     assert CaseFiled.about == CaseAccepted.about == "case"
 
@@ -141,9 +141,9 @@ async def test_acceptance_and_refusal_leave_a_numbered_dated_sealed_document(tow
     await town.decide("CLERK", filed.number, "accept", decision, "依法办理，理由充分。")
     document = await Document.get(title=title)
     assert document.number.endswith("〔2026〕1号")
-    assert "2026年9月18日" in document.html
+    assert "2026-09-18" in document.content
     key = town.notary.key.public_key()
-    key.verify(bytes(document.seal_signature or b""), document.html.encode(), ec.ECDSA(hashes.SHA256()))
+    key.verify(bytes(document.seal_signature or b""), document.content.encode(), ec.ECDSA(hashes.SHA256()))
 
 
 async def test_a_refusal_to_accept_needs_its_reasons_and_tells_the_remedy(town):
@@ -152,8 +152,8 @@ async def test_a_refusal_to_accept_needs_its_reasons_and_tells_the_remedy(town):
     assert bare.code == "REASON_MISSING"
     await town.decide("CLERK", filed.number, "accept", Decision.REFUSE_ACCEPTANCE, "不符合规划条件。")
     document = await Document.get(kind="non_acceptance")
-    assert "不符合规划条件。" in document.html
-    assert "行政复议" in document.html
+    assert "不符合规划条件。" in document.content
+    assert "行政复议" in document.content
     assert (await Case.get(number=filed.number)).closed_at is not None
 
 
