@@ -5,7 +5,8 @@ from datetime import date, datetime
 import strawberry
 
 from casework import queries
-from casework.queries import Page, TodoFilter
+from casework.flow.waiting import EVERYTHING, TodoFilter
+from casework.queries import Page
 from mobile_api.context import Info
 from mobile_api.enums import CaseStatus, Channel, Decision, Light, OverdueScope, Role
 from mobile_api.pages import cursor_of, place_of, shaped
@@ -20,6 +21,7 @@ class SignedStep:
     decision_name: str
     opinion: str
     officer_name: str | None
+    on_behalf_of: str | None = strawberry.field(description="代理: the absent officer in whose name it was signed.")
     evidence: str | None = strawberry.field(description="The number under which the signature is kept.")
     at: datetime
 
@@ -59,6 +61,9 @@ class Task:
     due_on: date | None
     light: Light
     days_left: int | None = strawberry.field(description="Counted working days; negative when overdue.")
+    on_behalf_of: str | None = strawberry.field(description="代理: the absent officer whose turn the caller takes.")
+    urges: int = strawberry.field(description="催办: how often the case was urged.")
+    urged_at: datetime | None = strawberry.field(description="When it was last urged, since this turn began.")
     case: CaseSummary
 
 
@@ -103,7 +108,7 @@ async def _todos(
         calendar=context.services.calendar,
         first=context.page(first),
         after=place_of(after),
-        only=filter.to_filter() if filter else queries.EVERYTHING,
+        only=filter.to_filter() if filter else EVERYTHING,
         same_person_adjacent=context.services.rules.same_person_adjacent,
     )
     return shaped(TaskPage, _page(page))

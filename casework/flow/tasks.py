@@ -2,9 +2,9 @@
 
 from datetime import UTC, date, datetime
 
-from casework.clock.time_limits import red_at, yellow_at
-from casework.clock.working_days import Calendar
+from casework.clock.clocks import calendar_version, light
 from casework.events import TaskOpened
+from casework.flow.steps import branch_of, level_of
 from casework.tables import Case, Task
 from kernel.actor import Role
 from kernel.work import Work
@@ -14,21 +14,42 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 async def open_task(
-    work: Work, case: Case, step: str, *, role: Role, unit: str, due_on: date | None, sort_at: datetime | None = None
+    work: Work,
+    case: Case,
+    step: str,
+    *,
+    role: Role,
+    unit: str,
+    due_on: date | None,
+    limit_days: int | None = None,
+    line_days: int | None = None,
+    sort_at: datetime | None = None,
 ) -> Task:
-    """Opens the case's next task. `due_on` gives it lights; `sort_at` only a place in the to-do list."""
+    """Opens the case's next task. `due_on`, the case's day, gives it lights, earlier ones if its own `limit_days`, or
+    the `line_days` of its line, end sooner; `sort_at` gives it only a place in the to-do list.
+    """
     task = await Task.create(
-        case_id=case.id, step=step, role=role, unit_code=unit, opened_at=work.now, sort_at=sort_at or NEVER
+        case_id=case.id,
+        step=step,
+        branch=branch_of(step),
+        level=level_of(step) or 0,
+        role=role,
+        unit_code=unit,
+        opened_at=work.now,
+        limit_days=limit_days,
+        line_days=line_days,
+        calendar_version=calendar_version(work, case),
+        sort_at=sort_at or NEVER,
     )
     if due_on is not None:
-        await relight(work, task, due_on, yellow_before=case.yellow_before_days)
+        await light(work, case, task, due_on)
     work.record(TaskOpened(case=case.number, task=task.id, step=step, role=role, unit=unit))
     return task
 
 
 async def press(work: Work, case: Case, task: Task, *, until: datetime) -> None:
     """Gives an open task without lights its place in the to-do list, and says again whose turn it is."""
-    await Task.filter(id=task.id).update(sort_at=until)
+    await Task.filter(id=task.id).update(sort_at=until, calendar_version=calendar_version(work, case))
     work.record(TaskOpened(case=case.number, task=task.id, step=task.step, role=task.role, unit=task.unit_code))
 
 
@@ -40,13 +61,3 @@ async def close_task(work: Work, task: Task) -> None:
     if task.next_light_at is not None and task.next_light_at > work.now:
         changes["next_light_at"] = None
     await Task.filter(id=task.id, closed_at=None).update(**changes)
-
-
-async def relight(work: Work, task: Task, due_on: date, *, yellow_before: int) -> None:
-    """Sets the instants at which the task turns yellow and red.
-
-    A moved due date may call for a light that was announced before: the sweep announces each turn once per instant.
-    """
-    yellow = yellow_at(due_on, work.given(Calendar), yellow_before)
-    red = red_at(due_on)
-    await Task.filter(id=task.id).update(due_on=due_on, yellow_at=yellow, red_at=red, next_light_at=yellow, sort_at=red)

@@ -108,8 +108,8 @@ async def test_a_refusal_states_reasons_and_remedy_in_writing(town):
     refused = await town.decide("LEADER", number, "level:3", Decision.REFUSE, "未取得用地批准手续。")
     assert refused.status == "refused"
     document = await Document.get(kind="refusal")
-    assert "未取得用地批准手续。" in document.html
-    assert "行政诉讼" in document.html
+    assert "未取得用地批准手续。" in document.content
+    assert "行政诉讼" in document.content
 
 
 async def test_the_decision_ends_the_clock_and_delivery_has_ten_working_days(town):
