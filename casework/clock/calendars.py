@@ -21,7 +21,9 @@ from casework.clock.working_days import Calendar, Day, DayKind, day_of
 from casework.events import CalendarProvisional
 from casework.tables import CalendarDay
 from kernel.acts import Done
-from kernel.tables import EventChain
+from kernel.db import Database
+from kernel.events import tag_of
+from kernel.tables import EventRow
 from kernel.work import Work
 
 FIRST_YEAR, LAST_OFFICIAL_YEAR, LAST_YEAR = 2004, 2026, 2045
@@ -59,12 +61,12 @@ def seed_rows() -> list[DayRow]:
     ]
 
 
-def calendar_from_rows(rows: Iterable[Mapping[str, object]]) -> Calendar:
+def calendar_from_rows(rows: Iterable[Mapping[str, object]], *, version: int = 0) -> Calendar:
     """The calendar of `calendar_day` rows; days may be dates or the ISO texts SQLite gives back.
 
     Raises CalendarGap when a day is missing between the first and the last.
     """
-    return Calendar(
+    days = (
         Day(
             day=_as_date(row["day"]),
             kind=DayKind.WORK if row["working"] else DayKind.REST,
@@ -73,6 +75,21 @@ def calendar_from_rows(rows: Iterable[Mapping[str, object]]) -> Calendar:
         )
         for row in rows
     )
+    return Calendar(days, version=version)
+
+
+async def calendar_version(database: Database) -> int:
+    """Which imported notice is the newest; 0 before the first."""
+    [row] = await database.rows("SELECT COALESCE(MAX(id), 0) AS version FROM calendar_notice")
+    return int(str(row["version"]))
+
+
+async def read_calendar(database: Database) -> Calendar:
+    """The calendar as the table has it now."""
+    # The version first: days that are newer than it make somebody look again, the other way nobody would.
+    version = await calendar_version(database)
+    rows = await database.rows("SELECT day, working, provisional, source FROM calendar_day ORDER BY day")
+    return calendar_from_rows(rows, version=version)
 
 
 @cache
@@ -163,7 +180,7 @@ async def check_calendar(work: Work, act: CheckCalendar) -> Done:
     if year is None:
         return Done(count=0)
     alarm = CalendarProvisional(calendar=str(year))
-    if await EventChain.exists(subject=alarm.subject):
+    if await EventRow.exists(subject=alarm.subject, tag=tag_of(CalendarProvisional)):
         return Done(count=0)
     work.record(alarm)
     return Done(count=1)

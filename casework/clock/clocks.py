@@ -1,27 +1,33 @@
 """A case's clock: its ledger in the database, and the due dates and lights that follow from it.
 
-Source: Administrative Licensing Law, art. 42 (extension), 45 (time not counted). The dates in the case's row are a
-projection of the ledger, made here and nowhere else.
+Source: Administrative Licensing Law, art. 42 (limits), 45 (time not counted). The dates in the case's row and the
+instants of its tasks are a projection of the ledger, made here and nowhere else.
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 import msgspec
 
-from casework.acts import CaseView, ExtendClock, ResumeClock, Status, StopClock
-from casework.clock.ledger import GROUND_NAMES, Approver, Entry, Extended, Ledger, Resumed, Stopped, append, replay
-from casework.clock.time_limits import Dues, Limits, dues_on, extend
-from casework.clock.working_days import Calendar, day_of
-from casework.events import ClockExtended, ClockResumed, ClockStopped
-from casework.files import find, swap, view
-from casework.flow.tasks import relight
-from casework.papers.documents import DocumentKind, issue
-from casework.refusals import ClockNotRunning, ReasonMissing, StoppageTooLate, StoppageTooLong
-from casework.rules import CaseworkRules
+from casework.acts import Status
+from casework.catalogue import definitions
+from casework.clock.ledger import Entry, Handling, Ledger, replay
+from casework.clock.time_limits import Dues, Limits, dues_on, red_at, step_due_on, yellow_at
+from casework.clock.time_limits import due_on as limit_due_on
+from casework.clock.working_days import Calendar, day_of, end_of_day
+from casework.files import find, swap
+from casework.refusals import ClockNotRunning
 from casework.tables import Case, ClockEntry, Task
 from kernel.work import Work
 
 _entry = msgspec.json.Decoder(Entry)
+
+#: Whose limit and extension the law gives a stage: art. 42(1) to one authority, 42(2) to several (art. 26).
+LEGAL_HANDLING: Mapping[definitions.Handling, Handling] = {
+    definitions.Handling.SINGLE: Handling.SINGLE,
+    definitions.Handling.PARALLEL: Handling.JOINT,
+    definitions.Handling.JOINT: Handling.JOINT,
+}
 
 
 async def ledger_of(case: Case) -> Ledger:
@@ -30,15 +36,28 @@ async def ledger_of(case: Case) -> Ledger:
     return replay([_entry.decode(str(row)) for row in rows])
 
 
-async def write(work: Work, case: Case, entry: Entry) -> None:
-    """Adds one line to the ledger; the caller has checked that it is lawful."""
-    seq = await ClockEntry.filter(case_id=case.id).count() + 1
-    await ClockEntry.create(
-        case_id=case.id,
-        seq=seq,
-        entry=msgspec.json.encode(entry).decode(),
-        actor=f"{work.actor.kind}:{work.actor.id}",
-        at=work.now,
+async def running(number: str) -> tuple[Case, Ledger]:
+    """A case whose clock runs. Raises UNKNOWN_CASE, CLOCK_NOT_RUNNING."""
+    case = await find(number)
+    if case.status != Status.IN_APPROVAL:
+        raise ClockNotRunning(case=number)
+    return case, await ledger_of(case)
+
+
+async def write(work: Work, case: Case, *entries: Entry) -> None:
+    """Adds lines to the ledger; the caller has checked that they are lawful."""
+    seq = await ClockEntry.filter(case_id=case.id).count()
+    await ClockEntry.bulk_create(
+        [
+            ClockEntry(
+                case_id=case.id,
+                seq=seq + n,
+                entry=msgspec.json.encode(entry).decode(),
+                actor=f"{work.actor.kind}:{work.actor.id}",
+                at=work.now,
+            )
+            for n, entry in enumerate(entries, 1)
+        ]
     )
 
 
@@ -46,94 +65,9 @@ def dues(work: Work, case: Case, ledger: Ledger) -> Dues:
     return dues_on(ledger, Limits(case.statutory_days, case.committed_days), work.given(Calendar))
 
 
-async def stop_clock(work: Work, act: StopClock) -> CaseView:
-    """特殊程序: begins a stoppage with its written notice. Raises STOPPAGE_UNNOTIFIED, CLOCK_NOT_RUNNING …"""
-    case, ledger = await _running(act.case)
-    today = day_of(work.now)
-    _check_stop(work, case, act, today)
-    calendar = work.given(Calendar)
-    told_until = calendar.nth_working_day_after(today, act.told_days) if act.told_days >= 1 else today
-    notice = await issue(
-        work,
-        case,
-        DocumentKind.SPECIAL_PROCEDURE,
-        lines=(
-            ("特殊程序", GROUND_NAMES[act.ground]),
-            ("所需时间", f"约{act.told_days}个工作日，预计至{told_until.isoformat()}"),
-            ("说明", act.reason),
-            ("告知", "上述时间依据《中华人民共和国行政许可法》第四十五条不计算在办理期限内。"),
-        ),
-    )
-    entry = Stopped(day=today, ground=act.ground, notice=notice.number, told_until=told_until)
-    due = await _move_clock(work, case, append(ledger, entry), entry, act.revision)
-    work.record(
-        ClockStopped(
-            case=case.number,
-            ground=act.ground,
-            document=notice.number,
-            told_days=act.told_days,
-            committed_due=due,
-        )
-    )
-    return await view(case)
-
-
-def _check_stop(work: Work, case: Case, act: StopClock, today: date) -> None:
-    longest = work.given(CaseworkRules).longest_stop_days
-    if not act.reason.strip():
-        raise ReasonMissing()
-    if act.told_days > longest:
-        raise StoppageTooLong(most=longest, asked=act.told_days)
-    if case.committed_due is not None and today > case.committed_due:
-        raise StoppageTooLate(due=case.committed_due.isoformat())
-
-
-async def resume_clock(work: Work, act: ResumeClock) -> CaseView:
-    """The result of the open procedure is in; the days until today stay excluded."""
-    case, ledger = await _running(act.case)
-    open_stops = [stop for stop in ledger.stoppages if stop.notice not in ledger.resumptions]
-    notice = open_stops[-1].notice if open_stops else ""
-    entry = Resumed(day=day_of(work.now), notice=notice)
-    due = await _move_clock(work, case, append(ledger, entry), entry, act.revision)
-    work.record(ClockResumed(case=case.number, ground=open_stops[-1].ground, committed_due=due))
-    return await view(case)
-
-
-async def extend_clock(work: Work, act: ExtendClock) -> CaseView:
-    """延长: once, at most ten working days, by the head of the authority, told to the applicant (art. 42)."""
-    case, ledger = await _running(act.case)
-    today = day_of(work.now)
-    extended = Extended(
-        day=today, working_days=act.days, approver=Approver.HEAD_OF_AUTHORITY, reason=act.reason, notice="pending"
-    )
-    longer = extend(ledger, extended, case.committed_days, work.given(Calendar))
-    notice = await issue(
-        work,
-        case,
-        DocumentKind.EXTENSION,
-        lines=(
-            ("延长期限", f"{act.days}个工作日"),
-            ("延长后的办结期限", dues(work, case, longer).committed.day.isoformat()),
-            ("理由", act.reason),
-        ),
-    )
-    entry = msgspec.structs.replace(extended, notice=notice.number)
-    due = await _move_clock(work, case, append(ledger, entry), entry, act.revision)
-    work.record(
-        ClockExtended(case=case.number, days=act.days, reason=act.reason, document=notice.number, committed_due=due)
-    )
-    return await view(case)
-
-
-async def _running(number: str) -> tuple[Case, Ledger]:
-    case = await find(number)
-    if case.status != Status.IN_APPROVAL:
-        raise ClockNotRunning(case=number)
-    return case, await ledger_of(case)
-
-
-async def _move_clock(work: Work, case: Case, ledger: Ledger, entry: Entry, revision: int) -> date:
-    await write(work, case, entry)
+async def move_clock(work: Work, case: Case, ledger: Ledger, *entries: Entry, revision: int) -> date:
+    """Writes `entries`, which `ledger` already holds, and projects them. Returns the committed due day."""
+    await write(work, case, *entries)
     moved = dues(work, case, ledger)
     await swap(
         case,
@@ -141,7 +75,56 @@ async def _move_clock(work: Work, case: Case, ledger: Ledger, entry: Entry, revi
         statutory_due=moved.statutory.day,
         committed_due=moved.committed.day,
         due_provisional=moved.committed.provisional,
+        calendar_version=work.given(Calendar).version,
     )
-    task = await Task.get(case_id=case.id, closed_at=None)
-    await relight(work, task, moved.committed.day, yellow_before=case.yellow_before_days)
+    await relight(work, case, ledger)
     return moved.committed.day
+
+
+async def relight(work: Work, case: Case, ledger: Ledger | None) -> None:
+    """Sets the instants of the case's open tasks anew; `ledger`: None once it has nothing more to say."""
+    for task in await Task.filter(case_id=case.id, closed_at=None).exclude(due_on=None):
+        if case.committed_due is not None:
+            await light(work, case, task, case.committed_due, ledger)
+
+
+async def light(work: Work, case: Case, task: Task, due_on: date, ledger: Ledger | None = None) -> None:
+    """Sets the instants at which the task turns yellow and red.
+
+    `due_on` is the case's day. A step or a line with a limit of its own (环节时限, 会办, 初审) that ends sooner turns
+    by that, and the case's own lights follow it. A moved day may call for a light that was announced before: the
+    sweep announces each turn once per instant.
+    """
+    calendar, before = work.given(Calendar), case.yellow_before_days
+    own = due_on
+    if task.line_days is not None:
+        ledger = ledger or await ledger_of(case)
+        own = min(own, limit_due_on(ledger, task.line_days, calendar).day)
+    if task.limit_days is not None:
+        ledger = ledger or await ledger_of(case)
+        own = min(own, step_due_on(ledger, day_of(task.opened_at), task.limit_days, calendar))
+    # The lead unit answers for the whole case, its co-units for their own branches.
+    case_day = due_on if own < due_on and not task.branch else None
+    yellow, red = yellow_at(own, calendar, before), red_at(own)
+    if case_day is not None:
+        # A step of a day or two is not warned about before it began.
+        yellow = max(yellow, end_of_day(day_of(task.opened_at)))
+    instants: dict[str, object] = {
+        "due_on": own,
+        "yellow_at": yellow,
+        "red_at": red,
+        "case_due_on": case_day,
+        "case_yellow_at": yellow_at(case_day, calendar, before) if case_day else None,
+        "case_red_at": red_at(case_day) if case_day else None,
+    }
+    version = calendar_version(work, case)
+    if all(getattr(task, name) == instant for name, instant in instants.items()):
+        await Task.filter(id=task.id).update(calendar_version=version)
+        return
+    first = min(yellow, yellow_at(case_day, calendar, before)) if case_day else yellow
+    await Task.filter(id=task.id).update(**instants, next_light_at=first, sort_at=red, calendar_version=version)
+
+
+def calendar_version(work: Work, case: Case) -> int:
+    """The oldest calendar from which a date that is written now may come. Too old is safe: it is found anew."""
+    return min(case.calendar_version, work.given(Calendar).version)

@@ -78,6 +78,7 @@ class EndReason(StrEnum):
     DECIDED = "decided"
     WITHDRAWN = "withdrawn"
     TERMINATED = "terminated"
+    DEEMED_RENEWED = "deemed_renewed"  # art. 50: nobody decided before the licence expired
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="start"):
@@ -116,12 +117,25 @@ class Extended(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
     notice: str
 
 
+class Recalculated(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="recalculate"):
+    """On `day` the due days were found anew under a changed calendar. A note: no date is derived from it.
+
+    `notice` is the State Council's or the city's; the pairs are the due days before and after.
+    """
+
+    day: date
+    notice: str
+    reason: str
+    statutory: tuple[date, date]
+    committed: tuple[date, date]
+
+
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="end"):
     day: date
     reason: EndReason = EndReason.DECIDED
 
 
-Entry = Started | Stopped | Resumed | Extended | Ended
+Entry = Started | Stopped | Resumed | Extended | Recalculated | Ended
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -186,7 +200,7 @@ def append(ledger: Ledger, entry: Entry) -> Ledger:
             _check_resumption(ledger, entry)
         case Extended():
             _check_extension(ledger, entry)
-        case Ended():
+        case Recalculated() | Ended():
             pass
     return Ledger((*ledger.entries, entry))
 

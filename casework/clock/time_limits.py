@@ -4,7 +4,8 @@ Law: Administrative Licensing Law (行政许可法) art. 26, 32, 42-45, 82; Civi
 day of acceptance is not counted, limits are working days, a day ends at 24:00 in Asia/Shanghai. No due date is
 truth in itself; change the calendar or the ledger and ask again.
 
-Limits: whole days; the applicant's own periods (art. 47, 50) are not kept here.
+Limits: whole days. The law does not say whether the applicant's own periods (art. 47, 50) are working days: a region
+chooses (`DaysUnit`).
 """
 
 from datetime import date, datetime, time, timedelta
@@ -22,7 +23,18 @@ DECIDE_WITHIN = 20  # art. 42(1)
 DECIDE_JOINTLY_WITHIN = 45  # art. 42(2): unified, joint or central handling under art. 26
 REVIEW_WITHIN = 20  # art. 43: the lower authority's review before it reports up
 DELIVER_WITHIN = 10  # art. 44: from the decision to grant
+ASK_HEARING_WITHIN = 5  # art. 47: the applicant's days, from being told
+HOLD_HEARING_WITHIN = 20  # art. 47: from the day it was asked for
+ANNOUNCE_HEARING_BEFORE = 7  # art. 48(1): notice of day and place
+RENEW_BEFORE = 30  # art. 50: the applicant's days, before the licence expires
 YELLOW_BEFORE = 1  # no law; the public measures warn one working day ahead
+
+
+class DaysUnit(StrEnum):
+    """How days of the applicant's own periods are counted; art. 82 speaks of the authority's only."""
+
+    WORKING = "working"
+    CALENDAR = "calendar"
 
 
 class Light(StrEnum):
@@ -58,6 +70,11 @@ class Dues(msgspec.Struct, frozen=True):
     statutory: Due
     committed: Due
 
+    @property
+    def days(self) -> tuple[date, date]:
+        """Committed, statutory."""
+        return self.committed.day, self.statutory.day
+
 
 def due_on(ledger: Ledger, limit: int, calendar: Calendar, *, count_start_day: bool = False) -> Due:
     """Last working day on which the decision is in time, extension and excluded days included.
@@ -67,13 +84,31 @@ def due_on(ledger: Ledger, limit: int, calendar: Calendar, *, count_start_day: b
     """
     start = ledger.started.day - timedelta(days=1 if count_start_day else 0)
     allowed = limit + (ledger.extension.working_days if ledger.extension else 0)
+    due = _last_day(start, allowed, ledger, calendar)
+    return Due(day=due, provisional=calendar.is_provisional_between(start, due))
+
+
+def step_due_on(ledger: Ledger, opened_on: date, limit: int, calendar: Calendar) -> date:
+    """Last day in time of one step (环节时限) opened on `opened_on`, itself not counted; excluded days are left out.
+
+    An extension granted since then was asked for by this step, and is added to it.
+    """
+    extension = ledger.extension
+    allowed = limit + (extension.working_days if extension and extension.day >= opened_on else 0)
+    return _last_day(opened_on, allowed, ledger, calendar)
+
+
+def _last_day(start: date, allowed: int, ledger: Ledger, calendar: Calendar) -> date:
+    """The `allowed`-th counted working day after `start`."""
     due = calendar.nth_working_day_after(start, allowed)
     for after, until in excluded(ledger):
         if after >= due:
             break
-        allowed += calendar.working_days_between(after, until)
+        if until <= start:
+            continue
+        allowed += calendar.working_days_between(max(after, start), until)
         due = calendar.nth_working_day_after(start, allowed)
-    return Due(day=due, provisional=calendar.is_provisional_between(start, due))
+    return due
 
 
 def dues_on(ledger: Ledger, limits: Limits, calendar: Calendar) -> Dues:
@@ -174,3 +209,43 @@ def accepted_by_law(
 def deliver_by(granted_on: date, calendar: Calendar) -> date:
     """The last day to deliver the licence (art. 44)."""
     return calendar.nth_working_day_after(granted_on, DELIVER_WITHIN)
+
+
+# --------------------------------------------------------------------------------------------- hearing and renewal
+
+
+def ask_hearing_by(told_on: date, calendar: Calendar, unit: DaysUnit = DaysUnit.WORKING) -> date:
+    """The last day for the applicant to ask for a hearing (art. 47)."""
+    if unit is DaysUnit.WORKING:
+        return calendar.nth_working_day_after(told_on, ASK_HEARING_WITHIN)
+    last = told_on + timedelta(days=ASK_HEARING_WITHIN)
+    # A period that would end on a day of rest ends on the next working day (Civil Code art. 203).
+    return last if calendar.is_working_day(last) else calendar.next_working_day(last)
+
+
+def hold_hearing_by(asked_on: date, calendar: Calendar) -> date:
+    """The last day for the authority to hold the hearing (art. 47)."""
+    return calendar.nth_working_day_after(asked_on, HOLD_HEARING_WITHIN)
+
+
+def earliest_hearing(announced_on: date, calendar: Calendar) -> date:
+    """The first day on which a hearing announced on `announced_on` may be held (art. 48(1))."""
+    return calendar.nth_working_day_after(announced_on, ANNOUNCE_HEARING_BEFORE)
+
+
+def announce_hearing_by(hold_by: date, calendar: Calendar) -> date:
+    """The last day to announce a hearing that can still be held by `hold_by`."""
+    last = hold_by if calendar.is_working_day(hold_by) else calendar.previous_working_day(hold_by)
+    return calendar.nth_working_day_before(last, ANNOUNCE_HEARING_BEFORE)
+
+
+def renew_by(valid_until: date, calendar: Calendar, unit: DaysUnit = DaysUnit.CALENDAR) -> date:
+    """The last day to apply for the renewal of a licence that is valid until `valid_until`, inclusive (art. 50)."""
+    if unit is DaysUnit.WORKING:
+        return calendar.nth_working_day_before(valid_until, RENEW_BEFORE)
+    return valid_until - timedelta(days=RENEW_BEFORE)
+
+
+def renewed_by_silence_at(valid_until: date) -> datetime:
+    """The instant from which a renewal that nobody decided is granted by law (art. 50)."""
+    return end_of_day(valid_until)

@@ -53,15 +53,17 @@ class Day(msgspec.Struct, frozen=True):
 class Calendar:
     """An immutable answer book over consecutive days; every question costs O(log days) or less.
 
-    Raises CalendarGap when the days are not consecutive, CalendarUnknown for questions beyond them.
+    `version` grows with every imported notice. Raises CalendarGap when the days are not consecutive, CalendarUnknown
+    for questions beyond them.
     """
 
-    __slots__ = ("_first", "_provisional_before", "_sources", "_work_before", "_working", "first", "last")
+    __slots__ = ("_first", "_provisional_before", "_sources", "_work_before", "_working", "first", "last", "version")
 
-    def __init__(self, days: Iterable[Day]) -> None:
+    def __init__(self, days: Iterable[Day], *, version: int = 0) -> None:
         known = sorted(days, key=lambda each: each.day)
         if not known:
             raise CalendarGap(missing="全部日期")
+        self.version = version
         self.first, self.last = known[0].day, known[-1].day
         self._first = self.first.toordinal()
         for position, each in enumerate(known, self._first):

@@ -59,6 +59,7 @@ from casework.clock.time_limits import (
     light_at,
     red_at,
     remaining,
+    step_due_on,
     was_in_time,
     yellow_at,
 )
@@ -430,6 +431,19 @@ def test_ten_thousand_random_histories_replay_to_the_day_a_walk_finds():
     for _ in range(10_000):
         entries, limit = history(random)
         agrees_with_the_walk(entries, limit, random.randrange(150))
+
+
+def test_the_days_of_a_step_are_the_counted_days_since_it_began():
+    random = Random(20260919)
+    for _ in range(1000):
+        entries, limit = history(random)
+        opened = entries[0].day + random.randrange(80) * ONE_DAY
+        extended = sum(e.working_days for e in entries if isinstance(e, Extended) and e.day >= opened)
+        day, left = opened, limit + extended
+        while left:
+            day += ONE_DAY
+            left -= is_counted(entries, day)
+        assert step_due_on(replay(entries), opened, limit, CALENDAR) == day
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 150))
