@@ -1,98 +1,141 @@
-"""Statutory documents: numbered without gaps per unit, kind and year, dated, and sealed by the unit.
+"""Statutory documents: worded, numbered without gaps per unit, kind and year, dated, and sealed by the unit.
 
 Source: Administrative Licensing Law, art. 32 (acceptance and refusal in writing, with the special seal and date),
-38 (written decisions, reasons and remedies), 42 and 45 (notices to the applicant). The document is HTML; its
-SHA-256 and the seal's signature are over exactly these octets.
+38 (written decisions, reasons and remedies), 42 and 45 (notices to the applicant).
+
+A document is its content: canonical JSON of number, date and draft. The seal is over exactly these octets; pages and
+PDFs are made of them. Whoever decides signs the digest of the draft, before number and date are known, so a draft
+holds nothing that is drawn or timed as it is issued.
 """
 
 import hashlib
-from enum import StrEnum
-from pathlib import Path
+from datetime import date
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from casework.clock.working_days import day_of
+from casework.papers.kinds import FORMS, REMEDY, DocumentKind, Form, Layout
+from casework.papers.templates import in_use
+from casework.papers.wordings import canonical, digest, filled
 from casework.tables import Case, Document
+from kernel.acts import DocumentDigest
 from kernel.numbers import next_number
+from kernel.refusals import NotFound
+from kernel.rows import one
 from kernel.tables import Unit
 from kernel.work import Work
 
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
-)
+__all__ = ["FORMS", "REMEDY", "Content", "DocumentKind", "Draft", "Form", "draft_sha256", "issue"]
+
+FORMAT = "zhangban/document/1"
+Lines = tuple[tuple[str, str], ...]
 
 
-class DocumentKind(StrEnum):
-    RECEIPT = "receipt"
-    SUPPLEMENT_NOTICE = "supplement_notice"
-    ACCEPTANCE = "acceptance"
-    NON_ACCEPTANCE = "non_acceptance"
-    SPECIAL_PROCEDURE = "special_procedure"
-    EXTENSION = "extension"
-    GRANT = "grant"
-    REFUSAL = "refusal"
-    DELIVERY = "delivery"
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a document says but its number and date. `template` is the version of the wording.
 
+    `lines` are what this case alone has, label and value; they stand between `opening` and `closing`.
+    """
 
-class Form(msgspec.Struct, frozen=True):
-    """What a kind of document is called, its mark in the number, and its opening sentence."""
-
+    kind: DocumentKind
+    template: int
     title: str
-    mark: str
-    opening: str
+    unit: str
+    issuer: str
+    case: str
+    addressee: str
+    opening: tuple[str, ...]
+    lines: Lines
+    closing: tuple[str, ...]
+
+    @property
+    def layout(self) -> Layout:
+        return FORMS[self.kind].layout
+
+    @property
+    def sha256(self) -> str:
+        """What an officer signs. From a content it is found again: the canonical form of its `draft`."""
+        return digest(self)
 
 
-FORMS = {
-    DocumentKind.RECEIPT: Form("接件凭证", "接", "现收到你（单位）提交的申请材料："),
-    DocumentKind.SUPPLEMENT_NOTICE: Form(
-        "补正告知书", "补", "你（单位）提交的申请材料不齐全或者不符合法定形式，现一次性告知需要补正的全部内容："
-    ),
-    DocumentKind.ACCEPTANCE: Form("受理通知书", "受", "你（单位）的申请符合受理条件，本机关予以受理："),
-    DocumentKind.NON_ACCEPTANCE: Form("不予受理通知书", "不受", "你（单位）的申请，本机关决定不予受理："),
-    DocumentKind.SPECIAL_PROCEDURE: Form("特殊程序告知书", "特", "你（单位）的申请依法需要下列程序："),
-    DocumentKind.EXTENSION: Form("延期告知书", "延", "因二十日内不能作出决定，经本机关负责人批准延长办理期限："),
-    DocumentKind.GRANT: Form(
-        "准予行政许可决定书", "准", "经审查，你（单位）的申请符合法定条件、标准，本机关决定准予行政许可："
-    ),
-    DocumentKind.REFUSAL: Form("不予行政许可决定书", "不准", "经审查，本机关决定不予行政许可："),
-    DocumentKind.DELIVERY: Form("送达回证", "送", "下列文书已送达："),
-}
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """A document as it was sealed."""
 
-#: Told with every refusal. Source: Administrative Licensing Law, art. 38(2).
-REMEDY = (
-    "如不服本决定，可以自收到本决定之日起六十日内依法申请行政复议，或者自收到本决定之日起六个月内依法提起行政诉讼。"
-)
+    format: str = FORMAT
+    number: str
+    issued_on: date
+    draft: Draft
+
+
+def draft_sha256(content: bytes) -> str | None:
+    """What was signed of a sealed document before it was issued; None for octets that are no document."""
+    try:
+        parsed = msgspec.json.decode(content, type=Content)
+    except msgspec.DecodeError:
+        return None
+    return parsed.draft.sha256 if canonical(parsed) == content else None
 
 
 async def issue(
-    work: Work, case: Case, kind: DocumentKind, *, lines: tuple[tuple[str, str], ...], unit: str | None = None
+    work: Work, case: Case, kind: DocumentKind, *, lines: Lines, unit: str | None = None, addressee: str = ""
 ) -> Document:
-    """Numbers, words, seals and keeps one document; `unit` is the issuing unit, by default the case's."""
-    issuer = await Unit.get(code=unit or case.unit_code)
-    form, today = FORMS[kind], day_of(work.now)
+    """Words, numbers, seals and keeps one document; `unit` is the issuing unit, by default the case's; `addressee` is
+    by default the applicant.
+
+    Its draft joins `work.papers`: who signs a decision on the case signs it. In a rehearsal nothing is sealed.
+    Raises NOT_FOUND for an unknown unit.
+    """
+    issuer = await one(Unit, code=unit or case.unit_code)
+    if issuer is None:
+        raise NotFound(what="单位")
+    draft = await _draft(work, case, kind, lines, issuer)
+    if addressee:
+        draft = msgspec.structs.replace(draft, addressee=addressee)
+    work.papers[case.number].append(DocumentDigest(name=f"拟发《{draft.title}》", sha256=draft.sha256))
+    today = day_of(work.now)
     serial = await next_number(f"document:{issuer.code}:{kind}:{today.year}")
-    number = f"{issuer.short_name}{form.mark}〔{today.year}〕{serial}号"
-    html = _templates.get_template("document.html").render(
-        title=form.title,
-        number=number,
-        applicant=case.applicant_name,
-        opening=form.opening,
-        lines=(("办件编号", case.number), ("事项名称", case.item_name), *lines),
-        unit=issuer.name,
-        day=f"{today.year}年{today.month}月{today.day}日",
-    )
-    content = html.encode()
-    (seal,) = await work.notary.seal(work, issuer.code, [content])
+    number = f"{issuer.short_name}{FORMS[kind].mark}〔{today.year}〕{serial}号"
+    content = canonical(Content(number=number, issued_on=today, draft=draft))
+    seals = [] if work.is_rehearsal else await work.notary.seal(work, issuer.code, [content])
     return await Document.create(
         case_id=case.id,
         kind=kind,
         number=number,
-        title=form.title,
-        html=html,
+        title=draft.title,
+        template_version=draft.template,
+        content=content.decode(),
         sha256=hashlib.sha256(content).hexdigest(),
         unit_code=issuer.code,
-        seal_serial=seal.serial,
-        seal_signature=seal.signature,
+        seal_serial=seals[0].serial if seals else "",
+        seal_signature=seals[0].signature if seals else None,
         issued_at=work.now,
     )
+
+
+async def _draft(work: Work, case: Case, kind: DocumentKind, lines: Lines, issuer: Unit) -> Draft:
+    version, wording = await in_use(work.database, kind)
+    facts = {
+        "applicant": case.applicant_name,
+        "case": case.number,
+        "item": case.item_name,
+        "unit": issuer.name,
+        "unit_phone": issuer.phone,
+        "received_on": in_words(case.received_on),
+        "licence": case.licence_number,
+    }
+    return Draft(
+        kind=kind,
+        template=version,
+        title=wording.title,
+        unit=issuer.code,
+        issuer=issuer.name,
+        case=case.number,
+        addressee=case.applicant_name,
+        opening=tuple(filled(paragraph, facts) for paragraph in wording.opening),
+        lines=lines,
+        closing=tuple(filled(paragraph, facts) for paragraph in wording.closing),
+    )
+
+
+def in_words(day: date) -> str:
+    return f"{day.year}年{day.month}月{day.day}日"
