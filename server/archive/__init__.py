@@ -1,0 +1,1 @@
+"""Archive packages: made from closed cases with their signatures, written to a file, checked offline (CERT-04)."""
