@@ -1,1 +1,4 @@
-"""The public hall: guides and progress, for people who have no account. Never a secret item, never a name."""
+"""The public hall: guides, forms, progress, questions and announcements for everybody, own cases for applicants.
+
+Never a secret item, and never the name of somebody else.
+"""

@@ -4,7 +4,21 @@ Source: Administrative Licensing Law, art. 30 and 33 (made public, and on the ne
 items do not exist here, whoever asks.
 """
 
-from casework.catalogue.definitions import CLASS_NAMES, ItemDefinition, elements_in_order, parse
+from collections.abc import Mapping
+
+import msgspec
+
+from casework.catalogue.definitions import (
+    MODE_NAMES,
+    NONE,
+    ONLINE_LEVEL_NAMES,
+    Grade,
+    ItemDefinition,
+    Stage,
+    parse,
+)
+from casework.catalogue.elements import complaint_channel, elements_in_order
+from casework.rules import CaseworkRules
 from kernel.db import Database, Row
 
 _PUBLISHED = (
@@ -15,7 +29,13 @@ _PUBLISHED = (
 
 
 async def guides(
-    database: Database, *, first: int = 20, after: str = "", unit: str | None = None, text: str = ""
+    database: Database,
+    rules: CaseworkRules,
+    *,
+    first: int = 20,
+    after: str = "",
+    unit: str | None = None,
+    text: str = "",
 ) -> tuple[list[Row], str | None]:
     """Published items in the order of their codes, and the code after which the next page begins.
 
@@ -29,48 +49,70 @@ async def guides(
         values.append("%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%")
         sql += f" AND v.name LIKE ${len(values)} ESCAPE '!'"
     found = await database.rows(f"{sql} ORDER BY i.code LIMIT {int(first) + 1}", *values)
-    rows = [_guide(row) for row in found[:first]]
+    names = await _unit_names(database)
+    rows = [_guide(row, rules, names) for row in found[:first]]
     return rows, str(found[first - 1]["code"]) if len(found) > first else None
 
 
-async def guide(database: Database, code: str) -> Row | None:
+async def guide(database: Database, rules: CaseworkRules, code: str) -> Row | None:
     """The guide of one published item; None for anything else."""
     found = await database.rows(_PUBLISHED + " AND i.code = $1", code)
-    return _guide(found[0]) if found else None
+    return _guide(found[0], rules, await _unit_names(database)) if found else None
 
 
-def _guide(row: Row) -> Row:
+async def definition(database: Database, code: str) -> tuple[ItemDefinition, str] | None:
+    """The definition of one published item and its unit's name; None for anything else."""
+    found = await database.rows(_PUBLISHED + " AND i.code = $1", code)
+    return (parse(str(found[0]["definition"])), str(found[0]["unit_name"] or "")) if found else None
+
+
+async def _unit_names(database: Database) -> dict[str, str]:
+    return {str(row["code"]): str(row["name"]) for row in await database.rows("SELECT code, name FROM unit")}
+
+
+def _guide(row: Row, rules: CaseworkRules, unit_names: Mapping[str, str]) -> Row:
     item = parse(str(row["definition"]))
     return {
         "code": row["code"],
         "version": row["version"],
         "name": row["name"],
         "item_class": item.item_class,
-        "class_name": CLASS_NAMES[item.item_class],
+        "class_name": rules.class_names[item.item_class],
+        "grade": item.grade,
+        "grade_name": _grade_name(item.grade, rules),
+        "online_level": item.online_level,
+        "online_level_name": ONLINE_LEVEL_NAMES[item.online_level],
+        "mode": item.mode,
+        "mode_name": MODE_NAMES[item.mode],
         "unit": row["unit_code"],
         "unit_name": row["unit_name"],
         "section": item.section,
         "person": item.person,
+        "duties": item.duties,
         "phone": item.phone,
-        "elements": [
-            {"number": element.number, "name": element.name, "lines": list(element.lines)}
-            for element in elements_in_order(item)
-        ],
-        "stages": _stages(item),
+        "complaint_channel": list(complaint_channel(item)),
+        "offered_at": [{"code": code, "name": unit_names.get(code, code)} for code in item.offered_at],
+        "licence": item.licence,
+        "deeds": item.deeds,
+        "elements": elements_in_order(item),
+        "stages": [_stage(stage) for stage in item.stages],
     }
 
 
-def _stages(item: ItemDefinition) -> list[Row]:
-    return [
-        {
-            "code": stage.code,
-            "name": stage.name,
-            "statutory_days": stage.statutory_limit_days,
-            "committed_days": stage.committed_limit_days,
-            "materials": [
-                {"name": material.name, "required": material.required, "form": material.form}
-                for material in (() if isinstance(stage.materials, str) else stage.materials)
-            ],
-        }
-        for stage in item.stages
-    ]
+def _grade_name(grade: Grade | None, rules: CaseworkRules) -> str:
+    """Empty for what was published before grades were asked for."""
+    return "" if grade is None else rules.grade_names[grade]
+
+
+def _stage(stage: Stage) -> Row:
+    return {
+        "code": stage.code,
+        "name": stage.name,
+        "kind": stage.kind,
+        "basis": stage.basis,
+        "statutory_days": stage.statutory_limit_days,
+        "committed_days": stage.committed_limit_days,
+        "form": None if stage.form is None else msgspec.json.encode(stage.form).decode(),
+        "materials": () if stage.materials == NONE else stage.materials,
+        "fees": () if stage.fees == NONE else stage.fees,
+    }

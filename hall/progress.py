@@ -1,6 +1,6 @@
 """Where a case stands, for the applicant: by text message or on the public page.
 
-From the phone that filed the case no password is needed; from anywhere else the query password is.
+From the applicant's or the agent's phone no password is needed; from anywhere else the query password is.
 Secret cases do not exist here. The answer names no person.
 """
 
@@ -29,6 +29,10 @@ STATUS_NAMES = {
     Status.FOREIGN_OPEN: "办理中",
     Status.FOREIGN_ENDED: "已办结",
 }
+
+
+def status_name(status: Status) -> str:
+    return STATUS_NAMES.get(status, "办理中")
 
 
 class ProgressView(View, frozen=True, tag="progress"):
@@ -67,13 +71,13 @@ async def query_progress(work: Work, act: QueryProgress) -> ProgressView | Refus
 
 
 def _is_registered_phone(work: Work, case: Case) -> bool:
-    """Only a text message proves a phone; a number that was merely typed in never does."""
-    return bool(case.applicant_phone) and work.actor.phone == case.applicant_phone
+    """Only a text message, or a login by one, proves a phone; a number that was merely typed in never does."""
+    return bool(work.actor.phone) and work.actor.phone in (case.applicant_phone, case.agent_phone)
 
 
 async def _progress(work: Work, case: Case) -> ProgressView:
     unit = await Unit.get_or_none(code=case.unit_code)
-    task = await Task.get_or_none(case_id=case.id, closed_at=None)
+    task = await Task.get_or_none(case_id=case.id, branch=0, closed_at=None)  # the case's own line, not its co-units'
     runs = case.committed_due is not None and case.decided_at is None and case.closed_at is None
     left = None
     if runs and case.committed_due is not None:
@@ -83,7 +87,7 @@ async def _progress(work: Work, case: Case) -> ProgressView:
         number=case.number,
         item=case.item_name,
         step=step_name(task.step, task.role) if task else "办结",
-        status=STATUS_NAMES[Status(case.status)],
+        status=status_name(Status(case.status)),
         unit=unit.short_name if unit else case.unit_code,
         due_on=case.committed_due if runs else None,
         days_left=left,

@@ -1,18 +1,16 @@
-"""What needs no account: the guide, the progress of a case, a ticket to upload materials; and keeping the guide."""
+"""What needs no account: the guide, and the progress of a case."""
 
 from datetime import date
 from typing import Annotated
 
 import strawberry
 
-from casework.acts import ItemView, PublishItem, RetireItem
 from hall import guides
 from hall.progress import ProgressView, QueryProgress
 from mobile_api.context import Info, perform
-from mobile_api.enums import ItemClass, MaterialForm
+from mobile_api.enums import Grade, ItemClass, MaterialForm, OnlineLevel, ServiceMode, StageKind
 from mobile_api.pages import shaped
 from mobile_api.refusals import Refusal
-from mobile_api.scalars import Base64URL
 
 
 @strawberry.type(description="One of the fourteen elements of an item.")
@@ -29,13 +27,38 @@ class GuideMaterial:
     form: MaterialForm
 
 
-@strawberry.type(description="Limits in working days.")
+@strawberry.type(description="`amountCents` is null where the standard is a formula.")
+class GuideFee:
+    name: str
+    standard: str
+    basis: str
+    amount_cents: int | None
+
+
+@strawberry.type(description="The licence that a grant makes; `validMonths` is null for one without end.")
+class GuideLicence:
+    name: str
+    valid_months: int | None
+    annual_review: bool
+
+
+@strawberry.type
+class GuideWindow:
+    code: strawberry.ID
+    name: str
+
+
+@strawberry.type(description="Limits in working days. `form`: JSON Schema (2020-12) of the online form, as text.")
 class GuideStage:
     code: strawberry.ID
     name: str
+    kind: StageKind
+    basis: str
     statutory_days: int
     committed_days: int
+    form: str | None
     materials: list[GuideMaterial]
+    fees: list[GuideFee]
 
 
 @strawberry.type(description="The public guide of one item.")
@@ -45,11 +68,22 @@ class Guide:
     name: str
     item_class: ItemClass
     class_name: str
+    grade: Grade | None
+    grade_name: str
+    online_level: OnlineLevel
+    online_level_name: str
+    mode: ServiceMode
+    mode_name: str
     unit: str
     unit_name: str | None
     section: str
     person: str
+    duties: str
     phone: str
+    complaint_channel: list[str]
+    offered_at: list[GuideWindow] = strawberry.field(description="Windows that take it; empty: all of them.")
+    licence: GuideLicence | None
+    deeds: list[str] = strawberry.field(description="百件实事 it belongs to; `deeds` of the graph leads back.")
     elements: list[GuideElement] = strawberry.field(description="All fourteen, in the order of the catalogue rules.")
     stages: list[GuideStage]
 
@@ -74,46 +108,29 @@ class Progress:
 ProgressResult = Annotated[Progress | Refusal, strawberry.union("ProgressResult")]
 
 
-@strawberry.type(description="A catalogue item as an act left it.")
-class ItemState:
-    code: strawberry.ID
-    version: int
-    state: str
-
-
-@strawberry.type
-class ItemPayload:
-    item: ItemState
-
-
-ItemResult = Annotated[ItemPayload | Refusal, strawberry.union("ItemResult")]
-
-
 async def _guides(
     info: Info, first: int = 20, after: str | None = None, unit: str | None = None, text: str | None = None
 ) -> GuidePage:
     context = info.context
     rows, end = await guides.guides(
-        context.services.database, first=context.page(first), after=after or "", unit=unit, text=(text or "").strip()
+        context.services.database,
+        context.services.rules,
+        first=context.page(first),
+        after=after or "",
+        unit=unit,
+        text=(text or "").strip(),
     )
     return shaped(GuidePage, {"nodes": rows, "end_cursor": end})
 
 
 async def _guide(info: Info, code: strawberry.ID) -> Guide | None:
-    row = await guides.guide(info.context.services.database, code)
+    services = info.context.services
+    row = await guides.guide(services.database, services.rules, code)
     return None if row is None else shaped(Guide, row)
 
 
 async def _progress(info: Info, number: strawberry.ID, password: str) -> ProgressResult:
     return await perform(info, QueryProgress(number=number, password=password), _shown)
-
-
-async def _publish_item(info: Info, idempotency_key: str, definition: Base64URL) -> ItemResult:
-    return await perform(info, PublishItem(definition=definition), _item, key=idempotency_key)
-
-
-async def _retire_item(info: Info, idempotency_key: str, code: strawberry.ID) -> ItemResult:
-    return await perform(info, RetireItem(code=code), _item, key=idempotency_key)
 
 
 def _shown(view: ProgressView) -> Progress:
@@ -128,24 +145,10 @@ def _shown(view: ProgressView) -> Progress:
     )
 
 
-def _item(view: ItemView) -> ItemPayload:
-    return ItemPayload(item=ItemState(code=strawberry.ID(view.code), version=view.version, state=view.state))
-
-
 @strawberry.type
 class PublicQueries:
     guides: GuidePage = strawberry.field(resolver=_guides, description="Published items in the order of their codes.")
     guide: Guide | None = strawberry.field(resolver=_guide)
     progress: ProgressResult = strawberry.field(
         resolver=_progress, description="With the query password that came with the receipt."
-    )
-
-
-@strawberry.type
-class PublicMutations:
-    publish_item: ItemResult = strawberry.field(
-        resolver=_publish_item, description="`definition`: the item's JSON, UTF-8."
-    )
-    retire_item: ItemResult = strawberry.field(
-        resolver=_retire_item, description="For good: the code is never used again. Cases under way go on."
     )

@@ -28,7 +28,7 @@ from supervision.acts import (
 )
 from supervision.events import CardAcknowledged, CardConfirmed, CardRejected, CardReplyRefused, CardServed
 from supervision.grounds import GROUNDS, Ground
-from supervision.papers import Draft, in_words, issuer, numbers, seal_drafts
+from supervision.papers import SECRET_ITEM, Draft, in_words, issuer, numbers, seal_drafts
 from supervision.people import UNIT_LEADERS, officer_behind, those_above, unit_leaders, who
 from supervision.proposals import Proposal, propose, standing_cards
 from supervision.refusals import (
@@ -61,7 +61,7 @@ async def propose_card(work: Work, act: ProposeCard) -> CardView:
     proposal = Proposal(
         case_id=case.id,
         case_number=case.number,
-        item_name=case.item_name,
+        item_name=SECRET_ITEM if case.secret else case.item_name,
         unit=case.unit_code,
         officer=None,
         colour=act.colour,

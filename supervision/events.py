@@ -18,6 +18,19 @@ class LightTurned(Event, frozen=True, tag="supervision.light"):
     step: str
     due_on: date | None = None
     assignee: str | None = None
+    of_step: bool = False  # by the step's own limit, not by the case's
+
+
+class StepOverdue(Event, frozen=True, tag="supervision.step_overdue"):
+    """环节超时: a step outran its own limit while its case is still in time."""
+
+    case: str
+    task: int
+    unit: str
+    role: str
+    step: str
+    due_on: date | None
+    assignee: str | None = None
 
 
 class OrderIssued(Event, frozen=True, tag="supervision.order"):
@@ -30,7 +43,7 @@ class OrderIssued(Event, frozen=True, tag="supervision.order"):
 
 
 class IrregularityFound(Event, frozen=True, tag="supervision.finding"):
-    """`kind`: silence (nobody spoke in five working days)."""
+    """`kind`: silence (nobody spoke in five working days), late_entry, unlisted_fee."""
 
     case: str
     unit: str
@@ -110,8 +123,34 @@ class CardReplyRefused(Event, frozen=True, tag="card.reply_refused"):
     evidence: str = ""
 
 
+class ComplaintFiled(Event, frozen=True, tag="complaint.filed"):
+    """`kind`: what it is about. Who complained, of whom and what they said stay in the row."""
+
+    about: ClassVar[str] = "complaint"
+    complaint: str
+    kind: str
+    named: bool
+    decide_by: date
+
+
+class ComplaintAccepted(Event, frozen=True, tag="complaint.accepted"):
+    about: ClassVar[str] = "complaint"
+    complaint: str
+    officer: str
+
+
+class ComplaintRefused(Event, frozen=True, tag="complaint.refused"):
+    about: ClassVar[str] = "complaint"
+    complaint: str
+    officer: str
+
+
 EVENTS = (
+    ComplaintFiled,
+    ComplaintAccepted,
+    ComplaintRefused,
     LightTurned,
+    StepOverdue,
     OrderIssued,
     IrregularityFound,
     CardProposed,

@@ -1,28 +1,83 @@
 """What supervision writes down by itself when it hears of an event: nobody types anything in.
 
+Two sorts. An irregularity is a breach of procedure and is announced as such. The matters of key monitoring (重点监察)
+are lawful, and looked at all the same: refusals to accept, refusals to grant, demands for corrections.
+
 Source: Administrative Licensing Law, art. 32(1)(4): who does not tell in five working days has accepted; that the law
 had to speak for the office is itself a finding. The whole course of a case needs no copy: `queries.course_of` reads
 it from the log.
 """
 
-from casework.events import CaseAccepted
-from kernel.events import Recorded
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from casework.clock.events import HearingLightTurned, RenewalDeemed, StoppageOverran
+from casework.events import AcceptanceRefused, CaseAccepted, CaseDecided, CaseFiled, SupplementAsked
+from casework.intake.events import UnlistedFeeCharged
+from casework.tables import Case
+from kernel.events import Event, Recorded
 from kernel.outbox import Consumer
 from kernel.work import Work
-from supervision.events import IrregularityFound
+from supervision.events import IrregularityFound, StepOverdue
 from supervision.tables import Finding
 
-SILENCE = "silence"
+
+class FindingKind(StrEnum):
+    SILENCE = "silence"  # 逾期未告知，视为受理
+    LATE_ENTRY = "late_entry"  # 未当天录入
+    UNLISTED_FEE = "unlisted_fee"  # 清单外收费
+    NOT_ACCEPTED = "not_accepted"  # 不予受理
+    NOT_GRANTED = "not_granted"  # 不予许可
+    SUPPLEMENT = "supplement"  # 补交材料
+    STEP_OVERDUE = "step_overdue"  # 环节超时
+    STOPPAGE_OVERRAN = "stoppage_overran"  # 特殊程序超出告知时间
+    HEARING_LATE = "hearing_late"  # 未按期通知或举行听证
+    RENEWAL_SILENCE = "renewal_silence"  # 逾期未决定，视为准予延续
+
+
+#: 重点监察: lawful, and watched.
+KEY_MATTERS = frozenset({FindingKind.NOT_ACCEPTED, FindingKind.NOT_GRANTED, FindingKind.SUPPLEMENT})
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One row: an event, what it is a finding of, and when it is one."""
+
+    event: type[Event]
+    kind: FindingKind
+    when: Callable[[Any], bool] = lambda event: True  # of the row's own event
+
+
+WATCHED: tuple[Watched, ...] = (
+    Watched(CaseAccepted, FindingKind.SILENCE, lambda event: event.deemed),
+    Watched(CaseFiled, FindingKind.LATE_ENTRY, lambda event: event.late_entry),
+    Watched(UnlistedFeeCharged, FindingKind.UNLISTED_FEE),
+    Watched(AcceptanceRefused, FindingKind.NOT_ACCEPTED),
+    Watched(CaseDecided, FindingKind.NOT_GRANTED, lambda event: event.outcome == "refused"),
+    Watched(SupplementAsked, FindingKind.SUPPLEMENT),
+    Watched(StepOverdue, FindingKind.STEP_OVERDUE),
+    Watched(StoppageOverran, FindingKind.STOPPAGE_OVERRAN),
+    Watched(HearingLightTurned, FindingKind.HEARING_LATE, lambda event: event.colour == "red"),
+    Watched(RenewalDeemed, FindingKind.RENEWAL_SILENCE),
+)
 
 
 async def note(work: Work, recorded: Recorded) -> None:
     event = recorded.event
-    if isinstance(event, CaseAccepted) and event.deemed:
-        await Finding.create(
-            event_id=recorded.id, case_number=event.case, unit_code=event.unit, kind=SILENCE, at=recorded.at
-        )
-        work.record(IrregularityFound(case=event.case, unit=event.unit, kind=SILENCE))
+    for row in WATCHED:
+        if isinstance(event, row.event) and row.when(event):
+            await _note(work, recorded, row.kind)
+
+
+async def _note(work: Work, recorded: Recorded, kind: FindingKind) -> None:
+    number = recorded.subject.partition(":")[2]
+    unit = str(getattr(recorded.event, "unit", "") or (await Case.get(number=number)).unit_code)
+    await Finding.create(event_id=recorded.id, case_number=number, unit_code=unit, kind=kind, at=recorded.at)
+    if kind not in KEY_MATTERS:
+        work.record(IrregularityFound(case=number, unit=unit, kind=kind))
 
 
 def consumer() -> Consumer:
-    return Consumer(name="supervision", wants=(CaseAccepted,), handle=note)
+    return Consumer(name="supervision", wants=tuple({row.event for row in WATCHED}), handle=note)

@@ -18,7 +18,7 @@ from kernel.tables import Unit
 from kernel.work import Work
 from supervision.acts import IssueOrders
 from supervision.events import OrderIssued
-from supervision.papers import Draft, day_in, in_words, issuer, numbers, seal_drafts
+from supervision.papers import ITEM_NAMED, Draft, day_in, in_words, issuer, numbers, seal_drafts
 from supervision.refusals import SupervisionUnitMissing
 from supervision.rules import SupervisionRules
 from supervision.tables import ExplanationTask, LightRow, SupervisionOrder
@@ -60,7 +60,7 @@ async def issue_orders(work: Work, act: IssueOrders) -> Done | Refusal:
 async def _claim(work: Work, limit: int) -> list[LateCase]:
     lock = " FOR UPDATE OF l SKIP LOCKED" if work.database.dialect == "postgres" else ""
     rows = await work.database.rows(
-        "SELECT l.id, l.case_id, c.number, c.item_name, l.unit_code, u.name AS unit_name, l.step, l.role, l.due_on"
+        f"SELECT l.id, l.case_id, c.number, {ITEM_NAMED}, l.unit_code, u.name AS unit_name, l.step, l.role, l.due_on"
         " FROM light l JOIN case_file c ON c.id = l.case_id LEFT JOIN unit u ON u.code = l.unit_code"
         f" WHERE l.order_due_at <= $1 ORDER BY l.order_due_at, l.id LIMIT {int(limit)}{lock}",
         work.now,

@@ -24,6 +24,12 @@ _templates = Environment(
 _notice = _templates.get_template("notice.html")
 
 
+#: What papers, cards and statements call the item of a secret case: they leave the unit that handles it.
+SECRET_ITEM = "涉密事项"
+#: The same in a statement over `case_file c`.
+ITEM_NAMED = f"CASE WHEN c.secret = TRUE THEN '{SECRET_ITEM}' ELSE c.item_name END AS item_name"
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What a paper says: heading, to whom, an opening sentence, labelled facts, a closing sentence."""
 

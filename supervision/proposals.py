@@ -31,11 +31,14 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     colour: CardColour
     ground: Ground
     facts: str
+    #: Of a parallel case: each co-unit answers for its own.
+    branch: int = 0
 
     @property
     def fact(self) -> str:
         """What may be punished once."""
-        return f"{self.case_id}:{self.ground}:{self.colour}"
+        whole = f"{self.case_id}:{self.ground}:{self.colour}"
+        return f"{whole}:{self.branch}" if self.branch else whole
 
 
 async def propose(work: Work, proposals: Sequence[Proposal]) -> list[Card]:

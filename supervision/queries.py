@@ -7,7 +7,7 @@ import msgspec
 
 from casework.permissions import SUPERVISORS
 from kernel.actor import Actor
-from kernel.db import Database, Row, instant
+from kernel.db import Database, Row, SqlValue, instant
 from supervision.acts import CardState
 from supervision.grounds import GROUNDS, Ground
 
@@ -64,7 +64,7 @@ async def cards_of_unit(database: Database, unit: str, *, after: PageKey | None 
 async def lights_of(database: Database, case_number: str) -> list[Row]:
     """The lights of a case in the order in which they turned."""
     rows = await database.rows(
-        "SELECT l.colour, l.at, l.noticed_at, l.unit_code, l.step, l.role, l.due_on FROM light l"
+        "SELECT l.colour, l.at, l.noticed_at, l.unit_code, l.step, l.role, l.due_on, l.of_step FROM light l"
         " JOIN case_file c ON c.id = l.case_id WHERE c.number = $1 ORDER BY l.at, l.id",
         case_number,
     )
@@ -98,8 +98,45 @@ async def course_of(database: Database, case_number: str) -> list[Row]:
     return [_with_instants(row, "at") for row in rows]
 
 
+class FindingTally(msgspec.Struct, frozen=True, kw_only=True):
+    kind: str
+    unit: str
+    findings: int
+
+
+async def findings(
+    database: Database, *, kind: str | None = None, unit: str | None = None, first: int = 20, before: int | None = None
+) -> list[Row]:
+    """Findings, latest first, with what they are about; `before`: the id of the last row of the page before."""
+    values: list[SqlValue] = [before or 2**62]
+    where = "f.id < $1 AND (c.secret = FALSE OR c.secret IS NULL)"
+    for column, value in (("f.kind", kind), ("f.unit_code", unit)):
+        if value is not None:
+            values.append(value)
+            where += f" AND {column} = ${len(values)}"
+    rows = await database.rows(
+        "SELECT f.id, f.kind, f.case_number, f.unit_code, u.name AS unit_name, c.item_name, f.at FROM finding f"
+        " LEFT JOIN case_file c ON c.number = f.case_number LEFT JOIN unit u ON u.code = f.unit_code"
+        f" WHERE {where} ORDER BY f.id DESC LIMIT {int(first)}",
+        *values,
+    )
+    return [_with_instants(row, "at") for row in rows]
+
+
+async def finding_tallies(database: Database, *, since: datetime) -> list[FindingTally]:
+    """How many findings of each kind each unit has had since then."""
+    rows = await database.rows(
+        "SELECT f.kind, f.unit_code, COUNT(*) AS n FROM finding f WHERE f.at >= $1 GROUP BY f.kind, f.unit_code"
+        " ORDER BY f.kind, f.unit_code",
+        since,
+    )
+    return [
+        FindingTally(kind=str(row["kind"]), unit=str(row["unit_code"]), findings=int(str(row["n"]))) for row in rows
+    ]
+
+
 class LightTally(msgspec.Struct, frozen=True, kw_only=True):
-    """Lights that turned (cases); a light is a signal and no reproach."""
+    """Lights that turned by the limits of cases, not of steps; a light is a signal and no reproach."""
 
     yellow: int
     red: int
@@ -114,7 +151,9 @@ class CardTally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def light_tally(database: Database) -> LightTally:
-    counts = _counts(await database.rows("SELECT colour AS kind, COUNT(*) AS n FROM light GROUP BY colour"))
+    counts = _counts(
+        await database.rows("SELECT colour AS kind, COUNT(*) AS n FROM light WHERE of_step = FALSE GROUP BY colour")
+    )
     return LightTally(yellow=counts.get("yellow", 0), red=counts.get("red", 0))
 
 

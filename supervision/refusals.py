@@ -80,3 +80,15 @@ class ObjectInTheApp(Refusal):
     code = "OBJECT_IN_THE_APP"
     zh = "该回复码仅用于签收；有异议请登录系统申诉。"
     en = "This code only acknowledges a card; object to it in the app."
+
+
+class UnknownComplaint(Refusal):
+    code = "UNKNOWN_COMPLAINT"
+    zh = "未找到编号为{number}的投诉，请核对后重试。"
+    en = "There is no complaint {number} to ask about."
+
+
+class ComplaintAlreadyDecided(Refusal):
+    code = "COMPLAINT_ALREADY_DECIDED"
+    zh = "该投诉已作出是否受理的决定。"
+    en = "Whether complaint {number} is accepted was decided before."

@@ -20,13 +20,15 @@ class LightRow(Model):
     noticed_at = fields.DatetimeField()
     unit_code = fields.CharField(max_length=16, db_index=True)
     step = fields.CharField(max_length=12)
+    branch = fields.IntField(default=0, db_default=0)  # each line of a parallel case has lights of its own
     role = fields.CharField(max_length=20)
+    of_step = fields.BooleanField(default=False, db_default=False)  # 环节超时: by the step's own limit, not the case's
     due_on = fields.DateField(null=True)
     order_due_at = fields.DatetimeField(null=True, db_index=True)  # a red light's, until its order is made
 
     class Meta:
         table = "light"
-        unique_together = (("case_id", "colour", "at"),)
+        unique_together = (("case_id", "branch", "colour", "at"),)
 
 
 class SupervisionOrder(Model):
@@ -131,8 +133,30 @@ class Finding(Model):
     event_id = fields.BigIntField(unique=True)
     case_number = fields.CharField(max_length=40, db_index=True)
     unit_code = fields.CharField(max_length=16)
-    kind = fields.CharField(max_length=20)  # silence
+    kind = fields.CharField(max_length=20)  # FindingKind
     at = fields.DatetimeField()
 
     class Meta:
         table = "finding"
+
+
+class Complaint(Model):
+    """A complaint of the public (投诉举报). Who filed it is supervision's alone to read; no name: anonymous."""
+
+    id = fields.BigIntField(primary_key=True)
+    number = fields.CharField(max_length=16, unique=True)
+    revision = fields.IntField(default=1)
+    state = fields.CharField(max_length=12, db_index=True)
+    about = fields.CharField(max_length=8)  # case, unit, officer, other
+    subject = fields.CharField(max_length=80)  # as it was typed
+    text = fields.TextField()
+    name = fields.CharField(max_length=40, default="")
+    phone = fields.CharField(max_length=20, default="")
+    filed_at = fields.DatetimeField()
+    decide_by = fields.DateField()
+    decided_at = fields.DatetimeField(null=True)
+    decided_by = fields.CharField(max_length=60, default="")
+    reason = fields.CharField(max_length=400, default="")
+
+    class Meta:
+        table = "complaint"

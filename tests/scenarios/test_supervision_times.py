@@ -115,7 +115,8 @@ async def test_a_case_over_its_limit_has_light_order_and_proposed_card_within_se
             return await Task.filter(case_id=case.id, closed_at=None).exclude(red_at=None).exists()
 
         await passed(running_clock, case.deemed_at, is_accepted)
-        red_at = (await Task.get(case_id=case.id, closed_at=None)).red_at
+        task = await Task.get(case_id=case.id, closed_at=None)
+        red_at = task.case_red_at or task.red_at
         assert red_at is not None
 
         async def has_all() -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
-from casework import events as case_events
 from casework.acts import Status
 from casework.clock.calendars import builtin_calendar
 from casework.clock.time_limits import red_at, yellow_at
@@ -26,8 +25,8 @@ from kernel.refusals import NotFound, Refusal
 from kernel.tables import Officer, Unit
 from kernel.work import Desk, Work
 from server.acts import RULES
+from server.wiring import EVENTS
 from supervision import acts, findings
-from supervision import events as supervision_events
 from supervision.reply_codes import LiveCode, Purpose, live_codes
 from supervision.rules import SupervisionRules
 from tests.fakes.notary import FakeNotary
@@ -56,7 +55,7 @@ class County:
         self.database, self.clock = database, clock
         self.notary = Notary()
         consumers = (findings.consumer(),)
-        codec = EventCodec((*case_events.EVENTS, *supervision_events.EVENTS))
+        codec = EventCodec(EVENTS)
         self.outbox = Outbox(database, codec, consumers)
         self.desk = Desk(
             database=database,
