@@ -6,6 +6,7 @@ from tortoise.expressions import Q
 
 from alerts.dispatch import Recipient
 from alerts.texts import Code
+from casework.flow.delegations import delegates_of
 from casework.tables import Case, Step, Task
 from kernel.actor import Role
 from kernel.tables import Officer
@@ -39,10 +40,23 @@ async def holders_of_turn(unit: str, role: str, assignee: str | None) -> list[Of
     return await holders(unit, role)
 
 
+async def takers_of_turn(work: Work, case: Case, unit: str, role: str, assignee: str | None) -> list[Officer]:
+    """Whose turn it is, and who stands in for them."""
+    turn = await holders_of_turn(unit, role, assignee)
+    return [*turn, *await delegates_of(turn, role, case.item_code, work.now)]
+
+
+async def turn_at(case: Case, unit: str) -> Task | None:
+    """The case's open turn at `unit`, of a parallel case the unit's own; elsewhere the case's own line."""
+    open_turns = await Task.filter(case_id=case.id, closed_at=None).order_by("branch", "id")
+    return next((task for task in open_turns if task.unit_code == unit), open_turns[0] if open_turns else None)
+
+
 async def answerable(case: Case, unit: str) -> list[Officer]:
     """For a case over its limit: who handled it, whose turn it is, the section's head, the unit's leaders."""
-    handled = await Step.filter(case_id=case.id, role=Role.HANDLER).values_list("officer", flat=True)
-    task = await Task.get_or_none(case_id=case.id, closed_at=None)
+    task = await turn_at(case, unit)
+    steps = Step.filter(case_id=case.id, role=Role.HANDLER, branch=task.branch if task else 0)
+    handled = await steps.values_list("officer", flat=True)
     return [
         *await Officer.filter(Q(id__in=list(handled)), active=True),
         *(await holders_of_turn(task.unit_code, task.role, task.assignee) if task else []),

@@ -11,12 +11,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from alerts import words
+from alerts import clock_words, words
 from alerts.dispatch import Notice, Recipient, in_general, notify
-from alerts.people import answerable, as_recipients, asked_about, holders, holders_anywhere, holders_of_turn
+from alerts.people import answerable, as_recipients, asked_about, holders, holders_anywhere, takers_of_turn
 from alerts.settings import AlertRules
-from alerts.texts import TEMPLATES
+from alerts.texts import TEMPLATES, Code
 from alerts.words import E, Matter, Words
+from casework.clock.events import (
+    DueDateMoved,
+    HearingAnnounced,
+    HearingAsked,
+    HearingLightTurned,
+    HearingRightTold,
+    RenewalDeemed,
+    StoppageOverran,
+    StoppageToldLonger,
+)
 from casework.clock.working_days import Calendar
 from casework.events import (
     AcceptanceRefused,
@@ -30,16 +40,37 @@ from casework.events import (
     SupplementAsked,
     TaskOpened,
 )
+from casework.flow.events import CaseUrged
+from casework.intake.events import OriginalsAsked, UnlistedFeeCharged
+from casework.licences.events import LicenceEnded, LicenceExpiring
+from casework.licences.tables import Licence
 from casework.rules import CaseworkRules
 from casework.tables import Case
+from hall.accounts import DIGITS, PURPOSE, login_code_value
+from hall.events import AnswerOverdue, LoginCodeDrawn, QuestionAnswered
+from hall.tables import Applicant, Consultation, LoginCode
 from kernel.actor import Role
 from kernel.events import Event, Recorded
 from kernel.outbox import Consumer
 from kernel.work import Work
-from supervision.events import CardProposed, CardReminded, CardServed, LightTurned, OrderIssued
+from supervision.events import (
+    CardProposed,
+    CardReminded,
+    CardServed,
+    ComplaintAccepted,
+    ComplaintFiled,
+    ComplaintRefused,
+    LightTurned,
+    OrderIssued,
+    StepOverdue,
+)
 from supervision.reply_codes import Purpose
+from supervision.tables import Complaint
 
 log = logging.getLogger(__name__)
+
+#: What legal time tells those who handle the case.
+ClockTold = StoppageOverran | HearingLightTurned | RenewalDeemed | DueDateMoved
 
 
 @dataclass(frozen=True)
@@ -56,28 +87,35 @@ class Line(Generic[E]):
 
 
 async def _applicant(matter: Matter[Event]) -> Sequence[Recipient]:
-    return [Recipient(phone=matter.case.applicant_phone)]
+    """The applicant, and the agent who acts for them (art. 29): both are told."""
+    phones = dict.fromkeys((matter.case.applicant_phone, matter.case.agent_phone))
+    return [Recipient(phone=phone) for phone in phones if phone]
 
 
-async def _whose_turn(matter: Matter[TaskOpened]) -> Sequence[Recipient]:
+async def _holder(matter: Matter[LicenceExpiring | LicenceEnded]) -> Sequence[Recipient]:
+    licence = await Licence.get(number=matter.event.licence)
+    return [] if licence.secret else [Recipient(phone=licence.holder_phone)]
+
+
+async def _whose_turn(matter: Matter[TaskOpened | CaseUrged]) -> Sequence[Recipient]:
     event = matter.event
-    return as_recipients(await holders_of_turn(event.unit, event.role, event.assignee))
+    return as_recipients(await takers_of_turn(matter.work, matter.case, event.unit, event.role, event.assignee))
 
 
-async def _whose_turn_and_head(matter: Matter[LightTurned]) -> Sequence[Recipient]:
+async def _whose_turn_and_head(matter: Matter[LightTurned | StepOverdue]) -> Sequence[Recipient]:
     event = matter.event
-    turn = await holders_of_turn(event.unit, event.role, event.assignee)
+    turn = await takers_of_turn(matter.work, matter.case, event.unit, event.role, event.assignee)
     return as_recipients([*turn, *await holders(event.unit, Role.SECTION_HEAD)])
 
 
-async def _handlers_and_head(matter: Matter[CaseAccepted]) -> Sequence[Recipient]:
+async def _handlers_and_head(matter: Matter[CaseAccepted | ClockTold]) -> Sequence[Recipient]:
     return as_recipients(await holders(matter.event.unit, Role.HANDLER, Role.SECTION_HEAD))
 
 
-async def _window_and_handlers(matter: Matter[CaseFiled]) -> Sequence[Recipient]:
-    hall = matter.work.given(CaseworkRules).hall_unit
+async def _window_and_handlers(matter: Matter[CaseFiled | UnlistedFeeCharged]) -> Sequence[Recipient]:
+    hall = matter.case.window_unit or matter.work.given(CaseworkRules).hall_unit
     return as_recipients(
-        [*await holders(hall, Role.WINDOW_CLERK), *await holders(matter.event.unit, Role.HANDLER)],
+        [*await holders(hall, Role.WINDOW_CLERK), *await holders(matter.case.unit_code, Role.HANDLER)],
     )
 
 
@@ -97,11 +135,34 @@ async def _carded_leaders(matter: Matter[CardServed]) -> Sequence[Recipient]:
     return await asked_about(matter.work, matter.event.card, Purpose.ACKNOWLEDGE)
 
 
+async def _who_logs_in(matter: Matter[LoginCodeDrawn]) -> Sequence[Recipient]:
+    row = await LoginCode.get(id=matter.event.code)
+    applicant = await Applicant.get(id=row.applicant_id)
+    code = Code(PURPOSE, login_code_value(row), DIGITS)
+    return [Recipient(phone=applicant.phone, code=code, until=row.expires_at)]
+
+
+async def _who_asked(matter: Matter[QuestionAnswered]) -> Sequence[Recipient]:
+    return [Recipient(phone=(await Consultation.get(number=matter.event.consultation)).phone)]
+
+
+async def _unit_asked_and_supervision(matter: Matter[AnswerOverdue]) -> Sequence[Recipient]:
+    asked = await holders(matter.event.unit, Role.HANDLER, Role.SECTION_HEAD, Role.WINDOW_CLERK)
+    return as_recipients([*asked, *await holders_anywhere(Role.SUPERVISOR)])
+
+
+async def _who_complained(
+    matter: Matter[ComplaintFiled | ComplaintAccepted | ComplaintRefused],
+) -> Sequence[Recipient]:
+    return [Recipient(phone=(await Complaint.get(number=matter.event.complaint)).phone)]
+
+
 # ---------------------------------------------------------------------------------------------------- the policy
 
 POLICY: tuple[Line[Any], ...] = (
     #    what happened       template  to whom               in which words
     Line(TaskOpened,         "T01",    _whose_turn,          words.todo),
+    Line(CaseUrged,          "T28",    _whose_turn,          words.urged),
     Line(LightTurned,        "T02",    _whose_turn_and_head, words.yellow),
     Line(OrderIssued,        "T03",    _answerable,          words.red),
     Line(CardProposed,       "T05",    _deciding_leaders,    words.card_proposed),
@@ -118,7 +179,29 @@ POLICY: tuple[Line[Any], ...] = (
     Line(ClockStopped,       "T13",    _applicant,           words.stopped),
     Line(ClockExtended,      "T14",    _applicant,           words.extended),
     Line(CaseCompleted,      "T15",    _applicant,           words.done),
+    Line(StoppageToldLonger, "T13",    _applicant,           clock_words.told_longer),
+    Line(StoppageOverran,    "T04",    _handlers_and_head,   clock_words.overran),
+    Line(StepOverdue,        "T04",    _whose_turn_and_head, clock_words.step_overdue),
+    Line(HearingRightTold,   "T30",    _applicant,           clock_words.hearing_right),
+    Line(HearingAsked,       "T13",    _applicant,           clock_words.hearing_asked),
+    Line(HearingAnnounced,   "T31",    _applicant,           clock_words.hearing_announced),
+    Line(HearingLightTurned, "T04",    _handlers_and_head,   clock_words.hearing_light),
+    Line(RenewalDeemed,      "T32",    _applicant,           clock_words.renewed_by_law),
+    Line(RenewalDeemed,      "T04",    _handlers_and_head,   clock_words.renewal_silence),
+    Line(DueDateMoved,       "T29",    _applicant,           clock_words.due_moved),
+    Line(DueDateMoved,       "T29",    _handlers_and_head,   clock_words.due_moved),
+    Line(UnlistedFeeCharged, "T04",    _window_and_handlers, words.unlisted_fee),
+    Line(OriginalsAsked,     "T26",    _applicant,           words.originals),
+    Line(CaseCompleted,      "T27",    _applicant,           words.delivered_online),
     Line(CalendarProvisional, "T20",   _information_centre,  words.provisional),
+    Line(LoginCodeDrawn,     "T21",    _who_logs_in,         words.login_code),
+    Line(QuestionAnswered,   "T23",    _who_asked,           words.answered),
+    Line(AnswerOverdue,      "T04",    _unit_asked_and_supervision, words.answer_overdue),
+    Line(ComplaintFiled,     "T18",    _who_complained,      words.complaint_filed),
+    Line(ComplaintAccepted,  "T22",    _who_complained,      words.complaint_decided),
+    Line(ComplaintRefused,   "T22",    _who_complained,      words.complaint_decided),
+    Line(LicenceExpiring,    "T24",    _holder,              words.licence_expiring),
+    Line(LicenceEnded,       "T25",    _holder,              words.licence_ended),
 )  # fmt: skip
 
 

@@ -26,6 +26,9 @@ class AlertRules:
     valid_for: timedelta = timedelta(days=3)
     #: Working days to appeal against a card (no law gives a number; the public measures say three).
     appeal_working_days: int = 3
+    #: Whether people are told that a changed calendar moved a due date: later, earlier.
+    tell_later: bool = True
+    tell_earlier: bool = True
 
     def send_after(self, now: datetime, message_class: MessageClass) -> datetime:
         """`now`, or the end of the quiet hours."""

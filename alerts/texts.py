@@ -1,4 +1,4 @@
-"""The words of every text message: twenty versioned templates, the length they cost, and what may never be said.
+"""The words of every text message: versioned templates, the length they cost, and what may never be said.
 
 Practice of the carriers: a text begins with its registered signature 【…】, which counts; 70 UTF-16 units are one
 part, longer texts cost one part per 67 (3GPP TS 23.040 §9.2.3.24 in UCS2). Order 31/2015 of the MIIT: these are
@@ -64,7 +64,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "why": Limit(20, cut=True), "abn": Limit(18, cut=True), "sum": Limit(40, cut=True),
         "reason": Limit(30, cut=True), "doc": Limit(12, cut=True), "kind": Limit(2), "proc": Limit(4),
         "result": Limit(12, cut=True), "res": Limit(8, cut=True), "deal": Limit(24, cut=True),
-        "act": Limit(8, cut=True), "year": Limit(4),
+        "act": Limit(8, cut=True), "year": Limit(4), "lic": Limit(18, cut=True), "lno": Limit(24, cut=True),
     }
 )  # fmt: skip
 
@@ -197,6 +197,57 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Template(
                 "T20_CALENDAR", "日历预警", _WARNING, 1,
                 "工作日历：{year}年尚无国务院办公厅放假安排，系统按推算日历计算，请尽快导入正式通知。",
+            ),
+            Template(
+                "T21_LOGIN", "登录验证码", _NOTICE, 0,
+                "登录验证码{pwd}，{exp}前有效。请勿告知他人，非本人操作请忽略。",
+                is_reply=True,
+            ),
+            Template(
+                "T22_COMPLAINT_DECIDED", "投诉受理决定", _NOTICE, 6,
+                "您的投诉{tno}经审查{res}：{deal}。咨询{tel}。",
+                free=("deal",),
+            ),
+            Template(
+                "T23_ANSWERED", "咨询答复", _NOTICE, 6,
+                "您的咨询{tno}已由{dept}答复，请登录网上大厅凭编号和查询密码{pwd}查看。",
+            ),
+            Template(
+                "T24_LICENCE_EXPIRING", "证照到期提醒", _NOTICE, 6,
+                "证照提醒：您持有的“{lic}”（{lno}）有效期至{date}。需要延续的，请在届满前依法提出申请。咨询{tel}。",
+            ),
+            Template(
+                "T25_LICENCE_ENDED", "证照注销或撤销", _ITEM, 4,
+                "您持有的“{lic}”（{lno}）已依法{res}。如有异议，可依法申请行政复议或提起行政诉讼。咨询{tel}。",
+            ),
+            Template(
+                "T26_ORIGINALS", "原件核对", _ITEM, 4,
+                "您的申请{no}材料预审通过，请携带原件到{place}核对，核对前不能作出决定。咨询{tel}。",
+            ),
+            Template(
+                "T27_DONE_ONLINE", "办结电子送达", _ITEM, 4,
+                "您的申请{no}已办结：{result}。决定文书已电子送达，可凭受理号和查询密码在网上大厅查看，无需到窗口领取。",
+            ),
+            Template(
+                "T28_URGED", "催办", _WARNING, 1,
+                "催办（第{n}次）：{dept}请您尽快办理{no}“{item}”，现处{step}，应于{due}前办理，剩{left}个工作日。",
+            ),
+            Template(
+                "T29_DUE_MOVED", "期限调整", _ITEM, 4,
+                "因工作日历调整，{no}的期限由{due}改为{date}。咨询{tel}。",
+            ),
+            Template(
+                "T30_HEARING_RIGHT", "听证权利告知", _ITEM, 4,
+                "您的申请{no}涉及他人重大利益，您有权要求听证，请于{date}前提出。告知书已送达您的账户，咨询{tel}。",
+            ),
+            Template(
+                "T31_HEARING", "听证通知", _ITEM, 4,
+                "您的申请{no}定于{date}在{place}举行听证，请准时参加。通知书已送达您的账户，咨询{tel}。",
+                free=("place",),
+            ),
+            Template(
+                "T32_RENEWED", "视为准予延续", _ITEM, 4,
+                "您的延续申请{no}逾期未作决定，依法视为准予延续：{lno}（原有效期至{date}）。咨询{tel}。",
             ),
         )
     }

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Generic, TypeVar
 
 from alerts.dispatch import Recipient
-from alerts.people import holders_of_turn, last_moment, turns
+from alerts.people import holders_of_turn, last_moment, turn_at, turns
 from alerts.settings import AlertRules
 from alerts.texts import Code
 from casework.clock.ledger import GROUND_NAMES
@@ -27,18 +27,36 @@ from casework.events import (
     SupplementAsked,
     TaskOpened,
 )
+from casework.flow.delivery import is_electronic
+from casework.flow.events import CaseUrged
 from casework.flow.steps import step_name
 from casework.flow.tasks import NEVER
+from casework.intake.events import OriginalsAsked, UnlistedFeeCharged
 from casework.intake.query_passwords import DIGITS
+from casework.licences.acts import LicenceState
+from casework.licences.events import LicenceEnded, LicenceExpiring
+from casework.licences.register import STATE_NAMES
+from casework.licences.tables import Licence
 from casework.papers.documents import FORMS, DocumentKind
 from casework.queries import days_left, gaps_of
 from casework.tables import Case, Task
+from hall.events import AnswerOverdue, LoginCodeDrawn, QuestionAnswered
+from hall.tables import Consultation
 from kernel.events import Event
 from kernel.tables import Unit
 from kernel.work import Work
-from supervision.events import CardProposed, CardReminded, CardServed, LightTurned, OrderIssued
+from supervision.events import (
+    CardProposed,
+    CardReminded,
+    CardServed,
+    ComplaintAccepted,
+    ComplaintFiled,
+    ComplaintRefused,
+    LightTurned,
+    OrderIssued,
+)
 from supervision.grounds import GROUNDS, Ground
-from supervision.tables import Card
+from supervision.tables import Card, Complaint
 
 Words = Mapping[str, str | Code]
 E = TypeVar("E", bound=Event, covariant=True)
@@ -93,6 +111,20 @@ async def todo(matter: Matter[TaskOpened], to: Recipient) -> Words | None:
     }
 
 
+async def urged(matter: Matter[CaseUrged], to: Recipient) -> Words | None:
+    event = matter.event
+    due = day_of(last_moment(await Task.get(id=event.task)))
+    return {
+        "n": str(event.count),
+        "dept": await _unit_name(event.by_unit),
+        "no": event.case,
+        "item": matter.case.item_name,
+        "step": step_name(event.step, event.role),
+        "due": _day(due),
+        "left": str(max(0, await matter.left(due))),
+    }
+
+
 async def yellow(matter: Matter[LightTurned], to: Recipient) -> Words | None:
     event = matter.event
     if event.colour != "yellow" or event.due_on is None:
@@ -109,8 +141,8 @@ async def yellow(matter: Matter[LightTurned], to: Recipient) -> Words | None:
 
 
 async def red(matter: Matter[OrderIssued], to: Recipient) -> Words | None:
-    task = await Task.get_or_none(case_id=matter.case.id, closed_at=None)
-    due = (task.due_on if task else None) or matter.case.committed_due
+    task = await turn_at(matter.case, matter.event.unit)
+    due = (task.case_due_on or task.due_on if task else None) or matter.case.committed_due
     return {
         "no": matter.event.case,
         "item": matter.case.item_name,
@@ -200,8 +232,32 @@ async def extended(matter: Matter[ClockExtended], to: Recipient) -> Words | None
     }
 
 
+async def unlisted_fee(matter: Matter[UnlistedFeeCharged], to: Recipient) -> Words | None:
+    return {
+        "no": matter.case.number,
+        "item": matter.case.item_name,
+        "abn": "收取了清单以外的费用",
+        "officer": "窗口人员",
+        "limit": _day(matter.calendar.nth_working_day_after(matter.today, _TO_EXPLAIN_DAYS)),
+    }
+
+
+async def originals(matter: Matter[OriginalsAsked], to: Recipient) -> Words | None:
+    return {
+        "no": matter.case.number,
+        "place": await _unit_name(matter.event.window),
+        "tel": matter.rules.service_phone,
+    }
+
+
+async def delivered_online(matter: Matter[CaseCompleted], to: Recipient) -> Words | None:
+    if matter.event.outcome != "granted" or not await is_electronic(matter.case):
+        return None
+    return {"no": matter.case.number, "result": "准予许可"}
+
+
 async def done(matter: Matter[CaseCompleted], to: Recipient) -> Words | None:
-    if matter.event.outcome != "granted":
+    if matter.event.outcome != "granted" or await is_electronic(matter.case):
         return None
     granted_on = day_of(matter.case.decided_at or matter.work.now)
     return {
@@ -231,7 +287,58 @@ async def card_served(matter: Matter[CardServed], to: Recipient) -> Words | None
     return {**await _card(card), "cno": matter.event.number, "code": to.code, "ap": _day(appeal_until)}
 
 
+async def licence_expiring(matter: Matter[LicenceExpiring], to: Recipient) -> Words | None:
+    return {**await _licence(matter), "date": _day(matter.event.valid_until)}
+
+
+async def licence_ended(matter: Matter[LicenceEnded], to: Recipient) -> Words | None:
+    if matter.event.by_case:
+        return None  # they asked for it, and hear of their case
+    return {**await _licence(matter), "res": STATE_NAMES[LicenceState(matter.event.state)]}
+
+
+async def login_code(matter: Matter[LoginCodeDrawn], to: Recipient) -> Words | None:
+    if to.code is None or to.until is None:
+        return None
+    return {"pwd": to.code, "exp": _moment(to.until)}
+
+
+async def answered(matter: Matter[QuestionAnswered], to: Recipient) -> Words | None:
+    number = matter.event.consultation
+    return {"tno": number, "dept": await _unit_name(matter.event.unit), "pwd": Code("query", number, DIGITS)}
+
+
+async def answer_overdue(matter: Matter[AnswerOverdue], to: Recipient) -> Words | None:
+    asked = await Consultation.get(number=matter.event.consultation)
+    return {
+        "no": asked.number,
+        "item": asked.item_name or "政策法规咨询",
+        "abn": "咨询逾期未答复",
+        "officer": await _unit_name(asked.unit_code),
+        "limit": _day(matter.calendar.nth_working_day_after(matter.today, _TO_EXPLAIN_DAYS)),
+    }
+
+
+async def complaint_filed(matter: Matter[ComplaintFiled], to: Recipient) -> Words | None:
+    return {"tno": matter.event.complaint}
+
+
+async def complaint_decided(matter: Matter[ComplaintAccepted | ComplaintRefused], to: Recipient) -> Words | None:
+    row = await Complaint.get(number=matter.event.complaint)
+    return {
+        "tno": row.number,
+        "res": "决定受理" if isinstance(matter.event, ComplaintAccepted) else "不予受理",
+        "deal": row.reason or "将依法调查处理",
+        "tel": matter.rules.service_phone,
+    }
+
+
 # --------------------------------------------------------------------------------------------------------- below
+
+
+async def _licence(matter: Matter[LicenceExpiring | LicenceEnded]) -> Words:
+    licence = await Licence.get(number=matter.event.licence)
+    return {"lic": licence.kind, "lno": licence.number, "tel": matter.rules.service_phone}
 
 
 def _refusal(matter: Matter[Event], kind: str, document: DocumentKind) -> Words:

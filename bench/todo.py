@@ -29,25 +29,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import asyncpg
 import orjson
 import psutil  # type: ignore[import-untyped]  # no stubs among the development requirements
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from bench._machine import copies, create_database
+from bench._todo_by_hand import NOW, OFFICER, POOL, serve_handwritten, served
 from casework.acts import Channel, Status
-from casework.clock.calendars import builtin_calendar
-from casework.clock.working_days import day_of
-from casework.flow.steps import DECISION_NAMES, step_name
 from casework.tables import Case
 from certs.acts import SessionView
-from kernel.actor import Actor, ActorKind, Assurance, Role
+from hall.accounts import ApplicantSession
+from kernel.actor import Actor
 from kernel.clock import FakeClock
 from kernel.refusals import Refusal
 from mobile_api.app import build_app
@@ -59,19 +53,10 @@ from server.wiring import open_system
 from tools.contract import operations
 from tools.postgres import Postgres
 
-NOW = datetime(2026, 9, 21, 2, 0, tzinfo=UTC)
-OFFICER = Actor(
-    kind=ActorKind.OFFICER,
-    id="OFF-0001",
-    roles=frozenset({Role.HANDLER}),
-    unit="ZJJ",
-    assurance=Assurance.SESSION,
-)
 OPEN_TASKS = 10_000
 TEMPLATE = "TEMPLATE"
 FEW = 10_000
 CONNECTIONS = 16
-POOL = 10
 TODOS = next(each for each in operations() if each.name == "Todos")
 BODY = orjson.dumps({"query": TODOS.body, "operationName": "Todos", "variables": {}})
 
@@ -122,7 +107,8 @@ async def compare(ours: "Server", theirs: "Server", rounds: int, seconds: float)
 
 async def growth(postgres: Postgres, many: int, rounds: int, seconds: float) -> float:
     """How many times as long the page takes with `many` sample cases as with `FEW`."""
-    url, took = await create_database(postgres, "grown"), []
+    url = await create_database(postgres, "grown")
+    took: list[float] = []
     for added in (FEW, many - FEW):
         await add_samples(url, added)
         with serving("graphql", url) as server:
@@ -228,6 +214,9 @@ class _Known:
     def token_for(self, session: SessionView) -> str:
         return session.id
 
+    def token_for_applicant(self, session: ApplicantSession) -> str:
+        return session.id
+
 
 async def serve_graphql(database: str, port: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -241,14 +230,14 @@ async def serve_graphql(database: str, port: int) -> None:
                 database=system.database,
                 office=system.office,
                 clock=clock,
-                calendar=system.calendar,
+                calendars=lambda: system.calendar,
                 authenticator=_Known(),
                 authority=system.authority,
                 secrets=system.secrets,
                 files=system.files,
                 limits=Limits(per_address=often, per_officer=often, anonymous_acts=often),
             )
-            await _uvicorn(build_app(services), port)
+            await served(build_app(services), port)
 
 
 async def fill(database: str) -> None:
@@ -301,111 +290,6 @@ async def fill(database: str) -> None:
     )
     await connection.execute("ANALYZE")
     await connection.close()
-
-
-# ------------------------------------------------------------------------------------------------ the same by hand
-_TASKS = (
-    "SELECT t.id, t.step, t.role, t.unit_code, t.opened_at, t.due_on, t.yellow_at, t.red_at, t.sort_at,"
-    " c.id AS case_id, c.number, c.status, c.revision, c.channel, c.item_code, c.item_name, c.stage_code,"
-    " c.unit_code AS case_unit, c.applicant_name, c.received_on, c.accepted_on, c.deemed_accepted, c.committed_due,"
-    " c.statutory_due, c.due_provisional, c.decided_at, c.outcome, c.closed_at, c.returns"
-    " FROM task t JOIN case_file c ON c.id = t.case_id"
-    " WHERE t.closed_at IS NULL AND t.unit_code = $1 AND t.role = $2 AND (t.assignee IS NULL OR t.assignee = $3)"
-    " ORDER BY t.closed_at, t.sort_at, t.id LIMIT 21"
-)
-_STEPS = (
-    "SELECT * FROM (SELECT s.case_id, s.id, s.step, s.decision, s.opinion, s.officer_name, s.role, s.signature, s.at,"
-    " row_number() OVER (PARTITION BY s.case_id ORDER BY s.seq DESC) AS place FROM case_step s"
-    " WHERE s.case_id = ANY($1)) ranked WHERE place <= 3 ORDER BY case_id, place"
-)
-_DECISIONS = {str(decision): name for decision, name in DECISION_NAMES.items()}
-
-
-async def serve_handwritten(database: str, port: int) -> None:
-    pool = await asyncpg.create_pool(database, min_size=POOL, max_size=POOL)
-    calendar, today = builtin_calendar(), day_of(NOW)
-
-    async def todos(request: Request) -> Response:
-        orjson.loads(await request.body())
-        async with pool.acquire() as connection:
-            tasks = (await connection.fetch(_TASKS, OFFICER.unit, "handler", OFFICER.id))[:20]
-            rows = await connection.fetch(_STEPS, [task["case_id"] for task in tasks])
-        steps: dict[int, list[object]] = {task["case_id"]: [] for task in tasks}
-        for row in rows:
-            steps[row["case_id"]].append(_step(row))
-        nodes = [_node(task, steps[task["case_id"]], calendar, today) for task in tasks]
-        last = tasks[-1]
-        page = {"nodes": nodes, "endCursor": _cursor(last["sort_at"], last["id"]), "__typename": "TaskPage"}
-        return Response(orjson.dumps({"data": {"todos": page}}), media_type="application/json")
-
-    await _uvicorn(Starlette(routes=[Route("/graphql", todos, methods=["POST"])]), port)
-    await pool.close()
-
-
-def _node(task, steps, calendar, today) -> dict[str, object]:
-    light = "RED" if task["red_at"] <= NOW else "YELLOW" if task["yellow_at"] <= NOW else "GREEN"
-    return {
-        "id": str(task["id"]),
-        "step": task["step"],
-        "stepName": step_name(task["step"], task["role"]),
-        "role": task["role"].upper(),
-        "unit": task["unit_code"],
-        "openedAt": task["opened_at"],
-        "dueOn": task["due_on"],
-        "light": light,
-        "daysLeft": calendar.working_days_between(today, task["due_on"]),
-        "case": {
-            "number": task["number"],
-            "status": task["status"].upper(),
-            "revision": task["revision"],
-            "channel": task["channel"].upper(),
-            "itemCode": task["item_code"],
-            "itemName": task["item_name"],
-            "stage": task["stage_code"],
-            "unit": task["case_unit"],
-            "applicantName": task["applicant_name"],
-            "receivedOn": task["received_on"],
-            "acceptedOn": task["accepted_on"],
-            "deemedAccepted": task["deemed_accepted"],
-            "committedDue": task["committed_due"],
-            "statutoryDue": task["statutory_due"],
-            "dueProvisional": task["due_provisional"],
-            "decidedAt": task["decided_at"],
-            "outcome": task["outcome"] or None,
-            "closedAt": task["closed_at"],
-            "returns": task["returns"],
-            "recentSteps": steps,
-            "__typename": "CaseSummary",
-        },
-        "__typename": "Task",
-    }
-
-
-def _step(row) -> dict[str, object]:
-    return {
-        "id": str(row["id"]),
-        "step": row["step"],
-        "stepName": step_name(row["step"], row["role"]),
-        "decision": row["decision"].upper(),
-        "decisionName": _DECISIONS[row["decision"]],
-        "opinion": row["opinion"],
-        "officerName": row["officer_name"],
-        "evidence": row["signature"] or None,
-        "at": row["at"],
-        "__typename": "SignedStep",
-    }
-
-
-def _cursor(at: datetime, number: int) -> str:
-    from casework.queries import Place
-    from mobile_api.pages import cursor_of
-
-    return str(cursor_of(Place(at, number)))
-
-
-async def _uvicorn(app: Starlette, port: int) -> None:
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
-    await uvicorn.Server(config).serve()
 
 
 SERVERS = {"graphql": serve_graphql, "handwritten": serve_handwritten}

@@ -30,7 +30,12 @@ class Decision(StrEnum):
     ACCEPT = "accept"  # 受理
     ASK_SUPPLEMENT = "ask_supplement"  # 一次性告知补正
     REFUSE_ACCEPTANCE = "refuse_acceptance"  # 不予受理
+    NOT_NEEDED = "not_needed"  # 依法不需要取得许可
+    NOT_OURS = "not_ours"  # 不属于本机关职权范围
     AGREE = "agree"  # 同意，报送上一级
+    REPORT_UP = "report_up"  # 初审完毕，上报上级机关
+    CONCUR = "concur"  # 并联会办：同意
+    DISSENT = "dissent"  # 并联会办：不同意
     RETURN = "return"  # 退回
     GRANT = "grant"  # 准予许可
     REFUSE = "refuse"  # 不予许可
@@ -42,6 +47,7 @@ class Channel(StrEnum):
     ONLINE = "online"  # 网上申报
     WINDOW = "window"  # 窗口受理
     SELF_BUILT = "self_built"  # 自建系统
+    SECOND_ENTRY = "second_entry"  # 二次录入
 
 
 class MaterialGiven(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +76,10 @@ class FiledView(View, frozen=True, tag="filed"):
     receipt: str
     told_by: date
     revision: int
+    #: Required materials that were neither handed in nor found in the library of licences.
+    missing: tuple[str, ...] = ()
+    #: Materials that need not be handed in, because the library holds the licence.
+    reused: tuple[str, ...] = ()
 
 
 class ItemView(View, frozen=True, tag="item"):
@@ -87,17 +97,16 @@ class CheckCalendar(Act[Done], frozen=True, tag="calendar.check"):
 
 
 class PublishItem(Act[ItemView], frozen=True, tag="item.publish"):
-    """Publishes a definition (JSON) as the item's next version."""
+    """The operator's: publishes a definition (JSON) as the item's next version."""
 
     definition: bytes
 
 
-class RetireItem(Act[ItemView], frozen=True, tag="item.retire"):
-    code: str
-
-
 class FileApplication(Act[FiledView], frozen=True, tag="case.file"):
-    """申报. `received_on` is for the window, which may enter what was handed in earlier; online it is today."""
+    """申报. `received_on` is for the window, which may enter what was handed in earlier; online it is today.
+
+    SECOND_ENTRY (二次录入) names the system in which the case began (`source`) and its original day (`received_on`).
+    """
 
     item: str
     stage: str
@@ -114,6 +123,9 @@ class FileApplication(Act[FiledView], frozen=True, tag="case.file"):
     form: str = ""
     #: The licence to renew, change or cancel.
     licence_number: str = ""
+    #: The hall, branch or centre where the applicant wants to be served; empty: the window's own, online the hall.
+    window: str = ""
+    source: str = ""
 
 
 class PrepareDecision(Act[SigningRequest], frozen=True, tag="case.prepare"):
@@ -124,8 +136,11 @@ class PrepareDecision(Act[SigningRequest], frozen=True, tag="case.prepare"):
     step: str
     decision: Decision
     opinion: str
-    #: ASK_SUPPLEMENT: everything that is missing, told once. DELIVER: how it was delivered.
+    #: ASK_SUPPLEMENT: everything that is missing, told once. NOT_OURS: the authority that is competent.
+    #: DELIVER: how it was delivered. GRANT: how each dissent of a co-unit was dealt with.
     items: tuple[str, ...] = ()
+    #: RETURN: the earlier level it goes back to, where the item allows more than one step; empty: the one before.
+    return_to: str = ""
 
 
 class Decide(Act[CaseView], frozen=True, tag="case.decide"):
@@ -137,6 +152,7 @@ class Decide(Act[CaseView], frozen=True, tag="case.decide"):
     decision: Decision
     opinion: str
     items: tuple[str, ...] = ()
+    return_to: str = ""
 
 
 class ReceiveSupplement(Act[CaseView], frozen=True, tag="case.receive_supplement"):

@@ -11,6 +11,7 @@ class ItemPublished(Event, frozen=True, tag="item.published"):
     item: str
     version: int
     definition_sha256: str
+    change: str = ""
 
 
 class ItemWithdrawn(Event, frozen=True, tag="item.retired"):
@@ -19,6 +20,7 @@ class ItemWithdrawn(Event, frozen=True, tag="item.retired"):
     about: ClassVar[str] = "item"
     item: str
     version: int
+    change: str = ""
 
 
 class CaseFiled(Event, frozen=True, tag="case.filed"):
@@ -60,10 +62,14 @@ class CaseAccepted(Event, frozen=True, tag="case.accepted"):
 
 
 class AcceptanceRefused(Event, frozen=True, tag="case.acceptance_refused"):
+    """`ground`: refuse_acceptance, not_needed or not_ours; of the last the competent `authority`."""
+
     case: str
     unit: str
     document: str
     officer: str
+    ground: str = "refuse_acceptance"
+    authority: str = ""
 
 
 class TaskOpened(Event, frozen=True, tag="case.task_opened"):
@@ -155,6 +161,8 @@ class ClockExtended(Event, frozen=True, tag="case.clock_extended"):
     reason: str
     document: str
     committed_due: date
+    officer: str = ""
+    evidence: str | None = None
 
 
 class ForeignCaseImported(Event, frozen=True, tag="case.imported"):

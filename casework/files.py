@@ -5,14 +5,23 @@ from casework.refusals import UnknownCase
 from casework.tables import Case, Task, ViewLog
 from kernel.acts import Done
 from kernel.refusals import ChangedMeanwhile
+from kernel.rows import change, one
 from kernel.work import Work
 
 
 async def find(number: str) -> Case:
-    case = await Case.get_or_none(number=number)
+    case = await one(Case, number=number)
     if case is None:
         raise UnknownCase(case=number)
     return case
+
+
+async def unit_in_charge(case: Case) -> str:
+    """The unit that handles the case now: its own, or once it was reported up (art. 43) the one above."""
+    if case.reported_up_at is None:
+        return str(case.unit_code)
+    task = await one(Task, case_id=case.id, branch=0, closed_at=None)
+    return str(task.unit_code if task else case.unit_code)
 
 
 async def swap(case: Case, revision: int, **changes: object) -> None:
@@ -20,14 +29,14 @@ async def swap(case: Case, revision: int, **changes: object) -> None:
 
     Raises ChangedMeanwhile when somebody else was first: on both databases exactly one writer wins a revision.
     """
-    changed = await Case.filter(id=case.id, revision=revision).update(revision=revision + 1, **changes)
+    changed = await change(Case, {"id": case.id, "revision": revision}, revision=revision + 1, **changes)
     if changed != 1:
         raise ChangedMeanwhile(subject=f"case:{case.number}")
     case.update_from_dict({"revision": revision + 1, **changes})
 
 
 async def view(case: Case) -> CaseView:
-    task = await Task.get_or_none(case_id=case.id, closed_at=None)
+    task = await one(Task, case_id=case.id, branch=0, closed_at=None)
     return CaseView(
         number=case.number,
         status=Status(case.status),

@@ -13,9 +13,12 @@ from types import MappingProxyType
 
 import msgspec
 
-from casework.clock.ledger import Extended, Ledger, Resumed, Started, Stopped, excluded
+from casework.clock.ledger import Extended, Ledger, Recalculated, Resumed, Started, Stopped, excluded
+from casework.clock.shown import hearing_of, renewal_of
+from casework.clock.time_limits import Light
 from casework.clock.working_days import Calendar, day_of
 from casework.flow.steps import ROLE_NAMES, step_name
+from casework.flow.turn import signed_by
 from casework.queries import case_summary, day, days_left, ledgers_of, light_of, steps_of, visible_case
 from kernel.actor import Actor, Role
 from kernel.db import Database, Row, instant_of
@@ -51,16 +54,44 @@ EVENT_NAMES: Mapping[str, tuple[str, tuple[Group, ...]]] = MappingProxyType(
         "case.supplement_received": ("收到补正材料", (Group.INCOMING,)),
         "case.accepted": ("受理", (Group.HANDLERS, Group.OUTGOING)),
         "case.acceptance_refused": ("不予受理", (Group.HANDLERS, Group.OUTGOING)),
+        "case.pre_reviewed": ("材料预审", (Group.HANDLERS,)),
+        "case.originals_asked": ("通知核对原件", (Group.HANDLERS, Group.OUTGOING)),
+        "case.originals_checked": ("原件核对", (Group.HANDLERS, Group.INCOMING)),
+        "case.corrected": ("当场更正", (Group.APPLICANT, Group.INCOMING)),
+        "case.papers_handed_over": ("纸质材料移交", (Group.HANDLERS, Group.INCOMING)),
+        "case.papers_received": ("纸质材料签收", (Group.HANDLERS, Group.INCOMING)),
+        "case.papers_waived": ("纸质材料免收", (Group.HANDLERS,)),
+        "case.second_entry": ("二次录入", (Group.INCOMING, Group.EXCHANGE)),
+        "case.bill_issued": ("开具缴费单", (Group.OUTGOING,)),
+        "case.fee_entered": ("填写收费金额", (Group.HANDLERS,)),
+        "case.unlisted_fee": ("清单外收费", (Group.HANDLERS,)),
+        "case.bill_settled": ("缴费结清", (Group.RECEIPTS,)),
         "case.task_opened": ("转入环节", ()),
         "case.advanced": ("同意，报上一级", (Group.HANDLERS,)),
         "case.returned": ("退回", (Group.HANDLERS,)),
         "case.decided": ("作出决定", (Group.HANDLERS, Group.OUTGOING)),
         "case.completed": ("办结", (Group.HANDLERS,)),
         "case.delivered": ("送达", (Group.HANDLERS, Group.RECEIPTS)),
+        "case.signed_on_behalf": ("代理签署", (Group.HANDLERS,)),
+        "case.branch_ended": ("并联会办意见", (Group.HANDLERS,)),
+        "case.branches_joined": ("并联会办结束", ()),
+        "case.dissent_answered": ("处理会办不同意见", (Group.HANDLERS,)),
+        "case.reported_up": ("初审完毕，上报", (Group.HANDLERS, Group.OUTGOING)),
+        "case.urged": ("催办", (Group.HANDLERS,)),
+        "case.archived": ("归档", (Group.RECEIPTS,)),
         "case.withdrawn": ("申请人撤回", (Group.APPLICANT, Group.INCOMING)),
         "case.clock_stopped": ("特殊程序，停止计时", (Group.HANDLERS, Group.OUTGOING)),
         "case.clock_resumed": ("恢复计时", (Group.HANDLERS,)),
         "case.clock_extended": ("延长期限", (Group.HANDLERS, Group.OUTGOING)),
+        "case.stoppage_told_longer": ("特殊程序，告知延长", (Group.HANDLERS, Group.OUTGOING)),
+        "case.stoppage_overran": ("特殊程序超出告知时间，恢复计时", (Group.HANDLERS,)),
+        "case.hearing_right_told": ("告知听证权利", (Group.HANDLERS, Group.OUTGOING)),
+        "case.hearing_asked": ("申请听证，停止计时", (Group.APPLICANT, Group.INCOMING)),
+        "case.hearing_announced": ("听证通知", (Group.HANDLERS, Group.OUTGOING)),
+        "case.hearing_held": ("举行听证，恢复计时", (Group.HANDLERS,)),
+        "case.hearing_light": ("听证期限预警", ()),
+        "case.renewal_deemed": ("视为准予延续", (Group.OUTGOING,)),
+        "case.due_moved": ("工作日历调整，期限改变", (Group.HANDLERS,)),
         "case.imported": ("自建系统报送", (Group.EXCHANGE,)),
         "case.foreign_step": ("自建系统环节", (Group.EXCHANGE,)),
         "case.foreign_end": ("自建系统办结", (Group.EXCHANGE,)),
@@ -79,6 +110,15 @@ _LABELS = {
     "reason": "理由",
     "days": "工作日",
     "told_days": "告知工作日",
+    "told_until": "告知截止日",
+    "ask_by": "申请听证截止日",
+    "hold_by": "听证截止日",
+    "hearing_on": "听证日期",
+    "place": "地点",
+    "notice": "通知文号",
+    "before": "原期限",
+    "due": "新期限",
+    "licence": "许可证件编号",
     "source": "来源系统",
     "activity": "环节",
 }
@@ -97,20 +137,32 @@ async def case_detail(
     today = day_of(now)
     due = day(row["committed_due"])
     gaps = excluded(ledger) if ledger else []
-    events = await _events(database, number)
-    timeline = [_entry(event) for event in events]
+    open_tasks = await _open_tasks(database, case, now)
+    signers = {
+        step["evidence"]: signed_by(str(step["officer_name"]), str(step["on_behalf_of"] or ""))
+        for step in steps
+        if step["evidence"]
+    }
+    timeline = [_entry(event, signers) for event in await _events(database, number)]
     return {
         **case_summary(row, steps[:-4:-1]),
         "unit_name": row["unit_name"],
         "statutory_days": row["statutory_days"],
         "committed_days": row["committed_days"],
         "days_left": None if due is None or row["decided_at"] else days_left(due, today, calendar, gaps),
-        "applicant": _applicant(row, actor),
-        "open_task": await _open_task(database, case, now),
+        "applicant": _applicant(row, whole=await _handles(database, row, actor)),
+        "open_task": open_tasks[0] if open_tasks else None,
+        "open_tasks": open_tasks,
+        "branches": await _branches(database, case, now),
+        "urges": row["urges"],
+        "urged_at": None if row["urged_at"] is None else instant_of(row["urged_at"]),
+        "reported_up_at": None if row["reported_up_at"] is None else instant_of(row["reported_up_at"]),
         "materials": await _materials(database, case),
         "steps": steps,
         "documents": await _documents(database, case),
         "clock": _clock(ledger) if ledger else [],
+        "hearing": await hearing_of(database, case, now=now),
+        "renewal": await renewal_of(database, case),
         "timeline": timeline,
         "record": [
             {
@@ -123,14 +175,26 @@ async def case_detail(
     }
 
 
-def _applicant(row: Row, actor: Actor) -> Row:
+async def _handles(database: Database, row: Row, actor: Actor) -> bool:
+    """Whether the actor's unit handles the case: as its own, at the window, as a co-unit, as the authority above."""
+    if actor.unit == row["case_unit"] or actor.has(Role.WINDOW_CLERK):
+        return True
+    return bool(
+        await database.rows(
+            "SELECT id FROM task WHERE case_id = $1 AND unit_code = $2 AND level > 0 LIMIT 1",
+            int(str(row["case_id"])),
+            actor.unit,
+        )
+    )
+
+
+def _applicant(row: Row, *, whole: bool) -> Row:
     """Whole for those who handle the case; supervision has no need of the number."""
-    handles = actor.unit == row["case_unit"] or actor.has(Role.WINDOW_CLERK)
     id_number, phone = str(row["applicant_id_number"]), str(row["applicant_phone"])
     return {
         "name": row["applicant_name"],
-        "id_number": id_number if handles else masked(id_number),
-        "phone": phone if handles else masked(phone),
+        "id_number": id_number if whole else masked(id_number),
+        "phone": phone if whole else masked(phone),
     }
 
 
@@ -141,15 +205,17 @@ def masked(secret: str) -> str:
     return secret[:3] + "•" * (len(secret) - 5) + secret[-2:]
 
 
-async def _open_task(database: Database, case: int, now: datetime) -> Row | None:
+async def _open_tasks(database: Database, case: int, now: datetime) -> list[Row]:
+    """Whose turns it is: the case's own line first, then its branches."""
     found = await database.rows(
         "SELECT id, step, role, unit_code, opened_at, due_on, yellow_at, red_at FROM task"
-        " WHERE case_id = $1 AND closed_at IS NULL",
+        " WHERE case_id = $1 AND closed_at IS NULL ORDER BY branch, id",
         case,
     )
-    if not found:
-        return None
-    row = found[0]
+    return [_open_task(row, now) for row in found]
+
+
+def _open_task(row: Row, now: datetime) -> Row:
     return {
         "id": row["id"],
         "step": row["step"],
@@ -160,6 +226,35 @@ async def _open_task(database: Database, case: int, now: datetime) -> Row | None
         "due_on": day(row["due_on"]),
         "light": light_of(row, now),
     }
+
+
+async def _branches(database: Database, case: int, now: datetime) -> list[Row]:
+    """The co-units' parts in the order of the item, each with the opinion that ended it."""
+    found = await database.rows(
+        "SELECT b.id, b.number, b.unit_code, b.name, b.ended_at, b.verdict, b.opinion, b.officer_name, b.evidence,"
+        " b.answer, t.step, t.role, t.due_on, t.yellow_at, t.red_at FROM case_branch b JOIN task t ON t.id ="
+        " (SELECT MAX(o.id) FROM task o WHERE o.case_id = b.case_id AND o.branch = b.number)"
+        " WHERE b.case_id = $1 ORDER BY b.number",
+        case,
+    )
+    return [
+        {
+            "id": row["id"],
+            "number": row["number"],
+            "unit": row["unit_code"],
+            "name": row["name"],
+            "step_name": step_name(str(row["step"]), str(row["role"])),
+            "due_on": day(row["due_on"]),
+            "light": Light.OUT if row["ended_at"] else light_of(row, now),
+            "ended_at": instant_of(row["ended_at"]) if row["ended_at"] else None,
+            "verdict": row["verdict"] or None,
+            "opinion": row["opinion"],
+            "officer_name": row["officer_name"],
+            "evidence": row["evidence"] or None,
+            "answer": row["answer"],
+        }
+        for row in found
+    ]
 
 
 async def _materials(database: Database, case: int) -> list[Row]:
@@ -173,7 +268,8 @@ async def _materials(database: Database, case: int) -> list[Row]:
 
 async def _documents(database: Database, case: int) -> list[Row]:
     found = await database.rows(
-        "SELECT id, kind, number, title, sha256, seal_serial, issued_at FROM document WHERE case_id = $1 ORDER BY id",
+        "SELECT id, kind, number, title, template_version, sha256, seal_serial, issued_at FROM document"
+        " WHERE case_id = $1 ORDER BY id",
         case,
     )
     return [{**row, "issued_at": instant_of(row["issued_at"])} for row in found]
@@ -193,6 +289,8 @@ def _clock(ledger: Ledger) -> list[Row]:
                 line |= {"kind": "resume", "document": entry.notice}
             case Extended():
                 line |= {"kind": "extend", "days": entry.working_days, "document": entry.notice}
+            case Recalculated():
+                line |= {"kind": "recalculate", "until": entry.committed[1], "document": entry.notice}
             case _:
                 pass
         lines.append(line)
@@ -207,7 +305,8 @@ async def _events(database: Database, number: str) -> list[Row]:
     )
 
 
-def _entry(event: Row) -> Row:
+def _entry(event: Row, signers: Mapping[object, str]) -> Row:
+    """`signers`: who signed what, by the number of the signature: X, or X 代 Y."""
     body: dict[str, object] = msgspec.json.decode(str(event["body"]))
     tag = str(event["tag"])
     return {
@@ -215,7 +314,7 @@ def _entry(event: Row) -> Row:
         "tag": tag,
         "at": instant_of(event["at"]),
         "title": _title(tag, body),
-        "officer_name": event["officer_name"],
+        "officer_name": signers.get(body.get("evidence"), event["officer_name"]),
         "facts": [{"label": label, "value": str(body[field])} for field, label in _LABELS.items() if body.get(field)],
         "hash": event["hash"],
     }

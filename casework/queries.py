@@ -17,16 +17,16 @@ import msgspec
 from casework.clock.ledger import Entry, Ledger, excluded, replay
 from casework.clock.time_limits import Light
 from casework.clock.working_days import Calendar, day_of
-from casework.flow.steps import DECISION_NAMES, at_level, step_name
+from casework.flow.delegations import mandates_of
+from casework.flow.steps import DECISION_NAMES, step_name
+from casework.flow.waiting import EVERYTHING, Sql, TodoFilter, acted_on_the_adjacent_level, narrowed, turns_of
 from casework.permissions import SUPERVISORS, visible_cases
 from kernel.actor import Actor, ActorKind
-from kernel.db import Database, Row, SqlValue, instant_of
+from kernel.db import Database, Row, instant_of
 from kernel.refusals import NotPermitted
 
 #: How many signed opinions a list shows of each case, newest first.
 RECENT_STEPS = 3
-#: As many levels as there are roles that approve.
-_MOST_LEVELS = 4
 
 _entry = msgspec.json.Decoder(Entry)
 _lines = msgspec.json.Decoder(list[list[object]])
@@ -44,43 +44,18 @@ class Page(NamedTuple):
     next: Place | None
 
 
-class TodoFilter(NamedTuple):
-    """Narrows a to-do list: one light only, one step only, a piece of the case number or item name."""
-
-    light: Light | None = None
-    step: str | None = None
-    text: str = ""
-
-
-EVERYTHING = TodoFilter()
-
-
 class Scope(StrEnum):
     OWN_UNIT = "own_unit"
     SUPERVISED = "supervised"
 
 
-class _Sql:
-    """Collects bound values while a statement is written down."""
-
-    def __init__(self) -> None:
-        self.values: list[SqlValue] = []
-
-    def __call__(self, value: SqlValue) -> str:
-        self.values.append(value)
-        return f"${len(self.values)}"
-
-    def each(self, values: Iterable[SqlValue]) -> str:
-        return ", ".join(self(value) for value in values)
-
-
 _CASE_COLUMNS = (
     "c.id AS case_id, c.number, c.status, c.revision, c.channel, c.item_code, c.item_name, c.stage_code,"
     " c.unit_code AS case_unit, c.applicant_name, c.received_on, c.accepted_on, c.deemed_accepted, c.committed_due,"
-    " c.statutory_due, c.due_provisional, c.decided_at, c.outcome, c.closed_at, c.returns,"
+    " c.statutory_due, c.due_provisional, c.decided_at, c.outcome, c.closed_at, c.returns, c.urges, c.urged_at,"
     " EXISTS (SELECT 1 FROM clock_entry k WHERE k.case_id = c.id AND k.seq > 1) AS clock_moved"
 )
-_STEP_COLUMNS = "s.id, s.step, s.role, s.decision, s.opinion, s.officer_name, s.signature, s.at"
+_STEP_COLUMNS = "s.id, s.step, s.role, s.decision, s.opinion, s.officer_name, s.principal_name, s.signature, s.at"
 #: The newest opinions of each case as JSON, read backwards from an index: no second statement, whatever the page.
 _RECENT = {
     "postgres": "(SELECT json_agg(r.line) FROM (SELECT json_build_array({step}) AS line FROM case_step s"
@@ -88,7 +63,7 @@ _RECENT = {
     "sqlite": "(SELECT json_group_array(json(r.line)) FROM (SELECT json_array({step}) AS line FROM case_step s"
     " WHERE s.case_id = c.id ORDER BY s.seq DESC LIMIT {most}) r) AS recent",
 }
-_OWN = ("id", "step", "role", "decision", "opinion", "officer_name", "signature", "at")
+_OWN = ("id", "step", "role", "decision", "opinion", "officer_name", "principal_name", "signature", "at")
 _TASK_COLUMNS = "t.id, t.step, t.role, t.unit_code, t.opened_at, t.due_on, t.yellow_at, t.red_at, t.sort_at"
 
 
@@ -103,18 +78,21 @@ async def todos(
     only: TodoFilter = EVERYTHING,
     same_person_adjacent: bool = False,
 ) -> Page:
-    """The open tasks this actor may act on, most urgent first, each with its case and its recent steps."""
+    """The open tasks this actor may act on, most urgent first, each with its case and its recent steps: their own,
+    and those of the officers they stand in for. One scan of the to-do index for each.
+    """
     if actor.kind is not ActorKind.OFFICER or actor.unit is None or not actor.roles:
         return Page([], None)
-    sql = _Sql()
-    mine = (
-        f"t.closed_at IS NULL AND t.unit_code = {sql(actor.unit)} AND t.role IN ({sql.each(sorted(actor.roles))})"
-        f" AND (t.assignee IS NULL OR t.assignee = {sql(actor.id)})"
-    )
-    if len(actor.roles) > 1 and not same_person_adjacent:
-        mine += f" AND NOT {_acted_on_the_adjacent_level(sql(actor.id))}"
-    mine += _only(sql, only, now)
-    return await _open_tasks(database, sql, mine, now=now, calendar=calendar, first=first, after=after)
+    mandates, delegated_once = await mandates_of(database, actor.id, now)
+    apart = (len(actor.roles) > 1 or delegated_once) and not same_person_adjacent
+    lists: list[_Waiting] = []
+    for mandate in (None, *mandates):
+        sql = Sql()
+        mine = turns_of(sql, actor, mandate)
+        if apart:
+            mine += f" AND NOT {acted_on_the_adjacent_level(sql, actor, mandate)}"
+        lists.append(_Waiting(sql, mine + narrowed(sql, only, now), mandate.name if mandate else None))
+    return await _open_tasks(database, lists, now=now, calendar=calendar, first=first, after=after)
 
 
 async def overdue(
@@ -130,18 +108,18 @@ async def overdue(
     """Open tasks past their red instant, longest overdue first. Raises NotPermitted for a scope beyond the actor."""
     if actor.kind is not ActorKind.OFFICER or (scope is Scope.SUPERVISED and not actor.has(*SUPERVISORS)):
         raise NotPermitted(act="overdue", needs=" | ".join(SUPERVISORS))
-    sql = _Sql()
+    sql = Sql()
     # A task with lights sorts by its red instant, so the index over open tasks answers this by a range.
     late = f"t.closed_at IS NULL AND t.sort_at <= {sql(now)} AND t.red_at <= {sql(now)}"
     if scope is Scope.OWN_UNIT:
         late += f" AND t.unit_code = {sql(actor.unit)}"
     late += f" AND (c.secret = FALSE OR t.unit_code = {sql(actor.unit)})"
-    return await _open_tasks(database, sql, late, now=now, calendar=calendar, first=first, after=after)
+    return await _open_tasks(database, [_Waiting(sql, late)], now=now, calendar=calendar, first=first, after=after)
 
 
 async def done(database: Database, actor: Actor, *, first: int = 20, after: Place | None = None) -> Page:
     """Cases the actor has decided on, latest first, with their own last opinion, whatever became of them later."""
-    sql = _Sql()
+    sql = Sql()
     mine = (
         f"SELECT {_STEP_COLUMNS}, s.case_id,"
         " row_number() OVER (PARTITION BY s.case_id ORDER BY s.seq DESC) AS place"
@@ -171,7 +149,7 @@ async def steps_of(database: Database, case: int) -> list[Row]:
 
 async def visible_case(database: Database, actor: Actor, number: str) -> Row | None:
     """The case's whole row if this actor may see it; None for a case that is not there or not theirs."""
-    sql = _Sql()
+    sql = Sql()
     found = await database.rows(
         f"SELECT c.*, c.id AS case_id, c.unit_code AS case_unit, u.name AS unit_name, TRUE AS clock_moved"
         f" FROM case_file c LEFT JOIN unit u ON u.code = c.unit_code"
@@ -183,7 +161,7 @@ async def visible_case(database: Database, actor: Actor, number: str) -> Row | N
 
 async def visible_numbers(database: Database, actor: Actor, numbers: Iterable[str]) -> set[str]:
     """Those of the cases `numbers` that this actor may see."""
-    sql = _Sql()
+    sql = Sql()
     these = sql.each(numbers) or "NULL"
     found = await database.rows(
         f"SELECT c.number FROM case_file c WHERE c.number IN ({these}) AND {_visible(sql, actor)}", *sql.values
@@ -200,7 +178,7 @@ async def ledgers_of(database: Database, cases: Sequence[int]) -> dict[int, Ledg
     """The clocks of those of `cases` that have been accepted."""
     if not cases:
         return {}
-    sql = _Sql()
+    sql = Sql()
     entries: dict[int, list[Entry]] = {}
     for row in await database.rows(
         f"SELECT case_id, entry FROM clock_entry WHERE case_id IN ({sql.each(cases)}) ORDER BY case_id, seq",
@@ -232,24 +210,38 @@ def days_left(due: date, today: date, calendar: Calendar, gaps: Iterable[tuple[d
     return counted if today <= due else -counted
 
 
+class _Waiting(NamedTuple):
+    """Open tasks: where they are found, and in whose name the reader may take them."""
+
+    sql: Sql
+    where: str
+    on_behalf_of: str | None = None
+
+
 async def _open_tasks(
     database: Database,
-    sql: _Sql,
-    where: str,
+    lists: Sequence[_Waiting],
     *,
     now: datetime,
     calendar: Calendar,
     first: int,
     after: Place | None,
 ) -> Page:
-    if after is not None:
-        where += f" AND (t.sort_at, t.id) > ({sql(after.at)}, {sql(after.id)})"
-    # PostgreSQL reads the to-do index in order only if the order names its third column, null in every open task.
-    found = await database.rows(
-        f"SELECT {_TASK_COLUMNS}, {_case_columns(database)} FROM task t JOIN case_file c ON c.id = t.case_id"
-        f" WHERE {where} ORDER BY t.closed_at, t.sort_at, t.id LIMIT {int(first) + 1}",
-        *sql.values,
-    )
+    found: list[Row] = []
+    for sql, where, on_behalf_of in lists:
+        if after is not None:
+            where += f" AND (t.sort_at, t.id) > ({sql(after.at)}, {sql(after.id)})"
+        # PostgreSQL reads the to-do index in order only if the order names its third column, null in every open task.
+        rows = await database.rows(
+            f"SELECT {_TASK_COLUMNS}, {_case_columns(database)} FROM task t JOIN case_file c ON c.id = t.case_id"
+            f" WHERE {where} ORDER BY t.closed_at, t.sort_at, t.id LIMIT {int(first) + 1}",
+            *sql.values,
+        )
+        found += [{**row, "on_behalf_of": on_behalf_of} for row in rows] if on_behalf_of else rows
+    if len(lists) > 1:
+        # What is theirs by office as well stays theirs: the own list comes first.
+        once = {_int(row["id"]): row for row in reversed(found)}
+        found = sorted(once.values(), key=lambda row: (_at(row["sort_at"]), _int(row["id"])))
     shown = found[:first]
     gaps = await gaps_of(database, [_int(row["case_id"]) for row in shown if row["clock_moved"]])
     today = day_of(now)
@@ -277,8 +269,17 @@ def _task(
         "due_on": due,
         "light": light_of(row, now),
         "days_left": None if due is None else days_left(due, today, calendar, gaps.get(_int(row["case_id"]), ())),
+        "on_behalf_of": row.get("on_behalf_of"),
+        "urges": row["urges"],
+        "urged_at": _urged_at(row),
         "case": _case(row),
     }
+
+
+def _urged_at(row: Row) -> datetime | None:
+    """When the case was last urged, if that was meant for whoever has this turn."""
+    urged = _at_or_none(row["urged_at"])
+    return urged if urged is not None and urged >= _at(row["opened_at"]) else None
 
 
 def _case_columns(database: Database) -> str:
@@ -319,7 +320,7 @@ def case_summary(row: Row, recent: Sequence[Row]) -> Row:
 
 def _step(columns: Sequence[object]) -> Row:
     """A row of `_STEP_COLUMNS`, by place: from JSON and from the database alike."""
-    number, step, role, decision, opinion, officer_name, signature, at = columns
+    number, step, role, decision, opinion, officer_name, principal_name, signature, at = columns
     return {
         "id": number,
         "step": step,
@@ -328,6 +329,7 @@ def _step(columns: Sequence[object]) -> Row:
         "decision_name": _DECISIONS.get(decision, decision),
         "opinion": opinion,
         "officer_name": officer_name,
+        "on_behalf_of": principal_name or None,
         "evidence": signature or None,
         "at": _at(at),
     }
@@ -341,42 +343,11 @@ def _step_name(step: object, role: object) -> str:
 _DECISIONS: Mapping[object, object] = {str(decision): name for decision, name in DECISION_NAMES.items()}
 
 
-def _only(sql: _Sql, only: TodoFilter, now: datetime) -> str:
-    narrowed = ""
-    if only.light is Light.RED:
-        narrowed += f" AND t.red_at <= {sql(now)}"
-    elif only.light is Light.YELLOW:
-        narrowed += f" AND t.yellow_at <= {sql(now)} AND t.red_at > {sql(now)}"
-    elif only.light is not None:
-        narrowed += f" AND (t.yellow_at IS NULL OR t.yellow_at > {sql(now)})"
-    if only.step is not None:
-        narrowed += f" AND t.step = {sql(only.step)}"
-    if only.text:
-        narrowed += f" AND (c.number = {sql(only.text)} OR c.item_name LIKE {sql(f'%{_plain(only.text)}%')} ESCAPE '!')"
-    return narrowed
-
-
-def _plain(text: str) -> str:
-    """`text` without the wildcards of LIKE."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-
-
-def _visible(sql: _Sql, actor: Actor) -> str:
+def _visible(sql: Sql, actor: Actor) -> str:
     """A condition on `c`: the cases this actor may see. Default: none."""
     if actor.kind is not ActorKind.OFFICER or actor.unit is None:
         return "FALSE"
     return visible_cases(actor.roles, unit=sql(actor.unit))
-
-
-def _acted_on_the_adjacent_level(officer: str) -> str:
-    """Whether `officer` signed the level below or above the open one: they would be refused (SAME_PERSON_TWICE)."""
-    neighbours = " OR ".join(
-        f"(t.step = '{at_level(n)}' AND s.step IN ('{at_level(n - 1)}', '{at_level(n + 1)}'))"
-        for n in range(1, _MOST_LEVELS + 1)
-    )
-    return (
-        f"EXISTS (SELECT 1 FROM case_step s WHERE s.case_id = t.case_id AND s.officer = {officer} AND ({neighbours}))"
-    )
 
 
 def day(value: object) -> date | None:

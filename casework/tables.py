@@ -39,6 +39,8 @@ class ItemVersion(Model):
     unit_code = fields.CharField(max_length=16)
     secret = fields.BooleanField(default=False)
     definition = fields.TextField()  # JSON of casework.catalogue.definitions.ItemDefinition
+    change_number = fields.CharField(max_length=20, default="", db_default="")  # the confirmed change; empty: the desk
+    online_by = fields.DateField(null=True)  # 延期上网: the planned day
     published_at = fields.DatetimeField(null=True)
 
     class Meta:
@@ -83,14 +85,24 @@ class Case(Model):
     statutory_due = fields.DateField(null=True)
     committed_due = fields.DateField(null=True)
     due_provisional = fields.BooleanField(default=False)
+    calendar_version = fields.IntField(default=0, db_default=0)  # no date of the case is from an older calendar
     decided_at = fields.DatetimeField(null=True)
     outcome = fields.CharField(max_length=12, default="")  # granted, refused
     closed_at = fields.DatetimeField(null=True)
     returns = fields.IntField(default=0)  # roll-backs, counted for supervision
+    archive_number = fields.CharField(
+        max_length=60, default="", db_default=""
+    )  # empty until it was closed and archived, or kept elsewhere
+    urges = fields.IntField(default=0, db_default=0)  # 催办, counted for supervision
+    urged_at = fields.DatetimeField(null=True)
+    reported_up_at = fields.DatetimeField(null=True)  # 上报: the first review ended (art. 43)
 
     class Meta:
         table = "case_file"
-        indexes = (Index(fields=("deemed_at",), name="idx_case_deemed"),)
+        indexes = (
+            Index(fields=("deemed_at",), name="idx_case_deemed"),
+            Index(fields=("archive_number", "closed_at"), name="idx_case_to_archive"),
+        )
 
 
 class ClockEntry(Model):
@@ -117,16 +129,25 @@ class Task(Model):
 
     id = fields.BigIntField(primary_key=True)
     case_id = fields.BigIntField(db_index=True)
-    step = fields.CharField(max_length=12)  # accept, supplement, level:1 …, complete, deliver
+    step = fields.CharField(max_length=12)  # accept, supplement, level:1 …, branch:1:1 …, complete, deliver
+    branch = fields.IntField(default=0, db_default=0)  # 0: the case's own line, which has one open task at most
+    level = fields.IntField(default=0, db_default=0)  # of its line; 0: not an approval level
     role = fields.CharField(max_length=20)
     unit_code = fields.CharField(max_length=16)
     assignee = fields.CharField(max_length=20, null=True)  # one officer only; null: any holder of the role
     opened_at = fields.DatetimeField()
     closed_at = fields.DatetimeField(null=True)
+    limit_days = fields.IntField(null=True)  # 环节时限: working days of this step alone
+    line_days = fields.IntField(null=True)  # of a co-unit's line or a lower authority's review, from acceptance
     due_on = fields.DateField(null=True)
     yellow_at = fields.DatetimeField(null=True)
     red_at = fields.DatetimeField(null=True)
+    # The case's own day and lights, where the step's limit ends sooner than the case's.
+    case_due_on = fields.DateField(null=True)
+    case_yellow_at = fields.DatetimeField(null=True)
+    case_red_at = fields.DatetimeField(null=True)
     next_light_at = fields.DatetimeField(null=True)
+    calendar_version = fields.IntField(default=0, db_default=0)  # no date of the task is from an older calendar
     #: Keyset of the to-do page: the red instant, or the far future, so that open tasks sort without nulls.
     sort_at = fields.DatetimeField()
 
@@ -135,6 +156,7 @@ class Task(Model):
         indexes = (
             Index(fields=("next_light_at",), name="idx_task_light"),
             Index(fields=("closed_at", "sort_at", "id"), name="idx_task_open"),
+            Index(fields=("closed_at", "calendar_version", "case_id"), name="idx_task_calendar"),
             Index(fields=("unit_code", "role", "closed_at", "sort_at", "id"), name="idx_task_todo"),
         )
 
@@ -146,10 +168,14 @@ class Step(Model):
     case_id = fields.BigIntField(db_index=True)
     seq = fields.IntField()
     step = fields.CharField(max_length=12)
+    branch = fields.IntField(default=0, db_default=0)
+    level = fields.IntField(default=0, db_default=0)
     decision = fields.CharField(max_length=20)
     opinion = fields.TextField()
     officer = fields.CharField(max_length=20, db_index=True)
     officer_name = fields.CharField(max_length=40)
+    principal = fields.CharField(max_length=20, default="", db_default="")  # 代理: on whose behalf the officer signed
+    principal_name = fields.CharField(max_length=40, default="", db_default="")
     role = fields.CharField(max_length=20)
     signature = fields.CharField(max_length=60, default="")  # the evidence number of the signature
     at = fields.DatetimeField()
@@ -183,8 +209,9 @@ class Document(Model):
     kind = fields.CharField(max_length=24)
     number = fields.CharField(max_length=60, unique=True)
     title = fields.CharField(max_length=120)
-    html = fields.TextField()
-    sha256 = fields.CharField(max_length=64)
+    template_version = fields.IntField(default=1, db_default=1)  # of the wording it was issued in
+    content = fields.TextField()  # canonical JSON of casework.papers.documents.Content: the octets that are sealed
+    sha256 = fields.CharField(max_length=64)  # of the content
     unit_code = fields.CharField(max_length=16)
     seal_serial = fields.CharField(max_length=60, default="")
     seal_signature = fields.BinaryField(null=True)

@@ -21,11 +21,11 @@ from certs.refusals import (
     SigningRequestUsed,
 )
 from certs.revocation import refuse_revoked
-from certs.signatures import Signer, Terms, bytes_to_sign, display_text
+from certs.signatures import Signer, Terms, bytes_to_sign, display_text, payload_of
 from certs.tables import CertificateState, IssuedCertificate, SignatureRow, SigningRequestRow
 from kernel.actor import Assurance
-from kernel.acts import Act, Proof, SignedBytes, SigningRequest, Statement, TextProof, View
-from kernel.notary import Assured, Seal
+from kernel.acts import Act, DocumentDigest, Proof, SignedBytes, SigningRequest, Statement, TextProof, View
+from kernel.notary import Assured, KeptSignature, Seal
 from kernel.refusals import NotFound
 from kernel.rows import change, one
 from kernel.tables import Unit
@@ -38,7 +38,9 @@ class CertNotary:
     async def prepare(self, work: Work, statement: Statement) -> SigningRequest:
         """The exact bytes for the actor's device that logged in last. Raises CertificateNone, Invalid."""
         authority = work.given(Authority)
-        certificate = await _signing_certificate(work)
+        certificate = await _signing_certificate(work, work.actor.id)
+        if certificate is None:
+            raise CertificateNone(officer=work.actor.id)
         expires_at = work.now + authority.settings.signing_request_life
         nonce = work.secrets.token()
         payload = bytes_to_sign(
@@ -65,6 +67,9 @@ class CertNotary:
             case TextProof():
                 return Assured(level=Assurance.SMS_CODE, evidence=await seal_text(work, act, proof))
 
+    async def can_sign(self, work: Work, officer: str) -> bool:
+        return await _signing_certificate(work, officer) is not None
+
     async def seal(self, work: Work, unit: str, contents: Sequence[bytes]) -> list[Seal]:
         """Seals with the unit's certificate, made on first use. Raises NotFound for an unknown unit."""
         holder = await one(Unit, code=unit)
@@ -82,6 +87,40 @@ class CertNotary:
             Seal(unit=unit, serial=signer.row.serial, signature=sign_es256(signer.key, content)) for content in contents
         ]
 
+    async def reread(self, work: Work, evidence: str) -> KeptSignature:
+        """Verifies again what was verified when it was kept. Raises NotFound, SIGNATURE_INVALID, a certificate's no."""
+        number = evidence.removeprefix("SG")
+        row = await one(SignatureRow, id=int(number)) if number.isascii() and number.isdecimal() else None
+        if row is None:
+            raise NotFound(what="签名记录")
+        request = await SigningRequestRow.get(nonce=row.nonce)
+        certificate = await IssuedCertificate.get(id=row.certificate_id)
+        trusted = work.given(Authority).verifier.relied_on(certificate.der, OFFICER_SIGNING, at=row.signed_at)
+        check_es256(trusted.key, request.payload, row.signature)
+        said = msgspec.convert(payload_of(request.payload), _SignedPayload)
+        return KeptSignature(
+            officer=said.signer["id"],
+            signed_at=row.signed_at,
+            kind=said.kind,
+            subject=said.subject,
+            facts=said.facts,
+            documents=said.documents,
+        )
+
+    async def check_seal(self, work: Work, seal: Seal, content: bytes) -> None:
+        """Raises SignatureInvalid or the certificate's refusal."""
+        await check_seal(work.given(Authority), seal, content)
+
+
+class _SignedPayload(msgspec.Struct, frozen=True):
+    """What `bytes_to_sign` wrote, as far as it is read again."""
+
+    kind: str
+    subject: str
+    facts: dict[str, str]
+    documents: tuple[DocumentDigest, ...]
+    signer: dict[str, str]
+
 
 async def check_seal(authority: Authority, seal: Seal, content: bytes) -> None:
     """Verifies a seal as of the certificate's own time. Raises SignatureInvalid or the certificate's refusal."""
@@ -92,10 +131,10 @@ async def check_seal(authority: Authority, seal: Seal, content: bytes) -> None:
     check_es256(trusted.key, content, seal.signature)
 
 
-async def _signing_certificate(work: Work) -> IssuedCertificate:
-    certificate = (
+async def _signing_certificate(work: Work, officer: str) -> IssuedCertificate | None:
+    return (
         await IssuedCertificate.filter(
-            holder=work.actor.id,
+            holder=officer,
             profile=OFFICER_SIGNING.name.value,
             state=CertificateState.ISSUED,
             not_after__gt=work.now,
@@ -103,9 +142,6 @@ async def _signing_certificate(work: Work) -> IssuedCertificate:
         .order_by("-used_at", "-id")
         .first()
     )
-    if certificate is None:
-        raise CertificateNone(officer=work.actor.id)
-    return certificate
 
 
 async def _verified_signature(work: Work, proof: SignedBytes) -> Assured:

@@ -2,6 +2,7 @@
 
 ES256 is pinned on both sides; time is an argument, not the library's. A token is as good as its certificate: the
 register and the officer's record are asked again every `status_life`, so a lost phone is shut out within seconds.
+An applicant's token is of another type: it proves a phone number, no key, and neither passes for the other.
 """
 
 from collections import OrderedDict
@@ -19,7 +20,8 @@ from kernel.actor import Actor, ActorKind, Assurance, Role
 from kernel.tables import Officer
 
 _TYPE = "zhangban-session+jwt"
-_CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti", "cnf")
+_APPLICANT_TYPE = "zhangban-applicant+jwt"
+_EVERY_CLAIM = ("iss", "aud", "sub", "iat", "exp", "jti")
 #: Ours take 400 octets.
 _MAX_TOKEN = 2048
 _REMEMBERED = 10_000
@@ -42,35 +44,49 @@ class Tokens:
 
     def issue(self, session: SessionView) -> str:
         """The token of a session; the same session gives an equally good token again."""
-        claims = {
-            "iss": self._audience,
-            "aud": self._audience,
-            "sub": session.officer,
-            "iat": int(session.issued_at.timestamp()),
-            "exp": int(session.expires_at.timestamp()),
-            "jti": session.id,
-            "cnf": {"x5t#S256": session.certificate},
-        }
-        return jwt.encode(claims, self._key, algorithm="ES256", headers={"typ": _TYPE})
+        return self._issued(
+            _TYPE, session.officer, session.id, session.issued_at, session.expires_at,
+            cnf={"x5t#S256": session.certificate},
+        )  # fmt: skip
+
+    def issue_to_applicant(self, applicant: str, *, id: str, issued_at: datetime, expires_at: datetime) -> str:
+        """A token of the account `applicant`, whose phone answered a code."""
+        return self._issued(_APPLICANT_TYPE, applicant, id, issued_at, expires_at)
 
     def read(self, token: str, now: datetime) -> Claims:
         """Raises TokenExpired or TokenInvalid."""
-        claims = self._decoded(token)
-        subject, expires, confirmed = claims["sub"], claims["exp"], claims["cnf"]
+        claims = self._decoded(token, _TYPE)
+        confirmed = claims.get("cnf")
         certificate = confirmed.get("x5t#S256") if isinstance(confirmed, dict) else None
-        if not isinstance(expires, int) or not isinstance(subject, str) or not isinstance(certificate, str):
+        if not isinstance(certificate, str):
             raise TokenInvalid()
-        expires_at = datetime.fromtimestamp(expires, UTC)
-        if now >= expires_at:
-            raise TokenExpired()
+        subject, expires_at = _unexpired(claims, now)
         return Claims(officer=subject, certificate=certificate, expires_at=expires_at)
 
-    def _decoded(self, token: str) -> dict[str, object]:
+    def read_applicants(self, token: str, now: datetime) -> str:
+        """The account of an applicant's token. Raises TokenExpired or TokenInvalid."""
+        return _unexpired(self._decoded(token, _APPLICANT_TYPE), now)[0]
+
+    def _issued(
+        self, kind: str, subject: str, id: str, issued_at: datetime, expires_at: datetime, **more: object
+    ) -> str:
+        claims = {
+            "iss": self._audience,
+            "aud": self._audience,
+            "sub": subject,
+            "iat": int(issued_at.timestamp()),
+            "exp": int(expires_at.timestamp()),
+            "jti": id,
+            **more,
+        }
+        return jwt.encode(claims, self._key, algorithm="ES256", headers={"typ": kind})
+
+    def _decoded(self, token: str, kind: str) -> dict[str, object]:
         if len(token) > _MAX_TOKEN:
             raise TokenInvalid()
         # The library would ask its own clock.
         options: jwt.types.Options = {
-            "require": list(_CLAIMS),
+            "require": list(_EVERY_CLAIM),
             "verify_exp": False,
             "verify_iat": False,
             "verify_nbf": False,
@@ -86,10 +102,29 @@ class Tokens:
             )
         except (jwt.InvalidTokenError, ValueError):
             raise TokenInvalid() from None
-        if decoded["header"].get("typ") != _TYPE:
+        if decoded["header"].get("typ") != kind:
             raise TokenInvalid()
         claims: dict[str, object] = decoded["payload"]
         return claims
+
+
+def is_applicants(token: str) -> bool:
+    """Whether the token says it is an applicant's; what it is worth is asked by reading it."""
+    try:
+        return bool(jwt.get_unverified_header(token).get("typ") == _APPLICANT_TYPE)
+    except jwt.InvalidTokenError:
+        return False
+
+
+def _unexpired(claims: dict[str, object], now: datetime) -> tuple[str, datetime]:
+    """Subject and end. Raises TokenExpired or TokenInvalid."""
+    subject, expires = claims["sub"], claims["exp"]
+    if not isinstance(expires, int) or not isinstance(subject, str):
+        raise TokenInvalid()
+    expires_at = datetime.fromtimestamp(expires, UTC)
+    if now >= expires_at:
+        raise TokenExpired()
+    return subject, expires_at
 
 
 @dataclass(frozen=True, kw_only=True)

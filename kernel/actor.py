@@ -14,6 +14,7 @@ class Role(StrEnum):
     SECTION_HEAD = "section_head"  # 科室负责人
     DEPUTY_LEADER = "deputy_leader"  # 分管领导
     UNIT_HEAD = "unit_head"  # 单位主要负责人
+    GOVERNMENT_HEAD = "government_head"  # 本级人民政府负责人
     SUPERVISOR = "supervisor"  # 监察员
     SUPERVISION_LEADER = "supervision_leader"  # 监察领导
     REFORM_OFFICE = "reform_office"  # 审改办

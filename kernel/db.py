@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ from tortoise.transactions import in_transaction
 
 from kernel.refusals import Refusal
 
-SqlValue = str | int | float | bool | bytes | datetime | None
+SqlValue = str | int | float | bool | bytes | datetime | date | None
 Row = dict[str, object]
 
 T = TypeVar("T")
@@ -203,7 +203,7 @@ class Database:
     def _bound(self, values: Sequence[SqlValue]) -> list[SqlValue]:
         if self.dialect != "sqlite":
             return list(values)
-        return [stored_instant(value) if isinstance(value, datetime) else value for value in values]
+        return [_stored(value) for value in values]
 
 
 def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
@@ -259,6 +259,12 @@ def instant_of(value: object) -> datetime:
     if moment is None:
         raise ValueError("an instant is missing")
     return moment
+
+
+def _stored(value: SqlValue) -> SqlValue:
+    if isinstance(value, datetime):
+        return stored_instant(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def stored_instant(moment: datetime) -> str:

@@ -1,5 +1,6 @@
 """One unit of work: what a use-case is given, and where it says what happened."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import TypeVar
 from tortoise.exceptions import BaseORMException
 
 from kernel.actor import Actor
+from kernel.acts import DocumentDigest
 from kernel.chance import Secrets
 from kernel.clock import Clock
 from kernel.db import Database
@@ -44,8 +46,12 @@ class Work:
         self.database = desk.database
         self.notary = desk.notary
         self.secrets = desk.secrets
-        self._provisions = desk.provisions
+        # As they are now: what is replaced while this work goes on, such as the calendar, is the next work's.
+        self._provisions = dict(desk.provisions)
         self.events: list[Event] = []
+        #: What this work puts on paper, by the case it is about: whoever decides the case signs it.
+        self.papers: defaultdict[str, list[DocumentDigest]] = defaultdict(list)
+        self.is_rehearsal = False
 
     def record(self, event: Event) -> None:
         """Says that `event` happened; it is written with this work's other rows, or not at all."""
@@ -65,9 +71,26 @@ class Work:
             return fault
         return None
 
+    async def rehearse(self, part: Callable[[], Awaitable[None]]) -> None:
+        """Does `part` to learn what comes of it, and undoes it. What it refuses is refused; `papers` stay."""
+        before = len(self.events)
+        self.is_rehearsal = True
+        try:
+            async with self.database.transaction():
+                await part()
+                raise _Rehearsed
+        except _Rehearsed:
+            del self.events[before:]
+        finally:
+            self.is_rehearsal = False
+
     def given(self, kind: type[T]) -> T:
         """The setting or port of type `kind` that the wiring supplied."""
         provision = self._provisions.get(kind)
         if not isinstance(provision, kind):
             raise LookupError(f"the wiring supplies no {kind.__name__}")
         return provision
+
+
+class _Rehearsed(Exception):
+    """Undoes a rehearsal."""

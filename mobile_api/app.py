@@ -1,4 +1,4 @@
-"""The HTTP door: one endpoint for GraphQL, two for files, two for health.
+"""The HTTP door: one endpoint for GraphQL, two for files, two for health, and what is public anyway by GET.
 
 Only POST with application/json executes anything: no GET, no batches, no multipart, so a foreign page cannot make a
 browser act. A body is refused before it is read when it is too large, and a caller before anything when too frequent.
@@ -21,9 +21,10 @@ from tortoise.exceptions import BaseORMException
 
 from kernel.actor import ANYBODY, Actor
 from kernel.refusals import NotFound, NotPermitted, Refusal
+from mobile_api import open_data, verification
 from mobile_api.context import Context, Rates
 from mobile_api.door import Answer, Door
-from mobile_api.files import follow, store, ticket_from
+from mobile_api.files import follow, ticket_from
 from mobile_api.links import FileLink, read, signed
 from mobile_api.refusals import (
     BadRequest,
@@ -37,6 +38,7 @@ from mobile_api.refusals import (
 )
 from mobile_api.schema import build_schema
 from mobile_api.services import Services
+from mobile_api.uploads import store
 
 #: Everything else the door refuses is the caller's fault: 400.
 _STATUS: dict[type[Refusal], int] = {
@@ -65,6 +67,8 @@ def routes(services: Services) -> list[Route]:
         Route("/graphql", _answering(door.graphql), methods=["GET", "POST"] if services.demo else ["POST"]),
         Route("/files", _answering(door.upload), methods=["POST"]),
         Route("/files/{link}", _answering(door.file), methods=["GET"]),
+        *open_data.routes(services, lambda endpoint: _answering(door.admitting(endpoint))),
+        *verification.routes(services, lambda endpoint: _answering(door.admitting(endpoint))),
         Route("/healthz/livez", _alive, methods=["GET"]),
         Route("/healthz/readyz", door.ready, methods=["GET"]),
     ]
@@ -80,6 +84,7 @@ class _Http:
             per_address=parse_rate(limits.per_address),
             per_officer=parse_rate(limits.per_officer),
             anonymous_acts=parse_rate(limits.anonymous_acts),
+            per_ticket=parse_rate(limits.per_ticket),
         )
 
     async def graphql(self, request: Request) -> Response:
@@ -98,15 +103,18 @@ class _Http:
     async def upload(self, request: Request) -> Response:
         await self._admit(request)
         authorization = request.headers.get("authorization", "")
+        actor = ANYBODY
         if authorization[:7].lower() == "ticket ":
-            who = ticket_from(self._services, authorization).id
+            ticket = ticket_from(self._services, authorization)
+            await self._hit(self._rates.hit(self._rates.per_ticket, "upload", ticket.id))
         else:
-            officer = await self._caller(request)
-            if officer is ANYBODY:
+            actor = await self._caller(request)
+            if actor is ANYBODY:
                 raise LoginNeeded()
-            who = officer.id
-        await self._hit(self._rates.hit(self._rates.anonymous_acts, "upload", who))
-        receipt = await store(self._services, request.stream(), request.query_params.get("name", ""))
+            await self._hit(self._rates.hit(self._rates.anonymous_acts, "upload", actor.id))
+        name, declared = request.query_params.get("name", ""), request.headers.get("content-length", "")
+        length = int(declared) if declared.isdecimal() and len(declared) < 16 else None
+        receipt = await store(self._services, actor, request.stream(), name, declared=length)
         answer = {"upload": signed(self._services.secrets, receipt), "sha256": receipt.sha256, "size": receipt.size}
         return _json({**answer, "mediaType": receipt.media_type})
 
@@ -115,6 +123,15 @@ class _Http:
         services = self._services
         link = read(services.secrets, FileLink, request.path_params["link"], now=services.clock.now())
         return await follow(services, link, request)
+
+    def admitting(self, endpoint: Endpoint) -> Endpoint:
+        """`endpoint` for whoever has not asked too often."""
+
+        async def admitted(request: Request) -> Response:
+            await self._admit(request)
+            return await endpoint(request)
+
+        return admitted
 
     async def ready(self, request: Request) -> Response:
         """Whether the database answers in time."""

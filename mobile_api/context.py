@@ -29,6 +29,7 @@ class Rates:
     per_address: RateLimitItem
     per_officer: RateLimitItem
     anonymous_acts: RateLimitItem
+    per_ticket: RateLimitItem
 
     async def hit(self, item: RateLimitItem, *who: str) -> KernelRefusal | None:
         if await self.limiter.hit(item, *who):
@@ -46,6 +47,12 @@ class Context:
     def officer(self) -> Actor:
         """The caller, if they have a session. Raises LOGIN_NEEDED."""
         if self.actor.kind is not ActorKind.OFFICER:
+            raise LoginNeeded()
+        return self.actor
+
+    def applicant(self) -> Actor:
+        """The caller, if they are logged in as an applicant. Raises LOGIN_NEEDED."""
+        if self.actor.kind is not ActorKind.APPLICANT:
             raise LoginNeeded()
         return self.actor
 

@@ -37,11 +37,16 @@ class UploadReceipt(Signed, frozen=True):
 
 
 class FileLink(Signed, frozen=True):
-    """`what` is "material:<id>" or "document:<id>" of `case`; `viewer` is the officer it was given to."""
+    """`what` is "material:<id>" or "document:<id>" of `case`; `viewer` the officer, or applicant, it was given to.
+
+    `html:<id>` and `sealed:<id>` are other forms of a document. `by_password`: whoever had the query password.
+    """
 
     case: str
     what: str
     viewer: str
+    is_applicants: bool = False
+    by_password: bool = False
 
 
 S = TypeVar("S", bound=Signed)

@@ -38,6 +38,17 @@ def place_of(cursor: str | None) -> Place | None:
     return Place(_EPOCH + int(written[1]) * _MICROSECOND, number)
 
 
+def cursor_after(id: int | None) -> str | None:
+    """The cursor of a list that is sorted by its ids."""
+    return None if id is None else cursor_of(Place(_EPOCH, id))
+
+
+def id_after(cursor: str | None) -> int | None:
+    """Raises INVALID."""
+    place = place_of(cursor)
+    return None if place is None else place.id
+
+
 def shaped(kind: type[T], row: Mapping[str, object]) -> T:
     """A dict row stands in for its GraphQL type: fields without resolvers are read by key."""
     return cast(T, row)

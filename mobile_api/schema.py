@@ -8,17 +8,48 @@ from strawberry.types.field import StrawberryField
 
 from kernel.refusals import Refusal as KernelRefusal
 from mobile_api.account import AccountMutations, AccountQueries
+from mobile_api.applicants import ApplicantMutations, ApplicantQueries
 from mobile_api.cards import CardMutations, CardQueries
 from mobile_api.cases import CaseMutations, CaseQueries
+from mobile_api.catalogue import CatalogueMutations, CatalogueQueries
+from mobile_api.clock import ClockMutations
+from mobile_api.complaints import ComplaintMutations, ComplaintQueries
 from mobile_api.files import FileMutations
-from mobile_api.public import PublicMutations, PublicQueries
+from mobile_api.findings import FindingQueries
+from mobile_api.flow import FlowMutations, FlowQueries
+from mobile_api.hall import HallMutations, HallQueries
+from mobile_api.intake import IntakeMutations, IntakeQueries
+from mobile_api.licences import LicenceMutations, LicenceQueries
+from mobile_api.overviews import OverviewQueries
+from mobile_api.papers import PaperMutations, PaperQueries
+from mobile_api.public import PublicQueries
 from mobile_api.refusals import Refusal, refused
 from mobile_api.scalars import SCALARS
+from mobile_api.statistics import StatisticsQueries
 from mobile_api.tasks import TaskQueries
+from mobile_api.window import WindowMutations, WindowQueries
 
 
 @strawberry.type(description="Reading. A refusal is an entry of `errors` with `extensions.code`.")
-class Query(AccountQueries, TaskQueries, CaseQueries, CardQueries, PublicQueries):
+class Query(
+    AccountQueries,
+    TaskQueries,
+    CaseQueries,
+    CardQueries,
+    PublicQueries,
+    CatalogueQueries,
+    OverviewQueries,
+    HallQueries,
+    ComplaintQueries,
+    ApplicantQueries,
+    StatisticsQueries,
+    IntakeQueries,
+    WindowQueries,
+    FlowQueries,
+    FindingQueries,
+    LicenceQueries,
+    PaperQueries,
+):
     pass
 
 
@@ -26,7 +57,22 @@ class Query(AccountQueries, TaskQueries, CaseQueries, CardQueries, PublicQueries
     description="Acting. Every result is a union with `Refusal`. The same `idempotencyKey` gives the same answer: "
     "draw one per intention (a UUID), keep it until the answer is there."
 )
-class Mutation(AccountMutations, CaseMutations, CardMutations, FileMutations, PublicMutations):
+class Mutation(
+    AccountMutations,
+    CaseMutations,
+    ClockMutations,
+    CardMutations,
+    FileMutations,
+    CatalogueMutations,
+    HallMutations,
+    ComplaintMutations,
+    ApplicantMutations,
+    IntakeMutations,
+    WindowMutations,
+    FlowMutations,
+    LicenceMutations,
+    PaperMutations,
+):
     pass
 
 

@@ -1,5 +1,6 @@
 """What the door is given by the wiring: one frozen value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from casework.clock.working_days import Calendar
 from casework.rules import CaseworkRules
 from certs.acts import SessionView
 from certs.authority import Authority
+from hall.accounts import ApplicantSession
 from kernel.actor import Actor
 from kernel.chance import Secrets
 from kernel.clock import Clock
@@ -23,6 +25,9 @@ class Authenticator(Protocol):
 
     def token_for(self, session: SessionView) -> str:
         """The token of a session just granted."""
+
+    def token_for_applicant(self, session: ApplicantSession) -> str:
+        """The same for an applicant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,8 @@ class Limits:
     per_officer: str = "300/minute"
     #: Acts of unknown people, per address: filing, enrolment, login, progress. A hall logs in at nine.
     anonymous_acts: str = "120/minute"
+    #: Files that one ticket brings in its life; the longest list of materials has a dozen, some as several photographs.
+    per_ticket: str = "60 per 2 hours"
     file_octets: int = 20 * 1024 * 1024
     link_life: timedelta = timedelta(minutes=5)
     #: Time to collect and upload the materials of one application.
@@ -56,7 +63,8 @@ class Services:
     database: Database
     office: Office
     clock: Clock
-    calendar: Calendar
+    #: The calendar in force, asked for anew each time: a notice may be imported while we run.
+    calendars: Callable[[], Calendar]
     authenticator: Authenticator
     authority: Authority
     secrets: Secrets
@@ -66,3 +74,7 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     #: Demo mode shows GraphiQL, introspection and the text of internal errors. Never in production.
     demo: bool = False
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.calendars()

@@ -3,7 +3,17 @@
 import typer
 
 from mobile_api.schema import sdl
-from server import cli_config, cli_desk, cli_replay, commands
+from server import (
+    cli_archive,
+    cli_catalogue,
+    cli_clock,
+    cli_config,
+    cli_desk,
+    cli_replay,
+    cli_sample,
+    cli_statistics,
+    commands,
+)
 from server.demo.command import demo
 from server.serve import serve
 
@@ -14,16 +24,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_config.app, name="config")
-app.add_typer(commands.clock_app, name="clock")
+app.add_typer(cli_clock.clock_app, name="clock")
+app.add_typer(cli_clock.calendar_app, name="calendar")
 app.add_typer(commands.log_app, name="log")
 app.add_typer(commands.county_app, name="county")
 app.add_typer(cli_desk.directory_app, name="directory")
-app.add_typer(cli_desk.catalogue_app, name="catalogue")
+app.add_typer(cli_catalogue.catalogue_app, name="catalogue")
 app.add_typer(commands.enrolment_app, name="enrolment")
+app.add_typer(cli_archive.archive_app, name="archive")
+app.add_typer(cli_archive.case_app, name="case")
 app.add_typer(cli_desk.certificate_app, name="certificate")
 app.command()(demo)
 app.command()(serve)
 app.command("replay")(cli_replay.command)
+app.command("statistics")(cli_statistics.command)
+app.command("load-sample")(cli_sample.command)
 
 
 @app.command()

@@ -6,28 +6,50 @@ a rule of its own.
 
 from casework import acts as case_acts
 from casework import files
-from casework.catalogue import publishing
-from casework.clock import calendars, clocks
-from casework.flow import cases
-from casework.intake import filing, foreign
+from casework.archive import acts as archive_acts
+from casework.catalogue import acts as change_acts
+from casework.catalogue import change_control, proposals, publishing, verdicts
+from casework.catalogue.permissions import drafter, may_see_change, officer_of_the_step
+from casework.clock import acts as clock_acts
+from casework.clock import calendar_import, calendars, extensions, hearings, silence, stoppages
+from casework.flow import acts as flow_acts
+from casework.flow import cases, delegations, packages, urging
+from casework.intake import acts as intake_acts
+from casework.intake import corrections, fees, filing, foreign, papers, pre_review, uploads
+from casework.licences import acts as licence_acts
+from casework.licences import changes, library, reviews, tending
+from casework.licences.permissions import (
+    may_change_licence,
+    may_end_licence,
+    may_look_up,
+    may_review_licence,
+    may_view_licence,
+)
+from casework.papers import acts as paper_acts
+from casework.papers import by_password, printing, templates
 from casework.permissions import (
     handler_of_the_case,
-    head_of_the_authority,
+    head_who_may_extend,
     holder_of_the_task,
+    keeper_of_the_papers,
+    may_ask_hearing,
     may_file,
+    may_file_package,
     may_see,
+    reviewer_of_the_case,
     window_clerk,
 )
 from certs import acts as cert_acts
 from certs import enrolment, login, revocation
-from hall import progress
+from hall import accounts, announcements, consultations, own_cases, progress
 from kernel.actor import Assurance, Role
 from kernel.directory import EnterDirectory, enter_directory
 from kernel.office import Rule
 from kernel.permissions import any_officer, anybody, role, the_system
 from kernel.retention import ForgetAnswers, forget_answers
+from server.archive.filing import archive_cases
 from supervision import acts as card_acts
-from supervision import cards, orders, reminders, sweep
+from supervision import cards, complaints, orders, reminders, sweep
 
 NONE, SESSION, SMS_CODE, CERTIFICATE, SYSTEM = (
     Assurance.NONE,
@@ -37,10 +59,22 @@ NONE, SESSION, SMS_CODE, CERTIFICATE, SYSTEM = (
     Assurance.SYSTEM,
 )
 
-reform_office = role(Role.REFORM_OFFICE)
+#: Who may urge: those who answer for the work of others, and the window that the applicant asks.
+urging_officer = role(
+    Role.WINDOW_CLERK,
+    Role.SECTION_HEAD,
+    Role.DEPUTY_LEADER,
+    Role.UNIT_HEAD,
+    Role.SERVICE_CENTRE,
+    Role.SUPERVISOR,
+    Role.SUPERVISION_LEADER,
+    Role.EFFICIENCY_OFFICE,
+)
 ra_operator = role(Role.RA_OPERATOR)
 supervisor = role(Role.SUPERVISOR)
 supervision_leader = role(Role.SUPERVISION_LEADER)
+legal_office = role(Role.LEGAL_OFFICE)
+drafter_of_papers = role(Role.LEGAL_OFFICE, Role.REFORM_OFFICE, Role.SERVICE_CENTRE)
 
 RULES = (
     # the directory and the calendar
@@ -49,20 +83,73 @@ RULES = (
     Rule(case_acts.FillCalendar, calendars.fill_calendar, the_system, SYSTEM),
     Rule(case_acts.CheckCalendar, calendars.check_calendar, the_system, SYSTEM),
     # the catalogue
-    Rule(case_acts.PublishItem, publishing.publish_item, reform_office | the_system, SESSION),
-    Rule(case_acts.RetireItem, publishing.retire_item, reform_office | the_system, SESSION),
+    Rule(case_acts.PublishItem, publishing.publish_item, the_system, SYSTEM),
+    Rule(change_acts.SaveChange, proposals.save_change, drafter, SESSION),
+    Rule(change_acts.DiscardChange, proposals.discard_change, drafter, SESSION),
+    Rule(change_acts.PrepareChangeDecision, change_control.prepare_change_decision, officer_of_the_step, SESSION),
+    Rule(change_acts.DecideChange, change_control.decide_change, officer_of_the_step, CERTIFICATE),
+    Rule(change_acts.CommentOnChange, change_control.comment_on_change, anybody, NONE),
+    Rule(change_acts.CheckChange, verdicts.check_change, may_see_change, SESSION),
+    Rule(change_acts.BringChangesIntoEffect, change_control.bring_changes_into_effect, the_system, SYSTEM),
     # receipt and acceptance
     Rule(case_acts.FileApplication, filing.file_application, may_file, NONE),
+    Rule(flow_acts.FilePackage, packages.file_package, may_file_package, NONE),
+    Rule(flow_acts.QueryPackage, packages.query_package, anybody, NONE),
     Rule(case_acts.ReceiveSupplement, filing.receive_supplement, window_clerk, SESSION),
     Rule(case_acts.DeemAccepted, filing.deem_accepted, the_system, SYSTEM),
     Rule(case_acts.Withdraw, filing.withdraw, anybody, NONE),
+    Rule(intake_acts.KeepUpload, uploads.keep_upload, anybody, NONE),
+    Rule(intake_acts.CollectUploads, uploads.collect_uploads, the_system, SYSTEM),
+    Rule(intake_acts.ReviewMaterials, pre_review.review_materials, reviewer_of_the_case | window_clerk, SESSION),
+    Rule(intake_acts.RecordOriginals, pre_review.record_originals, window_clerk, SESSION),
+    Rule(intake_acts.CorrectOnSpot, corrections.correct_on_spot, window_clerk, SESSION),
+    Rule(intake_acts.HandOverPapers, papers.hand_over, keeper_of_the_papers, SESSION),
+    Rule(intake_acts.ConfirmPapers, papers.confirm, keeper_of_the_papers, SESSION),
+    Rule(intake_acts.WaivePapers, papers.waive, keeper_of_the_papers, SESSION),
+    Rule(intake_acts.EnterFee, fees.enter_fee, window_clerk, SESSION),
+    Rule(intake_acts.ChargeUnlisted, fees.charge_unlisted, window_clerk, SESSION),
+    Rule(intake_acts.SettleBill, fees.settle_bill, window_clerk, SESSION),
     # the approval flow
     Rule(case_acts.PrepareDecision, cases.prepare_decision, holder_of_the_task, SESSION),
     Rule(case_acts.Decide, cases.decide, holder_of_the_task, CERTIFICATE),
-    Rule(case_acts.StopClock, clocks.stop_clock, handler_of_the_case, SESSION),
-    Rule(case_acts.ResumeClock, clocks.resume_clock, handler_of_the_case, SESSION),
-    Rule(case_acts.ExtendClock, clocks.extend_clock, head_of_the_authority, SESSION),
-    Rule(case_acts.ViewCase, files.view_case, any_officer & may_see, SESSION),
+    Rule(flow_acts.Urge, urging.urge, urging_officer & may_see, SESSION),
+    Rule(flow_acts.Delegate, delegations.delegate, delegations.may_delegate, SESSION),
+    Rule(flow_acts.RevokeDelegation, delegations.revoke_delegation, delegations.may_revoke, SESSION),
+    Rule(case_acts.ViewCase, files.view_case, (any_officer & may_see) | the_system, SESSION),
+    # licences and archives
+    Rule(licence_acts.LookUpLicences, library.look_up, may_look_up, SESSION),
+    Rule(licence_acts.ViewLicence, library.view_licence, may_view_licence, SESSION),
+    Rule(licence_acts.CheckLicence, library.check_licence, anybody, NONE),
+    Rule(licence_acts.PrepareLicenceChange, changes.prepare_change, may_change_licence, SESSION),
+    Rule(licence_acts.ChangeLicence, changes.change_licence, may_change_licence, CERTIFICATE),
+    Rule(licence_acts.PrepareLicenceEnd, changes.prepare_end, may_end_licence, SESSION),
+    Rule(licence_acts.EndLicence, changes.end_licence, may_end_licence, CERTIFICATE),
+    Rule(licence_acts.RecordAnnualReview, reviews.record_annual_review, may_review_licence, SESSION),
+    Rule(licence_acts.TendLicences, tending.tend_licences, the_system, SYSTEM),
+    Rule(archive_acts.ArchiveCases, archive_cases, the_system, SYSTEM),
+    # legal time
+    Rule(case_acts.StopClock, stoppages.stop_clock, handler_of_the_case, SESSION),
+    Rule(clock_acts.TellLonger, stoppages.tell_longer, handler_of_the_case, SESSION),
+    Rule(case_acts.ResumeClock, stoppages.resume_clock, handler_of_the_case, SESSION),
+    Rule(clock_acts.NoteOverruns, stoppages.note_overruns, the_system, SYSTEM),
+    Rule(clock_acts.PrepareExtension, extensions.prepare_extension, head_who_may_extend, SESSION),
+    Rule(case_acts.ExtendClock, extensions.extend_clock, head_who_may_extend, CERTIFICATE),
+    Rule(clock_acts.TellHearingRight, hearings.tell_hearing_right, handler_of_the_case, SESSION),
+    Rule(clock_acts.AskHearing, hearings.ask_hearing, may_ask_hearing, NONE),
+    Rule(clock_acts.AnnounceHearing, hearings.announce_hearing, handler_of_the_case, SESSION),
+    Rule(clock_acts.HoldHearing, hearings.hold_hearing, handler_of_the_case, SESSION),
+    Rule(clock_acts.TurnHearingLights, hearings.turn_hearing_lights, the_system, SYSTEM),
+    Rule(clock_acts.DeemRenewed, silence.deem_renewed, the_system, SYSTEM),
+    Rule(clock_acts.ImportCalendar, calendar_import.import_calendar, the_system, SYSTEM),
+    Rule(clock_acts.ReprojectDeadlines, calendar_import.reproject, the_system, SYSTEM),
+    # documents
+    Rule(paper_acts.EnterTemplates, templates.enter_templates, the_system, SYSTEM),
+    Rule(paper_acts.DraftTemplate, templates.draft_template, drafter_of_papers, SESSION),
+    Rule(paper_acts.PrepareTemplateDecision, templates.prepare_template_decision, legal_office, SESSION),
+    Rule(paper_acts.DecideTemplate, templates.decide_template, legal_office, CERTIFICATE),
+    Rule(paper_acts.KeepPrint, printing.keep_print, the_system, SYSTEM),
+    Rule(paper_acts.OpenDocuments, by_password.open_documents, anybody, NONE),
+    Rule(paper_acts.ViewByPassword, by_password.view_by_password, by_password.opened_by_password, NONE),
     # departments' own systems
     Rule(case_acts.ImportForeignCases, foreign.import_cases, the_system, SYSTEM),
     Rule(case_acts.ReportForeignSteps, foreign.report_steps, the_system, SYSTEM),
@@ -78,6 +165,27 @@ RULES = (
     Rule(card_acts.DecideCard, cards.decide_card, supervision_leader, CERTIFICATE),
     # the public
     Rule(progress.QueryProgress, progress.query_progress, anybody, NONE),
+    Rule(accounts.RequestLoginCode, accounts.request_login_code, anybody, NONE),
+    Rule(accounts.LogInByCode, accounts.log_in_by_code, anybody, NONE),
+    Rule(accounts.ForgetLoginCodes, accounts.forget_login_codes, the_system, SYSTEM),
+    Rule(own_cases.ViewOwnCase, own_cases.view_own_case, own_cases.applicant_of_the_case, SESSION),
+    Rule(consultations.AskQuestion, consultations.ask_question, anybody, NONE),
+    Rule(consultations.AnswerQuestion, consultations.answer_question, consultations.officer_asked, SESSION),
+    Rule(consultations.ReadAnswer, consultations.read_answer, anybody, NONE),
+    Rule(consultations.CallOverdueAnswers, consultations.call_overdue_answers, the_system, SYSTEM),
+    Rule(announcements.DraftAnnouncement, announcements.draft_announcement, any_officer, SESSION),
+    Rule(
+        announcements.PrepareAnnouncementStep,
+        announcements.prepare_announcement_step,
+        announcements.whose_step,
+        SESSION,
+    ),
+    Rule(
+        announcements.TakeAnnouncementStep, announcements.take_announcement_step, announcements.whose_step, CERTIFICATE
+    ),
+    Rule(complaints.FileComplaint, complaints.file_complaint, anybody, NONE),
+    Rule(complaints.DecideComplaint, complaints.decide_complaint, supervisor | supervision_leader, SESSION),
+    Rule(complaints.QueryComplaint, complaints.query_complaint, anybody, NONE),
     # certificates
     Rule(cert_acts.RequestEnrolment, enrolment.request_enrolment, anybody, NONE),
     Rule(cert_acts.SubmitCsr, enrolment.submit_csr, anybody, NONE),

@@ -1,4 +1,4 @@
-"""`zhangban directory`, `catalogue`, `certificate`: the region's own data from files, and the register of certificates.
+"""`zhangban directory`, `certificate`: the region's own people from a file, and the register of certificates.
 
 For IT operators at the server. Everything goes through the office as THE_OPERATOR's act and stands in the log.
 """
@@ -10,18 +10,16 @@ from typing import Annotated
 import msgspec
 import typer
 
-from casework.acts import ItemView
 from casework.clock.working_days import day_of
 from certs.acts import CertificateView, RevocationReason
 from server.commands import ConfigOption, JsonOption, run, settings_of
-from server.desk import certificates, import_directory, publish_items, revoke_certificate
+from server.desk import certificates, import_directory, revoke_certificate
 from server.directory_file import FileRefused
 from server.wiring import open_system
 
 JsonFile = Annotated[Path, typer.Argument(metavar="FILE.json", exists=True, dir_okay=False, help="UTF-8。")]
 
 directory_app = typer.Typer(help="单位与人员 · The directory of units and officers.", no_args_is_help=True)
-catalogue_app = typer.Typer(help="事项目录 · The catalogue of items.", no_args_is_help=True)
 certificate_app = typer.Typer(help="数字证书 · The register of certificates.", no_args_is_help=True)
 
 
@@ -44,29 +42,6 @@ def import_file(file: JsonFile, config: ConfigOption = None) -> None:
         for problem in wrong.problems:
             typer.echo(problem, err=True)
         raise typer.Exit(1) from None
-
-
-@catalogue_app.command("publish")
-def publish(file: JsonFile, config: ConfigOption = None) -> None:
-    """发布一个或一组事项，逐项指出问题 · Publish one definition or a list of them, naming what is wrong per item.
-
-    有问题的不发布，其余照常发布，以 1 退出；已按同样内容发布的不产生新版本。
-    Items with problems stay unpublished and the exit code is 1; the same words again make no new version.
-    """
-
-    async def published() -> bool:
-        well = True
-        async with open_system(settings_of(config)) as system:
-            async for item, outcome in publish_items(system, file.read_bytes()):
-                if isinstance(outcome, ItemView):
-                    typer.echo(f"{item}：第{outcome.version}版 · version {outcome.version}")
-                    continue
-                well = False
-                for problem in outcome:
-                    typer.echo(f"{item}：{problem.text} · {problem.text_en} [{problem.code}]", err=True)
-        return well
-
-    raise typer.Exit(0 if run(published()) else 1)
 
 
 @certificate_app.command("list")

@@ -1,23 +1,15 @@
-"""The small commands: the legal clock, the log's verdict, the contract, the county, certificates at the desk."""
+"""The small commands: the log's verdict, the contract, the county, certificates at the desk."""
 
 import asyncio
 import json
 from collections.abc import Coroutine
-from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from tortoise.exceptions import OperationalError
 
-from casework.clock import ledger as clock
-from casework.clock.calendars import builtin_calendar
-from casework.clock.time_limits import Limits, dues_on, red_at, remaining, yellow_at
-from casework.clock.working_days import CHINA, day_of
 from certs.enrolment import waiting_enrolments
-from kernel.clock import SystemClock
 from kernel.db import Database
 from kernel.log import Verdict, verify
 from kernel.refusals import Refusal
@@ -30,7 +22,6 @@ T = TypeVar("T")
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="配置文件 · Settings file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="输出 JSON · Print one JSON object.")]
 
-clock_app = typer.Typer(help="法定时限 · The legal clock.", no_args_is_help=True)
 log_app = typer.Typer(help="事件链 · The chained event log.", no_args_is_help=True)
 county_app = typer.Typer(help="示例县 · The sample county.", no_args_is_help=True)
 enrolment_app = typer.Typer(
@@ -72,72 +63,6 @@ def database_url(url: str | None) -> str | None:
     if url is not None and url.partition("://")[0] not in ("sqlite", "postgres"):
         raise typer.BadParameter(f"{url!r} is neither sqlite://FILE nor postgres://…")
     return url
-
-
-# ------------------------------------------------------------------------------------------------- the legal clock
-@clock_app.command()
-def due(
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="受理日 · Day of acceptance, not counted.")],
-    limit: Annotated[int, typer.Option(min=1, max=5000, help="时限（工作日） · Limit in working days.")],
-    stop: Annotated[
-        list[str] | None, typer.Option(help="特殊程序 起:止 · Excluded time S:E, the days of (S, E].")
-    ] = None,
-    extend: Annotated[int, typer.Option(min=0, help="延长工作日数 · Working days of extension, at most 10.")] = 0,
-    today: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="今天 · Count from this day.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """推算办结期限 · The due date, the remaining working days and whether the calendar is provisional.
-
-    行政许可法第四十二、四十五、八十二条。 Administrative Licensing Law, art. 42, 45, 82.
-    """
-    counted_from = today.date() if today else day_of(SystemClock().now())
-    try:
-        answer = _due(start.date(), limit, [_period(text) for text in stop or ()], extend, counted_from)
-    except Refusal as refusal:
-        raise refused(refusal) from None
-    if as_json:
-        typer.echo(json.dumps(answer))
-        return
-    table = Table("", "", show_header=False, box=None)
-    for name, value in answer.items():
-        table.add_row(name, str(value))
-    Console().print(table)
-
-
-def _due(start: date, limit: int, stops: list[tuple[date, date]], extend: int, today: date) -> dict[str, object]:
-    calendar = builtin_calendar()
-    entries: list[clock.Entry] = [clock.Started(day=start)]
-    if extend:
-        entries.append(
-            clock.Extended(
-                day=start, working_days=extend, approver=clock.Approver.HEAD_OF_AUTHORITY, reason="—", notice="—"
-            )
-        )
-    for number, (after, until) in enumerate(stops, 1):
-        ground = clock.StopGround.EXPERT_REVIEW
-        entries.append(clock.Stopped(day=after, ground=ground, notice=str(number), told_until=until))
-    ledger = clock.replay(entries)
-    found = dues_on(ledger, Limits(statutory=limit, committed=limit), calendar).committed
-    return {
-        "start": start.isoformat(),
-        "limit": limit,
-        "due": found.day.isoformat(),
-        "remaining": remaining(ledger, limit, calendar, today),
-        "provisional": found.provisional,
-        "yellow_at": yellow_at(found.day, calendar).astimezone(CHINA).isoformat(),
-        "red_at": red_at(found.day).astimezone(CHINA).isoformat(),
-        "today": today.isoformat(),
-    }
-
-
-def _period(text: str) -> tuple[date, date]:
-    after, colon, until = text.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return date.fromisoformat(after), date.fromisoformat(until)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not S:E, two dates such as 2026-09-22:2026-10-12") from None
 
 
 # --------------------------------------------------------------------------------------------------- the event log

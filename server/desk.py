@@ -1,14 +1,11 @@
 """What an operator does at the server itself: fill an empty installation with the sample county or the region's own
-directory and catalogue, approve the first certificates, for which there is nobody else yet, and revoke any."""
-
-from collections.abc import AsyncIterator, Sequence
+directory, approve the first certificates, for which there is nobody else yet, and revoke any."""
 
 import msgspec
 
-from casework.acts import ItemView, PublishItem
-from casework.catalogue import publishing
-from casework.catalogue.definitions import CODE_PATTERN, ItemDefinition, ItemMalformed, check, parse
-from casework.refusals import UnknownItem
+from casework.acts import PublishItem
+from casework.clock.acts import CalendarView, ImportCalendar, ReprojectDeadlines
+from casework.clock.arrangements import read as read_arrangement
 from casework.seed import county, items
 from casework.tables import Item
 from certs.acts import ApproveEnrolment, CertificateView, CheckIdentity, RevocationReason, RevokeCertificate
@@ -19,7 +16,6 @@ from kernel.acts import Act, V
 from kernel.directory import EnterDirectory, OfficerEntry, UnitEntry
 from kernel.refusals import Refusal
 from server import directory_file
-from server.provisions import casework_rules
 from server.wiring import System
 
 
@@ -42,25 +38,30 @@ async def import_directory(system: System, document: bytes) -> EnterDirectory:
     return directory
 
 
-async def publish_items(system: System, document: bytes) -> AsyncIterator[tuple[str, ItemView | Sequence[Refusal]]]:
-    """Publishes one definition or a list of them: per item its name and its version, or everything wrong with it.
+async def import_calendar(system: System, document: bytes, *, first: str, second: str) -> tuple[CalendarView, int]:
+    """Imports a notice on holidays that `first` and `second` approve, and finds every open deadline anew.
 
-    What is published in the same words already keeps its version, so a mended file may be given again.
+    Returns the year and how many cases were looked at. Raises CalendarRefused with every problem, TwoPersonsNeeded …
     """
-    for number, definition in enumerate(_definitions(document), 1):
-        try:
-            item = parse(definition)
-        except ItemMalformed as malformed:
-            yield f"[{number}]", [malformed]
-            continue
-        if (standing := await _standing(item)) is not None:
-            yield item.code, standing
-            continue
-        try:
-            yield item.code, await _done(system, PublishItem(definition=definition))
-        except Refusal as refusal:
-            pattern = casework_rules(system.settings).item_code_pattern or CODE_PATTERN
-            yield item.code, check(item, code_pattern=pattern) or [refusal]
+    notice = read_arrangement(document)
+    year = await _done(
+        system,
+        ImportCalendar(
+            year=notice.year,
+            notice=notice.notice,
+            source=notice.source,
+            holidays=notice.holidays,
+            workdays=notice.workdays,
+            is_local=notice.is_local,
+            first_officer=first,
+            second_officer=second,
+        ),
+    )
+    await system.renew_calendar()
+    cases = 0
+    while found := (await _done(system, ReprojectDeadlines())).count:
+        cases += found
+    return year, cases
 
 
 async def certificates(system: System, *, officer: str | None = None) -> list[CertificateView]:
@@ -81,26 +82,6 @@ async def approve_at_the_desk(system: System, enrolment: str, *, document: str) 
     if not await Enrolment.exists(id=enrolment, state=EnrolmentState.CHECKED):
         await _done(system, CheckIdentity(enrolment=enrolment, document=document))
     await _done(system, ApproveEnrolment(enrolment=enrolment))
-
-
-def _definitions(document: bytes) -> list[bytes]:
-    """The definitions of a file as it spells them. Raises ItemMalformed when it is a list that cannot be read."""
-    text = document.removeprefix(b"\xef\xbb\xbf").strip()
-    if not text.startswith(b"["):
-        return [text]
-    try:
-        return [bytes(each) for each in msgspec.json.decode(text, type=list[msgspec.Raw])]
-    except msgspec.DecodeError as error:
-        raise ItemMalformed(why=str(error)) from None
-
-
-async def _standing(item: ItemDefinition) -> ItemView | None:
-    """The item's current version, if it says the same."""
-    try:
-        version, definition = await publishing.published(item.code)
-    except UnknownItem:
-        return None
-    return ItemView(code=item.code, version=version.version, state=publishing.PUBLISHED) if definition == item else None
 
 
 async def _done(system: System, act: Act[V]) -> V:

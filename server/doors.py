@@ -22,7 +22,17 @@ from mobile_api.app import routes
 from mobile_api.authentication import CertificateSessions
 from mobile_api.services import Services
 from server.config_file import Problem, SettingsRefused
-from server.processes import Pace, Stop, deliver_events, http_door, keep_time, listening, running, until_stopped
+from server.processes import (
+    Pace,
+    Stop,
+    deliver_events,
+    follow_calendar,
+    http_door,
+    keep_time,
+    listening,
+    running,
+    until_stopped,
+)
 from server.provisions import alert_rules, api_limits, casework_rules, inbox_rules, mail_server
 from server.settings import MasCarrier, SimulatorCarrier, SmppCarrier
 from server.wiring import System, sqlite_file
@@ -71,7 +81,10 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
         gateway = await stack.enter_async_context(_gateway(system, carriers))
         await stack.enter_async_context(
             running(
-                deliver_events(system, stop, pace, delivered=gateway.wake), keep_time(system, stop, pace), stop=stop
+                deliver_events(system, stop, pace, delivered=gateway.wake),
+                keep_time(system, stop, pace),
+                follow_calendar(system, stop, pace),
+                stop=stop,
             )
         )
         if settings.mail.enabled:
@@ -92,7 +105,7 @@ def build_app(system: System, carriers: Sequence[Carrier]) -> Starlette:
         database=system.database,
         office=system.office,
         clock=system.clock,
-        calendar=system.calendar,
+        calendars=lambda: system.calendar,
         authenticator=CertificateSessions.of(system.authority, system.clock),
         authority=system.authority,
         secrets=system.secrets,

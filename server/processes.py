@@ -19,7 +19,14 @@ import uvicorn
 from starlette.applications import Starlette
 
 from casework.acts import CheckCalendar, DeemAccepted
+from casework.archive.acts import ArchiveCases
+from casework.catalogue.acts import BringChangesIntoEffect
+from casework.clock.acts import DeemRenewed, NoteOverruns, ReprojectDeadlines, TurnHearingLights
+from casework.intake.acts import CollectUploads
+from casework.licences.acts import TendLicences
 from certs.acts import PruneRequests, PublishRevocationList
+from hall.accounts import ForgetLoginCodes
+from hall.consultations import CallOverdueAnswers
 from kernel.actor import THE_CLOCK
 from kernel.acts import Act, Done
 from kernel.refusals import Refusal
@@ -99,10 +106,20 @@ CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
     (DeemAccepted(), timedelta(0)),
     (TurnLights(), timedelta(0)),
     (IssueOrders(), timedelta(0)),
+    (DeemRenewed(), timedelta(0)),
+    (NoteOverruns(), timedelta(0)),
+    (TurnHearingLights(), timedelta(0)),
+    (ReprojectDeadlines(), timedelta(0)),
     (RemindUnconfirmed(), timedelta(minutes=1)),
+    (CallOverdueAnswers(), timedelta(minutes=1)),
+    (TendLicences(), timedelta(minutes=1)),
+    (ArchiveCases(), timedelta(minutes=1)),
     (PublishRevocationList(), timedelta(minutes=1)),
     (PruneRequests(), timedelta(hours=1)),
     (ForgetAnswers(), timedelta(hours=1)),
+    (CollectUploads(), timedelta(hours=1)),
+    (ForgetLoginCodes(), timedelta(hours=1)),
+    (BringChangesIntoEffect(), timedelta(minutes=1)),
     (CheckCalendar(), timedelta(hours=1)),
 )
 
@@ -142,6 +159,15 @@ async def keep_time(system: System, stop: Stop, pace: Pace) -> None:
         return await timer.tick() > 0
 
     await until_stopped(stop, "timer", turn, pause_s=pace.timer_s)
+
+
+async def follow_calendar(system: System, stop: Stop, pace: Pace) -> None:
+    """Takes up a calendar that the command line, or another process, imported."""
+
+    async def turn() -> bool:
+        return await system.renew_calendar()
+
+    await until_stopped(stop, "calendar", turn, pause_s=pace.timer_s)
 
 
 class _Server(uvicorn.Server):

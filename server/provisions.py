@@ -4,8 +4,11 @@ from datetime import timedelta
 
 from alerts.mail import MailServer
 from alerts.settings import AlertRules
+from casework.catalogue.definitions import Grade, ItemClass
+from casework.clock.time_limits import DaysUnit
 from casework.rules import CaseworkRules
 from certs.settings import CertSettings
+from hall.rules import HallRules
 from mobile_api.services import Limits
 from server.settings import Settings
 from sms.inbound import InboxRules
@@ -13,12 +16,36 @@ from supervision.rules import SupervisionRules
 
 
 def casework_rules(settings: Settings) -> CaseworkRules:
-    chosen = settings.casework
+    chosen, catalogue = settings.casework, settings.catalogue
     return CaseworkRules(
         hall_unit=chosen.hall_unit,
         item_code_pattern=chosen.item_code_pattern,
         same_person_adjacent=chosen.same_person_adjacent,
+        public_url=settings.http.public_url,
+        hearing_days_unit=DaysUnit(chosen.hearing_days),
+        renewal_days_unit=DaysUnit(chosen.renewal_days),
+        urge_every_hours=chosen.urge_every_hours,
+        latest_entry_days=chosen.latest_entry_days,
+        unfiled_upload_life=timedelta(hours=chosen.unfiled_upload_hours),
+        class_names={
+            ItemClass.PERMIT: catalogue.permit_name,
+            ItemClass.APPROVAL: catalogue.approval_name,
+            ItemClass.SERVICE: catalogue.service_name,
+        },
+        grade_names={
+            Grade.A: catalogue.grade_a,
+            Grade.B: catalogue.grade_b,
+            Grade.C: catalogue.grade_c,
+            Grade.D: catalogue.grade_d,
+        },
+        deferred_grades=tuple(map(Grade, catalogue.deferred_grades)),
+        compression_target=catalogue.compression_percent / 100,
+        notice_working_days=catalogue.notice_working_days,
     )
+
+
+def hall_rules(settings: Settings) -> HallRules:
+    return HallRules(answer_limit_days=settings.casework.answer_limit_days)
 
 
 def cert_settings(settings: Settings) -> CertSettings:
@@ -52,6 +79,8 @@ def alert_rules(settings: Settings) -> AlertRules:
         quiet_from=chosen.quiet_from,
         quiet_until=chosen.quiet_until,
         appeal_working_days=chosen.appeal_working_days,
+        tell_later=chosen.moved_dates in ("both", "later"),
+        tell_earlier=chosen.moved_dates in ("both", "earlier"),
     )
 
 

@@ -141,6 +141,7 @@ def _model(kind: Kind, number: int, day: date, calendar: Calendar, is_open: bool
     turns = [
         Task(
             step=step,
+            level=steps.level_of(step) or 0,
             role=role,
             unit_code=kind.unit,
             opened_at=received,

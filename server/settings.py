@@ -51,6 +51,7 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PhoneNumber = Annotated[str, Field(pattern=r"^\+?[0-9]{3,20}$")]
 UnitCode = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,16}$")]
+ShortName = Annotated[str, Field(min_length=1, max_length=20)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]  # as long as the queue's column
 
 
@@ -236,11 +237,59 @@ class CaseworkSettings(Section):
     same_person_adjacent: bool = Field(
         False, description="同一人可否办理相邻两级 · Whether one person may act on two adjacent levels"
     )
+    urge_every_hours: int = Field(
+        4, ge=1, le=168, description="同一办件几小时内只催办一次 · Hours before a case may be urged again"
+    )
     item_code_pattern: str = Field(
         CODE_PATTERN, max_length=200, description="事项编码规则（正则） · What the code of an item looks like"
     )
+    hearing_days: Literal["working", "calendar"] = Field(
+        "working", description="申请听证的五日按工作日还是自然日 · How the five days to ask for a hearing are counted"
+    )
+    renewal_days: Literal["working", "calendar"] = Field(
+        "calendar",
+        description="届满三十日前申请延续，按工作日还是自然日 · How the thirty days before an expiry are counted",
+    )
+    latest_entry_days: int = Field(
+        5, ge=0, le=20, description="窗口最多可补录几个工作日前的收件 · Working days a window may be late with an entry"
+    )
+    unfiled_upload_hours: int = Field(
+        24, ge=3, le=720, description="上传后几小时未提交即清除 · Hours after which an upload nobody filed is removed"
+    )
     queries_per_day: int = Field(
         10, ge=1, le=1000, description="每个号码每天可短信查询几次 · Progress queries per phone number and day"
+    )
+    answer_limit_days: int = Field(
+        5, ge=1, le=30, description="咨询几个工作日内答复 · Working days to answer a question of the public"
+    )
+
+
+class CatalogueSettings(Section):
+    title: ClassVar[str] = "事项目录 · The catalogue of items"
+    permit_name: ShortName = Field("行政许可", description="“行政许可”类的名称 · What the class permit is called here")
+    approval_name: ShortName = Field(
+        "非行政许可审批", description="“行政审批”类的名称 · What the class approval is called here"
+    )
+    service_name: ShortName = Field(
+        "其他在办事项", description="“服务类”的名称 · What the class service is called here"
+    )
+    grade_a: ShortName = Field("全程网上", description="A 档的含义 · What grade A means here")
+    grade_b: ShortName = Field("网上受理预审，窗口核对", description="B 档的含义 · What grade B means here")
+    grade_c: ShortName = Field("延期上网", description="C 档的含义 · What grade C means here")
+    grade_d: ShortName = Field("不上网", description="D 档的含义 · What grade D means here")
+    deferred_grades: str = Field(
+        "C",
+        pattern=r"^[A-D]{0,4}$",
+        description="哪几档须说明延期理由和计划日期 · Grades whose items must say why and when they go online",
+    )
+    compression_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="承诺时限应比法定时限压缩百分之几 · By how many per cent limits are to be shortened",
+    )
+    notice_working_days: int = Field(
+        5, ge=1, le=60, description="事项变更公示几个工作日 · Working days a change of the catalogue lies open"
     )
 
 
@@ -255,6 +304,9 @@ class AlertSettings(Section):
     service_phone: PhoneNumber = Field("07348123456", description="服务电话 · The number people may ring")
     hall_place: str = Field(
         "政务大厅", min_length=1, max_length=20, description="取件地点 · Where results are collected"
+    )
+    moved_dates: Literal["both", "later", "earlier", "none"] = Field(
+        "both", description="日历调整后，期限推后、提前时是否发短信 · Whether people are told of a moved due date"
     )
     appeal_working_days: int = Field(
         3, ge=1, le=30, description="可申诉的工作日数 · Working days to appeal against a card"
@@ -292,6 +344,7 @@ class Settings(Section):
     mail: MailSettings = MailSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     casework: CaseworkSettings = CaseworkSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
     alerts: AlertSettings = AlertSettings()
     api: ApiSettings = ApiSettings()
 

@@ -12,20 +12,24 @@ from alerts.policy import consumer as alerts_consumer
 from alerts.settings import AlertRules
 from casework import events as case_events
 from casework.acts import FillCalendar
+from casework.archive import events as archive_events
 from casework.catalogue import events as catalogue_events
 from casework.clock import events as clock_events
-from casework.clock.calendars import calendar_from_rows
+from casework.clock.calendars import calendar_version, read_calendar
 from casework.clock.working_days import Calendar
 from casework.flow import events as flow_events
 from casework.intake import events as intake_events
+from casework.intake.uploads import FileStore
 from casework.licences import events as licence_events
 from casework.papers import events as paper_events
+from casework.papers.acts import EnterTemplates
 from casework.rules import CaseworkRules
 from certs import events as cert_events
 from certs.authority import Authority
 from certs.keyring import Keyring
 from certs.notary import CertNotary
 from hall import events as hall_events
+from hall.rules import HallRules
 from kernel import directory
 from kernel.actor import THE_OPERATOR
 from kernel.chance import Secrets
@@ -37,7 +41,7 @@ from kernel.outbox import Consumer, Courier, Outbox
 from kernel.work import Desk
 from server.acts import RULES
 from server.config_file import Problem, SettingsRefused
-from server.provisions import alert_rules, casework_rules, cert_settings, supervision_rules
+from server.provisions import alert_rules, casework_rules, cert_settings, hall_rules, supervision_rules
 from server.settings import KeyMaterial, Settings, key_material
 from supervision import events as supervision_events
 from supervision.findings import consumer as findings_consumer
@@ -47,8 +51,16 @@ from supervision.rules import SupervisionRules
 TABLES = (
     "kernel.tables",
     "casework.tables",
+    "casework.clock.tables",
+    "casework.flow.tables",
+    "casework.intake.tables",
+    "casework.licences.tables",
+    "casework.papers.tables",
+    "casework.archive.tables",
+    "casework.catalogue.tables",
     "certs.tables",
     "supervision.tables",
+    "hall.tables",
     "alerts.tables",
     "sms.tables",
 )
@@ -61,6 +73,7 @@ EVENTS: tuple[type[Event], ...] = (
     *clock_events.EVENTS,
     *paper_events.EVENTS,
     *licence_events.EVENTS,
+    *archive_events.EVENTS,
     *cert_events.EVENTS,
     *supervision_events.EVENTS,
     *hall_events.EVENTS,
@@ -82,9 +95,23 @@ class System:
     office: Office
     courier: Courier
     codec: EventCodec
-    calendar: Calendar
+    provisions: dict[type, object]
     secrets: Secrets
     authority: Authority
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar in force: it changes while the program runs, so nobody keeps it."""
+        calendar = self.provisions[Calendar]
+        assert isinstance(calendar, Calendar)
+        return calendar
+
+    async def renew_calendar(self) -> bool:
+        """Takes up the calendar that somebody imported, here or in another process, for every act from now on."""
+        if await calendar_version(self.database) == self.calendar.version:
+            return False
+        self.provisions[Calendar] = await read_calendar(self.database)
+        return True
 
     @property
     def files(self) -> Path:
@@ -120,10 +147,14 @@ async def _assemble(settings: Settings, clock: Clock, database: Database) -> Sys
         CaseworkRules: casework_rules(settings),
         SupervisionRules: supervision_rules(settings),
         AlertRules: alert_rules(settings),
+        HallRules: hall_rules(settings),
+        FileStore: FileStore(settings.data_dir / "files"),
     }
     desk = Desk(database=database, clock=clock, notary=CertNotary(), secrets=secrets, provisions=provisions)
     office = Office(desk, outbox=outbox, rules=RULES)
-    provisions[Calendar] = calendar = await _calendar(office, database)
+    await office.perform(FillCalendar(), THE_OPERATOR, key=None)  # a new installation gets the built-in years
+    await office.perform(EnterTemplates(), THE_OPERATOR, key=None)  # and the program's own wording of its documents
+    provisions[Calendar] = await read_calendar(database)
     return System(
         settings=settings,
         clock=clock,
@@ -132,7 +163,7 @@ async def _assemble(settings: Settings, clock: Clock, database: Database) -> Sys
         office=office,
         courier=Courier(desk, outbox=outbox, codec=codec, consumers=consumers),
         codec=codec,
-        calendar=calendar,
+        provisions=provisions,
         secrets=secrets,
         authority=authority,
     )
@@ -175,11 +206,3 @@ def _authority(settings: Settings, passphrase: bytes, clock: Clock) -> Authority
             ]
         ) from None
     return authority
-
-
-async def _calendar(office: Office, database: Database) -> Calendar:
-    """The working-day calendar as the table has it; a new installation gets the built-in years first."""
-    await office.perform(FillCalendar(), THE_OPERATOR, key=None)
-    return calendar_from_rows(
-        await database.rows("SELECT day, working, provisional, source FROM calendar_day ORDER BY day")
-    )

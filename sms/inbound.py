@@ -37,6 +37,8 @@ from sms.patience import cause_of, patiently
 from sms.tables import InboundMessage, InboundPdu
 from sms.text import Concat, ConcatKind, Joined, Part, Reassembler
 from supervision.acts import CardState, CardView, ConfirmCard, RejectCard
+from supervision.complaints import ComplaintState, ComplaintView, QueryComplaint, is_complaint
+from supervision.refusals import UnknownComplaint
 
 log = logging.getLogger(__name__)
 
@@ -219,6 +221,8 @@ class Inbox:
                 return await self._decide(message, ConfirmCard(code=code))
             case Disagree(code):
                 return await self._decide(message, RejectCard(code=code))
+            case Query(number, password) if is_complaint(number):
+                return await self._progress(message, QueryComplaint(number=number, password=password))
             case Query(number, password):
                 return await self._progress(message, QueryProgress(number=number, password=password))
             case OptOut():
@@ -233,16 +237,21 @@ class Inbox:
             return _refused(outcome, self._alert_rules)
         return self._receipt(outcome)
 
-    async def _progress(self, message: InboundMessage, act: QueryProgress) -> Answer:
+    async def _progress(self, message: InboundMessage, act: QueryProgress | QueryComplaint) -> Answer:
         if await self._queries_today(message) >= self._rules.queries_per_day:
             quota = QueryQuota(limit=self._rules.queries_per_day)
             return await self._within_quota(message, _refused(quota, self._alert_rules))
-        outcome = await self._office.perform(act, await self._sender(message), key=f"mo:{message.carrier}:{message.id}")
-        if isinstance(outcome, UnknownNumber):
+        sender, key = await self._sender(message), f"mo:{message.carrier}:{message.id}"
+        outcome: ProgressView | ComplaintView | Refusal
+        if isinstance(act, QueryComplaint):
+            outcome = await self._office.perform(act, sender, key=key)
+        else:
+            outcome = await self._office.perform(act, sender, key=key)
+        if isinstance(outcome, UnknownNumber | UnknownComplaint):
             return await self._within_quota(message, self._help(outcome.code))
         if isinstance(outcome, Refusal):
             return _refused(outcome, self._alert_rules)
-        return _progress_in_words(outcome)
+        return _complaint_in_words(outcome) if isinstance(outcome, ComplaintView) else _progress_in_words(outcome)
 
     async def _sender(self, message: InboundMessage) -> Actor:
         officer = await Officer.get_or_none(phone=message.sender, active=True)
@@ -307,7 +316,7 @@ class Inbox:
         )
 
 
-_COUNTED = ("HELP", UnknownNumber.code, QueryQuota.code, NoOptOut.code)
+_COUNTED = ("HELP", UnknownNumber.code, UnknownComplaint.code, QueryQuota.code, NoOptOut.code)
 
 
 def _refused(refusal: Refusal, rules: AlertRules) -> Answer:
@@ -322,6 +331,22 @@ def _progress_in_words(view: ProgressView) -> Answer:
     if view.days_left < 0:
         said["st"] = "已超期"
     return Answer("progress", TEMPLATES["T16"], {**said, "date": due, "left": str(max(0, view.days_left))})
+
+
+_COMPLAINT_STEPS = {
+    ComplaintState.REGISTERED: ("登记", "待决定受理"),
+    ComplaintState.ACCEPTED: ("办理", "已受理"),
+    ComplaintState.REFUSED: ("办结", "不予受理"),
+}
+
+
+def _complaint_in_words(view: ComplaintView) -> Answer:
+    step, state = _COMPLAINT_STEPS[view.state]
+    return Answer(
+        "progress",
+        PROGRESS_WITHOUT_LIMIT,
+        {"no": view.number, "item": "投诉举报", "step": step, "st": state, "dept": "监察机关"},
+    )
 
 
 async def _keep(arrival: Arrival, digest: str, run: str, now: datetime) -> InboundPdu:

@@ -131,7 +131,9 @@ _DOES = {
     "TOKEN_INVALID": "login",
     "CHANGED_MEANWHILE": "reload",
     "STEP_CLOSED": "reload",
+    "CHANGE_STEP_CLOSED": "reload",
     "CARD_ALREADY_DECIDED": "reload",
+    "LICENCE_NOT_STANDING": "reload",
     "SIGNING_REQUEST_EXPIRED": "prepare",
     "SIGNING_REQUEST_UNKNOWN": "prepare",
     "SIGNING_REQUEST_USED": "prepare",
@@ -142,8 +144,21 @@ _DOES = {
     "INVALID": "mend",
     "OPINION_MISSING": "mend",
     "REASON_MISSING": "mend",
+    "RETURN_IMPOSSIBLE": "mend",
+    "DISSENT_UNANSWERED": "mend",
+    "DELEGATE_UNFIT": "mend",
+    "DELEGATION_EMPTY": "mend",
+    "BRANCHES_OPEN": "reload",
     "SUPPLEMENT_EMPTY": "mend",
+    "TEMPLATE_MALFORMED": "mend",
+    "TEMPLATE_DECIDED": "reload",
+    "FORM_ANSWERS_INVALID": "mend",
+    "NOT_OURS_WITHOUT_AUTHORITY": "mend",
+    "NOTHING_CORRECTED": "mend",
     "CARD_FACTS_MISSING": "mend",
+    "LICENCE_REASON_MISSING": "mend",
+    "LICENCE_UNCHANGED": "mend",
+    "LICENCE_CHECK_FAILED": "mend",
     "QUERY_PASSWORD_WRONG": "mend",
     "FILE_TYPE_REFUSED": "mend",
     "TOO_LARGE": "mend",
@@ -154,7 +169,15 @@ _DOES = {
 
 
 #: Whose refusals no phone ever hears: other doors, the command line, the replay of logs.
-_ELSEWHERE = ("alerts.", "casework.intake.xes", "server.", "sms.", "tests.")
+_ELSEWHERE = (
+    "alerts.",
+    "casework.clock.arrangements",
+    "casework.clock.calendar_import",
+    "casework.intake.xes",
+    "server.",
+    "sms.",
+    "tests.",
+)
 
 
 def every_code() -> dict[str, type[Refusal]]:

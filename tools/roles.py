@@ -20,9 +20,11 @@ from typing import Any, get_args
 
 from strawberry.types.base import StrawberryObjectDefinition
 
+from casework.papers import printing
 from kernel.actor import Role
 from kernel.acts import Act
 from kernel.office import Rule
+from mobile_api import files, uploads
 from mobile_api.schema import build_schema
 from server import desk, replay, wiring
 from server.acts import RULES
@@ -38,6 +40,14 @@ ROUTES = {
     "/graphql": "by field, above",
     "/files": "an officer with a session, or whoever holds a filing ticket",
     "/files/{link}": "whom the link was made for, as long as they may see the case",
+    "/public/guides": "anybody",
+    "/public/guides/{code}": "anybody",
+    "/public/forms/{code}": "anybody",
+    "/public/forms/{code}/{name}": "anybody",
+    "/public/results": "anybody",
+    "/public/announcements": "anybody",
+    "/verify": "anybody",
+    "/verify/{document:path}": "whoever holds a document, by its check code",
     "/healthz/livez": "anybody",
     "/healthz/readyz": "anybody",
     "/pki/issuing.crl": "anybody",
@@ -92,6 +102,9 @@ def doors() -> dict[AnAct, list[str]]:
     for verb, act in verbs().items():
         note([act] if act else [], f"text `{verb}`")
     note([type(act) for act, _ in CLOCKWORK], "the clock")
+    followed = (files.follow, printing.print_of)
+    note({act for function in followed for act in performed_by(function)}, "GET /files/{link}")
+    note(performed_by(uploads.store), "POST /files")
     for module, door in ((desk, "the desk"), (wiring, "the start"), (replay, "replay")):
         note({act for function in _functions(module) for act in performed_by(function)}, door)
     return found
@@ -163,6 +176,8 @@ def _asker(name: str, function: FunctionType) -> str:
     if name in _SECRETS:
         return _SECRETS[name]
     names = set(_names(function.__code__))
+    if "applicant" in names:
+        return "an applicant, of their own cases"
     if "officer" not in names:
         return _ANYBODY
     roles = [role.value for role in Role if role.name in names]

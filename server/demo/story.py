@@ -120,7 +120,7 @@ class Story(Staging):
             )
             self.teller.text(handler.phone, text)
         await self.step("the to-do list shows yellow", "graphql", self._shows_light(handler, late, "YELLOW"))
-        await self.move_to(task.red_at)
+        await self.move_to(task.case_red_at or task.red_at)
         if self.people.own:
             text = await self.step(
                 "red light: a text with the supervision order",
@@ -293,7 +293,8 @@ class Story(Staging):
     async def _expired_code(self, leader: SeedOfficer) -> None:
         """Another case runs late, and its leader answers a day too late."""
         late = await self._filed_and_accepted(_BUILDING[0])
-        await self.move_to((await self._open_task(late)).red_at)
+        task = await self._open_task(late)
+        await self.move_to(task.case_red_at or task.red_at)
         asked = await self.people.receives(leader.phone, "发牌确认", late)
         await self.move_to(self.clock.now() + timedelta(hours=25))
         await self._reply(leader.phone, f"1{code_in(asked)}", "已过有效期")

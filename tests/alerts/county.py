@@ -2,11 +2,10 @@
 
 from alerts.policy import consumer as alerts_consumer
 from alerts.settings import AlertRules
-from casework import events as case_events
 from casework.clock.calendars import builtin_calendar
 from casework.clock.working_days import Calendar
 from casework.rules import CaseworkRules
-from certs import events as cert_events
+from hall.rules import HallRules
 from kernel.actor import THE_CLOCK, Actor, ActorKind, Role
 from kernel.acts import TextProof
 from kernel.chance import Secrets
@@ -19,7 +18,7 @@ from kernel.refusals import Refusal
 from kernel.tables import Officer, Unit
 from kernel.work import Desk
 from server.acts import RULES
-from supervision import events as supervision_events
+from server.wiring import EVENTS
 from supervision.acts import IssueOrders, RemindUnconfirmed, TurnLights
 from supervision.rules import SupervisionRules
 from tests.casework.town import PEOPLE, Town
@@ -38,7 +37,7 @@ class County(Town):
     def __init__(self, database: Database, clock: FakeClock, *, rules: AlertRules = ALERT_RULES) -> None:
         self.database, self.clock, self.rules = database, clock, rules
         self.notary, self.secrets = FakeNotary(), Secrets(b"k" * 32)
-        codec = EventCodec((*case_events.EVENTS, *cert_events.EVENTS, *supervision_events.EVENTS))
+        codec = EventCodec(EVENTS)
         consumers = (alerts_consumer(),)
         self.outbox = Outbox(database, codec, consumers)
         self.desk = desk = Desk(
@@ -51,6 +50,7 @@ class County(Town):
                 CaseworkRules: CaseworkRules(),
                 SupervisionRules: SupervisionRules(),
                 AlertRules: rules,
+                HallRules: HallRules(),
             },
         )
         self.office = Office(desk, outbox=self.outbox, rules=RULES)

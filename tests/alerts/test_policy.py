@@ -8,13 +8,14 @@ import pytest
 from alerts.dispatch import Notice, Recipient, Told, notify
 from alerts.policy import POLICY
 from alerts.texts import MASK, TEMPLATES, MessageClass
-from casework.acts import Channel, Decision, DeemAccepted, ExtendClock, StopClock
+from casework.acts import Channel, Decision, DeemAccepted, StopClock
 from casework.clock.ledger import StopGround
 from casework.events import CalendarProvisional
 from kernel.actor import THE_CLOCK, Role
 from kernel.tables import Officer
 from supervision.acts import ConfirmCard
 from tests.alerts.county import ALERT_RULES, APPLICANT, LEADER_PHONE, County, phone_of
+from tests.casework.legal_time import LegalTime
 from tests.casework.town import person
 
 
@@ -97,10 +98,7 @@ async def test_special_procedure_and_extension_are_told_with_the_new_day(county)
         StopClock(case=number, revision=2, ground=StopGround.EXPERT_REVIEW, told_days=5, reason="组织评审"),
         person("HANDLER"),
     )
-    await county.do(
-        ExtendClock(case=number, revision=3, days=10, reason="案情复杂"),
-        person("CHIEF"),
-    )
+    await LegalTime(county).extend(number, 10)
     await county.tell()
     [(_, stopped)] = await county.texts("T13")
     assert "依法需专家评审，约5个工作日" in stopped

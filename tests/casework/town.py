@@ -20,7 +20,8 @@ from casework.clock.calendars import builtin_calendar
 from casework.clock.working_days import CHINA, Calendar
 from casework.intake.query_passwords import query_password
 from casework.rules import CaseworkRules
-from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind, Assurance, Role
+from hall.rules import HallRules
+from kernel.actor import ANYBODY, THE_CLOCK, THE_OPERATOR, Actor, ActorKind, Assurance, Role
 from kernel.acts import Act, SignedBytes, SigningRequest
 from kernel.chance import Secrets
 from kernel.clock import FakeClock
@@ -35,7 +36,14 @@ from server.acts import RULES
 from server.wiring import EVENTS
 from tests.fakes.notary import FakeNotary
 
-UNITS = (("HALL", "政务服务中心", "衡政务", "hall"), ("ZJ", "住房和城乡建设局", "衡住建", "authority"))
+UNITS = (
+    ("HALL", "政务服务中心", "衡政务", "hall"),
+    ("ZJ", "住房和城乡建设局", "衡住建", "authority"),
+    ("XF", "消防救援大队", "衡消防", "authority"),
+    ("RF", "人民防空办公室", "衡人防", "authority"),
+    ("SZJ", "市住房和城乡建设局", "市住建", "authority"),
+    ("GOV", "人民政府", "衡政府", "government"),
+)
 #: id, name, unit, roles
 PEOPLE = (
     ("CLERK", "窗小李", "HALL", [Role.WINDOW_CLERK]),
@@ -46,6 +54,19 @@ PEOPLE = (
     ("LEADER", "赵局长", "ZJ", [Role.DEPUTY_LEADER]),
     ("CHIEF", "周一把", "ZJ", [Role.UNIT_HEAD]),
     ("REFORM", "审改员", "HALL", [Role.REFORM_OFFICE]),
+    ("FIRE", "冯消防", "XF", [Role.HANDLER]),
+    ("FIRE_HEAD", "蒋队长", "XF", [Role.SECTION_HEAD]),
+    ("SHELTER", "沈人防", "RF", [Role.HANDLER]),
+    ("CITY", "韩市局", "SZJ", [Role.HANDLER]),
+    ("CITY_LEADER", "杨局长", "SZJ", [Role.DEPUTY_LEADER]),
+    ("WATCH", "朱监察", "HALL", [Role.SUPERVISOR]),
+    ("REFORM2", "审改乙", "HALL", [Role.REFORM_OFFICE]),
+    ("LEGAL", "法制员", "HALL", [Role.LEGAL_OFFICE]),
+    ("PRICE", "物价员", "HALL", [Role.PRICE_OFFICE]),
+    ("EFFICIENCY", "效能员", "HALL", [Role.EFFICIENCY_OFFICE]),
+    ("FIRE_CHIEF", "何支队", "XF", [Role.UNIT_HEAD]),
+    ("MANY_HATS", "兼多职", "ZJ", [Role.HANDLER, Role.UNIT_HEAD, Role.REFORM_OFFICE, Role.LEGAL_OFFICE]),
+    ("MAYOR", "马县长", "GOV", [Role.GOVERNMENT_HEAD]),
 )
 
 
@@ -57,10 +78,12 @@ def item(
     definition = {
         "code": code,
         "item_class": "permit",
+        "grade": "B",
         "unit": "ZJ",
         "name": "建筑工程施工许可证核发",
         "section": "建筑业管理科",
         "person": "张承办",
+        "duties": "审查申请材料并提出意见",
         "phone": "0734-1234567",
         "certificate": "建筑工程施工许可证，有效期至工程竣工",
         "kind_and_effect": "行政许可",
@@ -70,7 +93,7 @@ def item(
         "deciding_authority": "住房和城乡建设局",
         "forms": "施工许可申请表",
         "inspection": "无",
-        "enquiries_and_complaints": "住建局 0734-1234567",
+        "enquiries_and_complaints": ["咨询：住建局 0734-1234567", "投诉：监察中心 0734-7654321"],
         "stages": [
             {
                 "code": f"{code}-01",
@@ -98,12 +121,12 @@ class Town:
         self.database, self.clock = database, clock
         self.notary = FakeNotary()
         self.secrets = Secrets(b"k" * 32)
-        desk = Desk(
+        self.desk = desk = Desk(
             database=database,
             clock=clock,
             notary=self.notary,
             secrets=self.secrets,
-            provisions={Calendar: builtin_calendar(), CaseworkRules: rules},
+            provisions={Calendar: builtin_calendar(), CaseworkRules: rules, HallRules: HallRules()},
         )
         self.office = Office(desk, outbox=Outbox(database, EventCodec(EVENTS), ()), rules=RULES)
         self._keys = 0
@@ -127,7 +150,7 @@ class Town:
         return await self.office.perform(act, actor, key=key or f"key-{self._keys}", proof=proof)
 
     async def publish(self, definition: bytes = b"") -> Any:
-        return await self.do(PublishItem(definition=definition or item()), person("REFORM"))
+        return await self.do(PublishItem(definition=definition or item()), THE_OPERATOR)
 
     async def file(self, *, channel: Channel = Channel.ONLINE, received_on: date | None = None, **changes) -> FiledView:
         act = FileApplication(

@@ -39,8 +39,8 @@ def test_every_refusal_the_contract_names_exists(page):
 
 def test_the_contract_lists_the_kinds_of_statement_that_the_server_makes():
     made: set[str] = set()
-    for package in ("casework", "supervision"):
-        for module in (ROOT / package).glob("*.py"):
+    for package in ("casework", "supervision", "hall"):
+        for module in (ROOT / package).rglob("*.py"):
             made |= set(re.findall(r'Statement\(\s*kind="([^"]+)"', module.read_text(encoding="utf-8")))
     page = FILE.with_name("ALGORITHM.md").read_text(encoding="utf-8")
     (listed,) = re.findall(r"^\| `kind` \|(.*)\|$", page, re.MULTILINE)

@@ -2,12 +2,30 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.contracts import flutter_spec_story
+from tests.contracts import (
+    flutter_spec_story,
+    story_catalogue,
+    story_clock,
+    story_flow,
+    story_hall,
+    story_intake,
+    story_licences,
+    story_overviews,
+    story_papers,
+)
 from tests.contracts.flutter_spec_story import Recorder
 from tests.mobile_api.stage import Stage
 
 CHAPTERS: dict[str, Callable[[Recorder], Awaitable[None]]] = {
     "a day in the county": flutter_spec_story.tell,
+    "the public hall": story_hall.tell,
+    "several at one case": story_flow.tell,
+    "a day at the window": story_intake.tell,
+    "documents": story_papers.tell,
+    "licences": story_licences.tell,
+    "legal time": story_clock.tell,
+    "a change of the catalogue": story_catalogue.tell,
+    "the catalogue from other sides": story_overviews.tell,
 }
 
 

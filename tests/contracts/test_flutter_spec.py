@@ -89,8 +89,12 @@ def test_every_mutation_that_changes_the_world_needs_a_key() -> None:
     assert SCHEMA.mutation_type is not None
     keyless = {name for name, field in SCHEMA.mutation_type.fields.items() if "idempotencyKey" not in field.args}
     assert keyless == {
-        *("beginLogin", "finishLogin", "prepareDecision", "prepareCardDecision"),
-        *("openFiling", "viewMaterial", "viewDocument"),
+        *("beginLogin", "finishLogin", "prepareDecision", "prepareCardDecision", "prepareChangeDecision"),
+        "prepareTemplateDecision",
+        "prepareExtension",
+        *("openFiling", "viewMaterial", "viewDocument", "viewOwnMaterial", "viewOwnDocument"),
+        "prepareAnnouncementStep",
+        *("prepareLicenceChange", "prepareLicenceEnd"),
     }
 
 

@@ -1,4 +1,4 @@
-"""What an IT operator types at the server: directory, catalogue, certificates."""
+"""What an IT operator types at the server: directory and certificates."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from casework.seed import county, items
+from casework.seed import county
 from certs.acts import RequestEnrolment, SubmitCsr
 from certs.encodings import sign_es256, spki_of
 from kernel.actor import ANYBODY
@@ -22,7 +22,6 @@ from server.settings import load
 from server.wiring import TABLES, System, open_system
 
 COUNTY = Path(str(files("casework.seed") / "county.json"))
-ITEMS = Path(str(files("casework.seed") / "items.json"))
 
 
 def written(tmp_path: Path, value: object) -> Path:
@@ -121,47 +120,6 @@ def test_the_rows_of_a_file_fit_their_columns(row, table):
     assert longest
     for name, length in longest.items():
         assert length == table._meta.fields_map[name].max_length, name
-
-
-# ------------------------------------------------------------------------------------------------------- catalogue
-def test_items_are_published_and_the_same_words_again_make_no_new_version(zhangban, config):
-    zhangban("directory", "import", COUNTY)
-    expected = "".join(f"{item.code}：第1版 · version 1\n" for item in items())
-    for _ in range(2):
-        result = zhangban("catalogue", "publish", ITEMS)
-        assert (result.exit_code, result.stdout, result.stderr) == (0, expected, "")
-    assert asked(config, "SELECT COUNT(*) AS n FROM item_version") == [{"n": len(items())}]
-
-
-def test_each_problem_of_each_item_is_named_and_the_good_ones_are_published(zhangban, tmp_path):
-    zhangban("directory", "import", COUNTY)
-    good, other, third = (msgspec.to_builtins(item) for item in items()[:3])
-    longer = {**other["stages"][0], "committed_limit_days": 99, "statutory_limit_days": 9}
-    wrong = {**other, "person": "", "forms": "", "stages": [longer, *other["stages"][1:]]}
-    file = written(tmp_path, [wrong, good, {"code": "x"}, {**third, "unit": "NOBODY"}, {**third, "secret": True}])
-    result = zhangban("catalogue", "publish", file)
-    assert (result.exit_code, result.stdout) == (1, f"{good['code']}：第1版 · version 1\n")
-    found = [(line.partition("：")[0], line.rpartition("[")[2]) for line in result.stderr.splitlines()]
-    assert found == [
-        (other["code"], "ITEM_INCOMPLETE]"),
-        (other["code"], "NOBODY_RESPONSIBLE]"),
-        (other["code"], "COMMITTED_OVER_STATUTORY]"),
-        ("[3]", "ITEM_MALFORMED]"),
-        (third["code"], "NOT_FOUND]"),
-        (third["code"], "ITEM_SECRET]"),
-    ]
-    assert "审批表格" in result.stderr
-    changed = written(tmp_path, {**good, "person": "另一人"})
-    assert zhangban("catalogue", "publish", changed).stdout == f"{good['code']}：第2版 · version 2\n"
-
-
-def test_a_file_that_is_no_catalogue_is_refused(zhangban, tmp_path):
-    for content in (b"", b"[1, 2", '{"code": "县"}'.encode("gbk")):
-        file = tmp_path / "given.json"
-        file.write_bytes(content)
-        result = zhangban("catalogue", "publish", file)
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert "ITEM_MALFORMED" in result.stderr
 
 
 # ---------------------------------------------------------------------------------------------------- certificates

@@ -5,10 +5,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tortoise.exceptions import ValidationError
 
-from kernel.rows import change, one
+from kernel.rows import change
+from kernel.rows import one as maybe_one
 from kernel.tables import Officer, PerformedAct
 
 NOW = datetime(2026, 9, 18, 1, 30, tzinfo=UTC)
+
+
+async def one(model, **equal):
+    found = await maybe_one(model, **equal)
+    assert found is not None
+    return found
 
 
 async def remembered(key: str, at: datetime = NOW) -> PerformedAct:
@@ -24,8 +31,8 @@ async def test_a_row_comes_back_as_tortoise_would_give_it(database):
 
 
 async def test_nothing_equal_is_none(database):
-    assert await one(Officer, id="OFF-1") is None
-    assert await one(Officer, id="OFF-1", active=False) is None
+    assert await maybe_one(Officer, id="OFF-1") is None
+    assert await maybe_one(Officer, id="OFF-1", active=False) is None
 
 
 async def test_of_several_the_youngest_is_taken(database):
@@ -37,7 +44,7 @@ async def test_of_several_the_youngest_is_taken(database):
 async def test_an_instant_is_equal_to_itself_and_to_no_other(database):
     await remembered("1")
     assert (await one(PerformedAct, at=NOW)).at == NOW
-    assert await one(PerformedAct, at=NOW + timedelta(microseconds=1)) is None
+    assert await maybe_one(PerformedAct, at=NOW + timedelta(microseconds=1)) is None
 
 
 async def test_a_swap_happens_once(database):
@@ -55,14 +62,14 @@ async def test_null_is_a_value_to_look_for_and_to_write(database):
     task = await Task.create(case_id=1, step="accept", role="handler", unit_code="ZJ", opened_at=NOW, sort_at=NOW)
     assert (await one(Task, case_id=1, closed_at=None)).id == task.id
     assert await change(Task, {"id": task.id, "closed_at": None}, closed_at=NOW) == 1
-    assert await one(Task, case_id=1, closed_at=None) is None
+    assert await maybe_one(Task, case_id=1, closed_at=None) is None
     assert await change(Task, {"id": task.id}, closed_at=None) == 1
     assert (await one(Task, case_id=1, closed_at=None)).id == task.id
 
 
 async def test_what_no_column_holds_is_refused_as_ever(database):
     with pytest.raises(ValidationError):
-        await one(Officer, id="X" * 1000)
+        await maybe_one(Officer, id="X" * 1000)
 
 
 async def test_it_is_done_inside_the_open_transaction(database):
@@ -75,4 +82,4 @@ async def test_it_is_done_inside_the_open_transaction(database):
 
     with pytest.raises(ZeroDivisionError):
         await half_done()
-    assert await one(Officer, id="OFF-1") is None
+    assert await maybe_one(Officer, id="OFF-1") is None

@@ -12,12 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from casework.acts import PublishItem
 from casework.clock.calendars import builtin_calendar
 from casework.clock.working_days import Calendar
+from casework.intake.uploads import FileStore
 from casework.rules import CaseworkRules
 from casework.seed import county, items
 from certs.acts import ApproveEnrolment
 from certs.authority import Authority
 from certs.encodings import b64u, sign_es256, spki_of, unb64u
 from certs.notary import CertNotary
+from hall.rules import HallRules
 from kernel.actor import THE_CLOCK, THE_OPERATOR
 from kernel.chance import Secrets
 from kernel.clock import FakeClock
@@ -65,6 +67,8 @@ class Stage:
                 Calendar: builtin_calendar(),
                 CaseworkRules: rules,
                 SupervisionRules: SupervisionRules(supervision_unit=SUPERVISION),
+                HallRules: HallRules(),
+                FileStore: FileStore(files),
             },
         )
         self.office = Office(self.desk, outbox=outbox, rules=RULES)
@@ -73,7 +77,7 @@ class Stage:
             database=database,
             office=self.office,
             clock=clock,
-            calendar=builtin_calendar(),
+            calendars=builtin_calendar,
             authenticator=CertificateSessions.of(authority, clock),
             authority=authority,
             secrets=self.secrets,

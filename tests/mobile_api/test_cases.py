@@ -211,7 +211,7 @@ async def test_a_document_is_shown_sealed_and_sandboxed(stage: Stage) -> None:
     case = await stage.accepted()
     token = (await stage.phone(CHIEF)).token
     document = (await stage.get("Case", token, number=case))["documents"][0]
-    link = await stage.get("ViewDocument", token, case=case, id=document["id"])
+    link = await stage.get("ViewDocument", token, case=case, id=document["id"], form="HTML")
     shown = await stage.http.get(link["url"])
     assert document["number"] in shown.text
     assert "sandbox" in shown.headers["content-security-policy"]
@@ -232,7 +232,7 @@ async def test_links_are_for_those_who_may_see_the_case_and_cannot_be_forged(sta
     [
         (PDF, "申请表.pdf", 200),
         (b"\x89PNG\r\n\x1a\n" + b"0" * 10, "a.png", 200),
-        (b"PK\x03\x04" + b"0" * 10, "公文.ofd", 200),
+        (b"PK\x03\x04" + b"0" * 10, "公文.ofd", 415),  # no OFD inside
         (b"PK\x03\x04" + b"0" * 10, "macro.docm", 415),
         (b"<html><script>", "a.html", 415),
         (b"", "empty.pdf", 415),

@@ -36,19 +36,18 @@ async def test_a_todo_list_holds_only_what_its_owner_may_act_on(stage: Stage) ->
 
 @pytest.mark.feature("MOB-01")
 async def test_a_task_shows_its_light_and_the_working_days_that_remain(stage: Stage) -> None:
-    await stage.accepted()  # Friday 09-18, three working days: Sunday 09-20 is worked, so due on Tuesday 09-22
+    case = await stage.accepted()  # Friday 09-18; the first level has one working day, the case three
     for when, light, left in (
-        ("2026-09-18 09:00", "GREEN", 3),
-        ("2026-09-19 09:00", "GREEN", 3),  # Saturday
-        ("2026-09-20 23:59", "GREEN", 2),  # worked Sunday
-        ("2026-09-21 00:00", "YELLOW", 1),
-        ("2026-09-22 23:59", "YELLOW", 0),
-        ("2026-09-23 00:00", "RED", -1),
-        ("2026-10-08 09:00", "RED", -6),  # Mid-Autumn and National Day do not count
+        ("2026-09-18 23:59", "GREEN", 1),
+        ("2026-09-19 09:00", "YELLOW", 1),  # Saturday
+        ("2026-09-20 23:59", "YELLOW", 0),  # worked Sunday
+        ("2026-09-21 00:00", "RED", -1),
+        ("2026-10-08 09:00", "RED", -8),  # Mid-Autumn and National Day do not count
     ):
         at(stage, when)
         (task,) = (await stage.get("Todos", (await stage.phone(HANDLER)).token))["nodes"]
-        assert (task["light"], task["daysLeft"], task["dueOn"]) == (light, left, "2026-09-22"), when
+        assert (task["light"], task["daysLeft"], task["dueOn"]) == (light, left, "2026-09-20"), when
+        assert (task["case"]["number"], task["case"]["committedDue"]) == (case, "2026-09-22")
 
 
 async def test_days_of_a_special_procedure_do_not_count_as_remaining(stage: Stage) -> None:
@@ -66,7 +65,7 @@ async def test_days_of_a_special_procedure_do_not_count_as_remaining(stage: Stag
     )
     assert stopped["case"]["committedDue"] == "2026-09-30"
     (task,) = (await stage.get("Todos", token))["nodes"]
-    assert (task["daysLeft"], task["dueOn"]) == (3, "2026-09-30")
+    assert (task["daysLeft"], task["dueOn"]) == (1, "2026-09-28")  # the step's one day, after the five told
 
 
 @pytest.mark.feature("MOB-01")
@@ -97,7 +96,7 @@ async def test_a_filter_narrows_by_light_step_and_words(stage: Stage) -> None:
         1,
         0,
     )
-    at(stage, "2026-09-21 09:00")
+    at(stage, "2026-09-20 09:00")
     assert await found((await stage.phone(HANDLER)).token, light="YELLOW") == 1
 
 
@@ -171,6 +170,8 @@ async def fill(stage: Stage, *, cases: int) -> None:
                 *("secret", "unit_code", "applicant_name", "applicant_id_number", "applicant_phone", "statutory_days"),
                 *("committed_days", "yellow_before_days", "received_on", "entered_at", "supplement_asked"),
                 *("deemed_accepted", "due_provisional", "outcome", "returns"),
+                *("agent_name", "agent_id_number", "agent_phone", "form", "window_unit", "package_number"),
+                "licence_number",
             ),
             [
                 (
@@ -192,6 +193,7 @@ async def fill(stage: Stage, *, cases: int) -> None:
                         "",
                         0,
                     ),
+                    *("", "", "", "", "", "", ""),
                 )
                 for n in range(cases)
             ],

@@ -1,11 +1,6 @@
-from typing import Any
-
-import msgspec
 import pytest
 
-from casework.seed import items
-from certs.encodings import b64u
-from tests.mobile_api.stage import HANDLER, ITEM, STAGE, Stage
+from tests.mobile_api.stage import ITEM, STAGE, Stage
 
 ELEMENTS = [
     *("事项名称", "颁发的证件及有效期", "审批类型及法律效力", "设定依据", "审批条件", "申请资料", "审批受理机构及地点"),
@@ -22,31 +17,6 @@ async def test_the_public_guide_has_the_fourteen_elements_in_order(stage: Stage)
     assert guide["stages"][0]["committedDays"] == 3
 
 
-#: What must be taken from a definition so that an element is not said; an element of a stage by the stage's field.
-UNSAID: tuple[Any, ...] = (
-    *("name", "certificate", "kind_and_effect", "basis", "conditions", ("materials", []), "accepting_office"),
-    *("deciding_authority", ("levels", []), ("statutory_limit_days", 0), ("fees", []), "forms", "inspection"),
-    "enquiries_and_complaints",
-)
-
-
-@pytest.mark.feature("CAT-02")
-@pytest.mark.parametrize(("element", "field"), list(zip(ELEMENTS, UNSAID, strict=True)), ids=ELEMENTS)
-async def test_an_item_that_lacks_an_element_is_refused_and_the_element_named(stage: Stage, element, field) -> None:
-    definition = msgspec.to_builtins(next(item for item in items() if item.code == ITEM))
-    if isinstance(field, str):
-        definition[field] = " "
-    else:
-        definition["stages"][0][field[0]] = field[1]
-    token = (await stage.phone("OFF-0031")).token
-    refused = await stage.get(
-        "PublishItem", token, idempotencyKey="publish-1", definition=b64u(msgspec.json.encode(definition))
-    )
-    details = {detail["name"]: detail["value"] for detail in refused["details"]}
-    assert (refused["code"], details["missing"]) == ("ITEM_INCOMPLETE", element)
-    assert (await stage.get("Guide", code=ITEM))["version"] == 1
-
-
 async def test_guides_are_paged_by_code_and_found_by_name(stage: Stage) -> None:
     first = await stage.get("Guides", first=1)
     second = await stage.get("Guides", first=1, after=first["endCursor"])
@@ -61,35 +31,6 @@ async def test_secret_and_retired_items_are_not_in_the_guide(stage: Stage, chang
     await stage.database.execute(change)
     assert await stage.get("Guide", code=ITEM) is None
     assert (await stage.get("Guides"))["nodes"] == []
-
-
-async def test_the_reform_office_publishes_the_next_version(stage: Stage) -> None:
-    definition = msgspec.json.encode(next(item for item in items() if item.code == ITEM))
-    token = (await stage.phone("OFF-0031")).token
-    published = await stage.get("PublishItem", token, idempotencyKey="publish-1", definition=b64u(definition))
-    item = published["item"]
-    assert (item["code"], item["version"], item["state"]) == (ITEM, 2, "published")
-    refused = await stage.get("PublishItem", token, idempotencyKey="publish-2", definition=b64u(b"{}"))
-    assert refused["code"] == "ITEM_MALFORMED"
-    gbk = b64u('{"code": "ZJ-XK-001", "item_class": "permit", "unit": "县"}'.encode("gbk"))
-    refused = await stage.get("PublishItem", token, idempotencyKey="publish-3", definition=gbk)
-    assert refused["code"] == "ITEM_MALFORMED"
-
-
-@pytest.mark.feature("CAT-03")
-async def test_a_retired_item_leaves_the_guide_and_its_code_is_never_used_again(stage: Stage) -> None:
-    case = await stage.accepted()
-    phone = await stage.phone("OFF-0031")
-    retired = await stage.get("RetireItem", phone.token, idempotencyKey="retire-1", code=ITEM)
-    assert (retired["item"]["code"], retired["item"]["state"]) == (ITEM, "retired")
-    assert await stage.get("Guide", code=ITEM) is None
-    again = await stage.get("RetireItem", phone.token, idempotencyKey="retire-2", code=ITEM)
-    unknown = await stage.get("RetireItem", phone.token, idempotencyKey="retire-3", code="ZJ-XK-999")
-    definition = msgspec.json.encode(next(item for item in items() if item.code == ITEM))
-    anew = await stage.get("PublishItem", phone.token, idempotencyKey="publish-3", definition=b64u(definition))
-    assert [each["code"] for each in (again, unknown, anew)] == ["ITEM_RETIRED", "UNKNOWN_ITEM", "ITEM_RETIRED"]
-    moved = await stage.decide(HANDLER, case, "AGREE", "初审同意。")  # what was accepted goes on
-    assert moved["case"]["step"] == "level:2"
 
 
 async def test_the_query_password_is_answered_again_but_never_remembered(stage: Stage) -> None:

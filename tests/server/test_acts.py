@@ -20,12 +20,15 @@ from tools import roles
 BY_TAG = {str(rule.act.__struct_config__.tag): rule for rule in RULES}
 #: Officers who may by their role alone; the system where it may as well.
 BY_ROLE: dict[str, set[Role]] = {
-    "item.publish": {Role.REFORM_OFFICE},
-    "item.retire": {Role.REFORM_OFFICE},
     "card.propose": {Role.SUPERVISOR},
     "card.prepare": {Role.SUPERVISION_LEADER},
     "card.decide": {Role.SUPERVISION_LEADER},
     "card.acknowledge": set(Role),  # whose unit the card is for is asked inside
+    "hall.draft_announcement": set(Role),
+    "complaint.decide": {Role.SUPERVISOR, Role.SUPERVISION_LEADER},
+    "template.draft": {Role.LEGAL_OFFICE, Role.REFORM_OFFICE, Role.SERVICE_CENTRE},
+    "template.prepare": {Role.LEGAL_OFFICE},
+    "template.decide": {Role.LEGAL_OFFICE},
     "certs.check_identity": {Role.RA_OPERATOR},
     "certs.approve_enrolment": {Role.RA_OPERATOR},
     "certs.reject_enrolment": {Role.RA_OPERATOR},
@@ -33,10 +36,20 @@ BY_ROLE: dict[str, set[Role]] = {
 }
 #: No identity is needed: a password, a code, or a signature is asked inside.
 BY_ANYBODY = {
+    "change.comment",
     "case.withdraw",
     "card.confirm",
     "card.reject",
     "hall.progress",
+    "hall.request_login_code",
+    "hall.log_in",
+    "hall.ask",
+    "hall.read_answer",
+    "upload.keep",  # a ticket or a session is asked at the door
+    "complaint.file",
+    "complaint.query",
+    "licence.check",
+    "document.open",
     "certs.request_enrolment",
     "certs.submit_csr",
     "certs.begin_login",
@@ -44,14 +57,46 @@ BY_ANYBODY = {
 }
 #: It depends on the case: casework's own tests show who.
 BY_CASE = {
+    "change.save",
+    "change.discard",
+    "change.prepare",
+    "change.decide",
+    "change.check",
     "case.file",
     "case.receive_supplement",
+    "case.pre_review",
+    "case.record_originals",
+    "case.correct",
+    "case.hand_over_papers",
+    "case.confirm_papers",
+    "case.waive_papers",
+    "bill.enter",
+    "bill.charge_unlisted",
+    "bill.settle",
     "case.prepare",
     "case.decide",
     "case.stop_clock",
     "case.resume_clock",
     "case.extend_clock",
+    "case.prepare_extension",
+    "case.tell_longer",
+    "case.tell_hearing_right",
+    "case.ask_hearing",
+    "case.announce_hearing",
+    "case.hold_hearing",
     "case.view",
+    "licence.look_up",
+    "licence.view",
+    "licence.prepare_change",
+    "licence.change",
+    "licence.prepare_end",
+    "licence.end",
+    "licence.review",
+    "hall.view_own_case",
+    "document.view_by_password",
+    "hall.answer",
+    "hall.prepare_announcement_step",
+    "hall.take_announcement_step",
 }
 
 
@@ -124,7 +169,10 @@ async def test_what_is_the_systems_alone_needs_the_systems_assurance():
             assert await BY_TAG[tag].may(SimpleNamespace(actor=who), None), tag  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("tag", ["case.decide", "card.decide"])
+@pytest.mark.parametrize(
+    "tag",
+    ["case.decide", "card.decide", "change.decide", "hall.take_announcement_step", "licence.change", "licence.end"],
+)
 def test_decisions_in_the_app_need_a_certificate(tag: str):
     assert BY_TAG[tag].assurance is Assurance.CERTIFICATE
 

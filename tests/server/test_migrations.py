@@ -164,7 +164,7 @@ async def run(script: str, url: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, url, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(110):
         output, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode().strip(), errors.decode()

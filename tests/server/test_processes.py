@@ -192,7 +192,7 @@ async def test_silence_lights_and_texts_come_by_themselves(tmp_path: Path, blank
             task = await Task.get(case_id=case.id, closed_at=None)
             move(clock, task.yellow_at)
             await until(lambda: has_light(system, "yellow"))
-            move(clock, task.red_at)
+            move(clock, task.case_red_at or task.red_at)
             await until(lambda: has_light(system, "red"))
             await until(lambda: has_text(system, "T03"))
         assert stop.said

@@ -1,0 +1,3 @@
+from tests.mobile_api.conftest import authority, stage
+
+__all__ = ["authority", "stage"]
