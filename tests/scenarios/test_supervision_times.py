@@ -129,6 +129,7 @@ async def test_a_case_over_its_limit_has_light_order_and_proposed_card_within_se
             )
 
         assert await passed(running_clock, red_at, has_all) < timedelta(seconds=10)
+        print([dict(c) for c in await Card.filter(case_id=case.id)], [dict(t) for t in await Task.filter(case_id=case.id)], await system.database.rows("select colour,at,of_step,step,branch,unit_code from light"))
         card = await Card.get(case_id=case.id)
         assert timedelta(0) <= card.proposed_at - red_at < timedelta(seconds=10)
 
