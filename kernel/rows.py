@@ -1,4 +1,4 @@
-"""One row by plain equality, and one row changed by compare-and-swap: the two statements every act is made of.
+"""Rows by plain equality, and rows changed by compare-and-swap: the statements every act is made of.
 
 tortoise builds each query anew, which costs more than PostgreSQL takes to answer it. Here the SQL of a table and a
 set of columns is written once; values and results go through the model's own fields, inside the transaction that is
@@ -21,8 +21,17 @@ M = TypeVar("M", bound=Model)
 async def one(model: type[M], **equal: object) -> M | None:
     """The row whose columns are `equal` (None: IS NULL), the youngest if there are several; None if there is none."""
     connection, dialect = _connected(model)
-    _, rows = await connection.execute_query(_select(model, _shape(equal), dialect), _values(model, equal, dialect))
+    sql = _select(model, _shape(equal), dialect, "DESC LIMIT 1")
+    _, rows = await connection.execute_query(sql, _values(model, equal, dialect))
     return model._init_from_db(**dict(rows[0])) if rows else None
+
+
+async def many(model: type[M], **equal: object) -> list[M]:
+    """All rows whose columns are `equal`, oldest first."""
+    connection, dialect = _connected(model)
+    sql = _select(model, _shape(equal), dialect, "ASC")
+    _, rows = await connection.execute_query(sql, _values(model, equal, dialect))
+    return [model._init_from_db(**dict(row)) for row in rows]
 
 
 async def change(model: type[Model], where: Mapping[str, object], **changes: object) -> int:
@@ -54,12 +63,12 @@ def _stored(model: type[Model], name: str, value: object, dialect: str) -> objec
 
 
 @lru_cache(maxsize=512)
-def _select(model: type[Model], shape: tuple[tuple[str, bool], ...], dialect: str) -> str:
+def _select(model: type[Model], shape: tuple[tuple[str, bool], ...], dialect: str, order: str) -> str:
     meta = model._meta
     columns = ", ".join(f'"{column}"' for column in meta.fields_db_projection.values())
     return (
         f'SELECT {columns} FROM "{meta.db_table}" WHERE {_where(shape, dialect, 1)}'
-        f' ORDER BY "{meta.db_pk_column}" DESC LIMIT 1'
+        f' ORDER BY "{meta.db_pk_column}" {order}'
     )
 
 

@@ -6,6 +6,7 @@ through `change_control`. Source: the catalogue rules on the fourteen elements, 
 """
 
 import hashlib
+from functools import lru_cache
 
 from casework.acts import ItemView, PublishItem
 from casework.catalogue.checks import ensure_publishable
@@ -15,6 +16,7 @@ from casework.refusals import ItemRetired, UnknownItem
 from casework.rules import CaseworkRules
 from casework.tables import Item, ItemVersion
 from kernel.refusals import ChangedMeanwhile, NotFound, Refusal
+from kernel.rows import one
 from kernel.tables import Unit
 from kernel.work import Work
 
@@ -122,8 +124,16 @@ async def published(code: str) -> tuple[ItemVersion, ItemDefinition]:
 
 async def version_of(code: str, version: int) -> tuple[ItemVersion, ItemDefinition]:
     """The version a case was accepted under, published or since replaced."""
-    row = await ItemVersion.get(item_code=code, version=version)
-    return row, parse(row.definition)
+    row = await one(ItemVersion, item_code=code, version=version)
+    if row is None:
+        raise UnknownItem(item=code)
+    return row, _read(row.definition)
+
+
+@lru_cache(maxsize=256)
+def _read(definition: str) -> ItemDefinition:
+    """Asked at every step of every case; a published text is never changed."""
+    return parse(definition)
 
 
 async def _swap(item: Item, *, state: str, version: int) -> None:

@@ -18,9 +18,12 @@ from casework.clock.working_days import Calendar, day_of, end_of_day
 from casework.files import find, swap
 from casework.refusals import ClockNotRunning
 from casework.tables import Case, ClockEntry, Task
+from kernel.rows import change, many
 from kernel.work import Work
 
 _entry = msgspec.json.Decoder(Entry)
+#: What moves when a date moves.
+_INSTANTS = ("due_on", "yellow_at", "red_at", "case_due_on", "case_yellow_at", "case_red_at")
 
 #: Whose limit and extension the law gives a stage: art. 42(1) to one authority, 42(2) to several (art. 26).
 LEGAL_HANDLING: Mapping[definitions.Handling, Handling] = {
@@ -32,8 +35,7 @@ LEGAL_HANDLING: Mapping[definitions.Handling, Handling] = {
 
 async def ledger_of(case: Case) -> Ledger:
     """The case's ledger. Raises CLOCK_NOT_STARTED before acceptance."""
-    rows = await ClockEntry.filter(case_id=case.id).order_by("seq").values_list("entry", flat=True)
-    return replay([_entry.decode(str(row)) for row in rows])
+    return replay([_entry.decode(row.entry) for row in await many(ClockEntry, case_id=case.id)])
 
 
 async def running(number: str) -> tuple[Case, Ledger]:
@@ -89,11 +91,23 @@ async def relight(work: Work, case: Case, ledger: Ledger | None) -> None:
 
 
 async def light(work: Work, case: Case, task: Task, due_on: date, ledger: Ledger | None = None) -> None:
-    """Sets the instants at which the task turns yellow and red.
+    """Sets the instants at which an open task turns yellow and red. A moved day may call for a light that was
+    announced before: the sweep announces each turn once per instant.
+    """
+    lights = await lights_of(work, case, task, due_on, ledger)
+    if all(getattr(task, name) == lights[name] for name in _INSTANTS):
+        await change(Task, {"id": task.id}, calendar_version=lights["calendar_version"])
+    else:
+        await change(Task, {"id": task.id}, **lights)
+
+
+async def lights_of(
+    work: Work, case: Case, task: Task, due_on: date, ledger: Ledger | None = None
+) -> dict[str, object]:
+    """The columns that say when the task turns yellow and red, and when that is next announced.
 
     `due_on` is the case's day. A step or a line with a limit of its own (环节时限, 会办, 初审) that ends sooner turns
-    by that, and the case's own lights follow it. A moved day may call for a light that was announced before: the
-    sweep announces each turn once per instant.
+    by that, and the case's own lights follow it.
     """
     calendar, before = work.given(Calendar), case.yellow_before_days
     own = due_on
@@ -109,20 +123,18 @@ async def light(work: Work, case: Case, task: Task, due_on: date, ledger: Ledger
     if case_day is not None:
         # A step of a day or two is not warned about before it began.
         yellow = max(yellow, end_of_day(day_of(task.opened_at)))
-    instants: dict[str, object] = {
+    first = min(yellow, yellow_at(case_day, calendar, before)) if case_day else yellow
+    return {
         "due_on": own,
         "yellow_at": yellow,
         "red_at": red,
         "case_due_on": case_day,
         "case_yellow_at": yellow_at(case_day, calendar, before) if case_day else None,
         "case_red_at": red_at(case_day) if case_day else None,
+        "next_light_at": first,
+        "sort_at": red,
+        "calendar_version": calendar_version(work, case),
     }
-    version = calendar_version(work, case)
-    if all(getattr(task, name) == instant for name, instant in instants.items()):
-        await Task.filter(id=task.id).update(calendar_version=version)
-        return
-    first = min(yellow, yellow_at(case_day, calendar, before)) if case_day else yellow
-    await Task.filter(id=task.id).update(**instants, next_light_at=first, sort_at=red, calendar_version=version)
 
 
 def calendar_version(work: Work, case: Case) -> int:

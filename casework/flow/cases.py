@@ -28,13 +28,19 @@ from casework.licences import grants
 from casework.papers.documents import REMEDY, DocumentKind, issue
 from casework.refusals import OpinionMissing, ReasonMissing, SignedSomethingElse, StepClosed, ToldTooLate
 from casework.rules import CaseworkRules
-from casework.tables import Case, Document, Material, Step, Task
+from casework.tables import Case, Step, Task
 from kernel.actor import Role
 from kernel.acts import DocumentDigest, SigningRequest, Statement
 from kernel.refusals import ChangedMeanwhile
 from kernel.rows import one
 from kernel.tables import Officer
 from kernel.work import Work
+
+#: What lies in the case's file: materials as they were handed in, then documents, each in its order.
+_DIGESTS = (
+    "SELECT 1 AS place, id, name, sha256 FROM material WHERE case_id = $1 AND sha256 <> ''"
+    " UNION ALL SELECT 2 AS place, id, number AS name, sha256 FROM document WHERE case_id = $1 ORDER BY place, id"
+)
 
 
 async def prepare_decision(work: Work, act: PrepareDecision) -> SigningRequest:
@@ -75,8 +81,7 @@ def _with_papers(work: Work, statement: Statement) -> Statement:
 async def statement_of(work: Work, turn: Turn, act: PrepareDecision | Decide) -> Statement:
     """What the officer is shown and signs; generated alike when preparing and when performing."""
     case = turn.case
-    files = await Material.filter(case_id=case.id, sha256__not="").order_by("id").values_list("name", "sha256")
-    documents = await Document.filter(case_id=case.id).order_by("id").values_list("number", "sha256")
+    digests = await work.database.rows(_DIGESTS, case.id)
     lines = [
         ("办件编号", case.number),
         ("事项", case.item_name),
@@ -108,7 +113,7 @@ async def statement_of(work: Work, turn: Turn, act: PrepareDecision | Decide) ->
         title=f"{case.item_name}·{DECISION_NAMES[act.decision]}",
         lines=tuple(lines),
         facts=facts,
-        documents=tuple(DocumentDigest(name=name, sha256=digest) for name, digest in (*files, *documents)),
+        documents=tuple(DocumentDigest(name=str(row["name"]), sha256=str(row["sha256"])) for row in digests),
     )
 
 
@@ -116,7 +121,7 @@ async def _turn(work: Work, act: PrepareDecision | Decide) -> Turn:
     case = await find(act.case)
     if case.revision != act.revision:
         raise ChangedMeanwhile(subject=f"case:{case.number}")
-    task = await Task.get_or_none(case_id=case.id, step=act.step, closed_at=None)
+    task = await one(Task, case_id=case.id, step=act.step, closed_at=None)
     if task is None:
         raise StepClosed(case=case.number, step=steps.step_name(act.step))
     _check_still_open(work, case, act)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 
 import msgspec
-from tortoise.expressions import Q
 
 from casework.clock.working_days import day_of, end_of_day, start_of_day
 from casework.flow.acts import Delegate, DelegationView, RevokeDelegation
@@ -20,7 +19,7 @@ from casework.flow.refusals import DelegateUnfit, DelegationEmpty, UnknownDelega
 from casework.flow.tables import Delegation
 from casework.refusals import ReasonMissing, SamePersonTwice
 from casework.rules import CaseworkRules
-from casework.tables import Case, Item, Step, Task
+from casework.tables import Case, Item, Task
 from kernel.actor import ActorKind, Role
 from kernel.db import Database, Row, instant_of
 from kernel.permissions import permission
@@ -91,10 +90,16 @@ async def ensure_not_adjacent(work: Work, case: Case, task: Task, principal: Off
     if not task.level or work.given(CaseworkRules).same_person_adjacent:
         return
     people = [work.actor.id, *([principal.id] if principal else [])]
-    levels = [level for level in (task.level - 1, task.level + 1) if level]
-    near = {"case_id": case.id, "branch": task.branch, "level__in": levels}
-    signed = Step.filter(**near).filter(Q(officer__in=people) | Q(principal__in=people))
-    if await signed.exists() or await Task.filter(**near, assignee__in=people).exists():
+    near = "case_id = $1 AND branch = $2 AND level IN ($3, $4) AND level > 0"
+    neighbours = await work.database.rows(
+        f"SELECT officer, principal FROM case_step WHERE {near}"
+        f" UNION ALL SELECT assignee AS officer, '' AS principal FROM task WHERE {near} AND assignee IS NOT NULL",
+        case.id,
+        task.branch,
+        task.level - 1,
+        task.level + 1,
+    )
+    if any(row["officer"] in people or row["principal"] in people for row in neighbours):
         raise SamePersonTwice(case=case.number)
 
 

@@ -2,11 +2,12 @@
 
 from datetime import UTC, date, datetime
 
-from casework.clock.clocks import calendar_version, light
+from casework.clock.clocks import calendar_version, lights_of
 from casework.events import TaskOpened
 from casework.flow.steps import branch_of, level_of
 from casework.tables import Case, Task
 from kernel.actor import Role
+from kernel.rows import change
 from kernel.work import Work
 
 #: Where a task without a limit sorts: after every real deadline.
@@ -28,7 +29,7 @@ async def open_task(
     """Opens the case's next task. `due_on`, the case's day, gives it lights, earlier ones if its own `limit_days`, or
     the `line_days` of its line, end sooner; `sort_at` gives it only a place in the to-do list.
     """
-    task = await Task.create(
+    task = Task(
         case_id=case.id,
         step=step,
         branch=branch_of(step),
@@ -42,7 +43,8 @@ async def open_task(
         sort_at=sort_at or NEVER,
     )
     if due_on is not None:
-        await light(work, case, task, due_on)
+        task.update_from_dict(await lights_of(work, case, task, due_on))
+    await task.save()
     work.record(TaskOpened(case=case.number, task=task.id, step=step, role=role, unit=unit))
     return task
 
@@ -60,4 +62,4 @@ async def close_task(work: Work, task: Task) -> None:
     changes: dict[str, object] = {"closed_at": work.now}
     if task.next_light_at is not None and task.next_light_at > work.now:
         changes["next_light_at"] = None
-    await Task.filter(id=task.id, closed_at=None).update(**changes)
+    await change(Task, {"id": task.id, "closed_at": None}, **changes)
