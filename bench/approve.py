@@ -50,6 +50,7 @@ from kernel.clock import FakeClock
 from kernel.refusals import Refusal
 from kernel.tables import Officer
 from server.desk import load_county
+from server.serve import spare_the_collector
 from server.settings import DatabaseSettings, Settings
 from server.wiring import System, open_system
 from tools.postgres import Postgres
@@ -119,6 +120,7 @@ async def office(url: str, folder: Path, now: datetime) -> AsyncIterator[System]
     pooled = f"{url}?minsize={OFFICERS}&maxsize={OFFICERS}"
     settings = Settings(data_dir=folder, database=DatabaseSettings(url=pooled))
     async with open_system(settings, clock=FakeClock(now)) as system:
+        spare_the_collector()
         yield system
 
 

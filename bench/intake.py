@@ -37,6 +37,7 @@ from kernel.actor import ANYBODY
 from kernel.clock import FakeClock
 from kernel.refusals import Refusal
 from server.desk import load_county
+from server.serve import spare_the_collector
 from server.settings import DatabaseSettings, Settings
 from server.wiring import System, open_system
 from tools.postgres import Postgres
@@ -96,6 +97,7 @@ async def office(url: str, folder: Path) -> AsyncIterator[System]:
     pooled = f"{url}?minsize={CLIENTS}&maxsize={CLIENTS}"
     settings = Settings(data_dir=folder, database=DatabaseSettings(url=pooled))
     async with open_system(settings, clock=FakeClock(MORNING)) as system:
+        spare_the_collector()
         yield system
 
 
