@@ -9,8 +9,9 @@ import structlog
 from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLOutputType, GraphQLResolveInfo
 from graphql import execute as graphql_execute
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from tortoise.exceptions import ValidationError
 
-from kernel.refusals import Refusal
+from kernel.refusals import Invalid, Refusal
 from mobile_api.context import Context
 from mobile_api.guards import Document, Documents
 from mobile_api.plans import MISFITS
@@ -61,6 +62,9 @@ class Door:
             cause = cause.original_error
         if isinstance(cause, Refusal):
             told = as_error(cause)
+        elif isinstance(cause, ValidationError):
+            # As in the office: a value that no column holds (a number of a thousand digits) names nothing that exists.
+            told = as_error(Invalid(field="—", why=str(cause)[:80]))
         elif error.path is None or cause is None:
             # Before execution: variables that do not fit. The words are graphql-core's, about the caller's own input.
             told = as_error(BadRequest(why=error.message.rstrip(".")))

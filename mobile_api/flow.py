@@ -85,17 +85,6 @@ class DelegationInput:
     roles: list[Role] = strawberry.field(default_factory=list)
     items: list[str] = strawberry.field(default_factory=list)
 
-    def to_act(self) -> Delegate:
-        return Delegate(
-            delegate=self.delegate,
-            first_day=self.first_day,
-            last_day=self.last_day,
-            reason=self.reason,
-            principal=self.principal or "",
-            roles=tuple(self.roles),
-            items=tuple(self.items),
-        )
-
 
 @strawberry.type(description="One case of a package.")
 class PackagePart:
@@ -145,7 +134,16 @@ async def _colleagues(info: Info) -> list[Colleague]:
 
 
 async def _delegate(info: Info, idempotency_key: str, delegation: DelegationInput) -> DelegationResult:
-    return await perform(info, delegation.to_act(), _delegated, key=idempotency_key)
+    act = Delegate(
+        delegate=delegation.delegate,
+        first_day=delegation.first_day,
+        last_day=delegation.last_day,
+        reason=delegation.reason,
+        principal=delegation.principal or "",
+        roles=tuple(delegation.roles),
+        items=tuple(delegation.items),
+    )
+    return await perform(info, act, _delegated, key=idempotency_key)
 
 
 async def _revoke_delegation(info: Info, idempotency_key: str, delegation: strawberry.ID) -> DelegationResult:

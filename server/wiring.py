@@ -41,8 +41,9 @@ from kernel.outbox import Consumer, Courier, Outbox
 from kernel.work import Desk
 from server.acts import RULES
 from server.config_file import Problem, SettingsRefused
+from server.key_material import KeyMaterial, key_material
 from server.provisions import alert_rules, casework_rules, cert_settings, hall_rules, supervision_rules
-from server.settings import KeyMaterial, Settings, key_material
+from server.settings import Settings
 from supervision import events as supervision_events
 from supervision.findings import consumer as findings_consumer
 from supervision.rules import SupervisionRules

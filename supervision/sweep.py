@@ -64,10 +64,11 @@ async def turn_lights(work: Work, act: TurnLights) -> Done:
 
 
 def _reproaches(fresh: Sequence[tuple[DueTask, Turn]]) -> list[Proposal]:
-    """One proposal per red light; where the case itself is late, its late step is part of that."""
+    """One proposal per red light. Whoever is found to have let the step and the case pass is reproached once, for the
+    case; a step that somebody else was late with, before them or in another branch, is a fact of its own."""
     red = [(task, turn) for task, turn in fresh if turn.colour is Light.RED]
-    late = {task.case_id for task, turn in red if not turn.of_step}
-    return [_overdue(task, turn) for task, turn in red if not (turn.of_step and task.case_id in late)]
+    late = {task.id for task, turn in red if not turn.of_step}
+    return [_overdue(task, turn) for task, turn in red if not (turn.of_step and task.id in late)]
 
 
 async def _claim(work: Work, limit: int) -> list[DueTask]:

@@ -21,6 +21,7 @@ from typing import Any, get_args
 from strawberry.types.base import StrawberryObjectDefinition
 
 from casework.papers import printing
+from casework.permissions import SUPERVISORS
 from kernel.actor import Role
 from kernel.acts import Act
 from kernel.office import Rule
@@ -52,8 +53,12 @@ ROUTES = {
     "/healthz/readyz": "anybody",
     "/pki/issuing.crl": "anybody",
 }
-#: Fields that show something to those who hold a secret, which is asked inside.
-_SECRETS = {"enrolment": "whoever holds the pickup secret", "openFiling": "anybody, at a limited rate"}
+#: Fields whose rule is asked inside what they call.
+_ASKED_INSIDE = {
+    "enrolment": "whoever holds the pickup secret",
+    "openFiling": "anybody, at a limited rate",
+    **dict.fromkeys(("complaints", "findings", "findingTallies", "secondEntries"), " or ".join(SUPERVISORS)),
+}
 _ANYBODY = "anybody"
 
 
@@ -173,8 +178,8 @@ def _row(rule: Rule, doors: list[str]) -> str:
 
 
 def _asker(name: str, function: FunctionType) -> str:
-    if name in _SECRETS:
-        return _SECRETS[name]
+    if name in _ASKED_INSIDE:
+        return _ASKED_INSIDE[name]
     names = set(_names(function.__code__))
     if "applicant" in names:
         return "an applicant, of their own cases"

@@ -259,6 +259,19 @@ async def test_a_server_that_was_down_announces_every_light_and_proposes_one_car
     assert [card.ground for card in await Card.all()] == ["over_committed_limit"]
 
 
+async def test_a_step_whose_limit_ends_on_its_cases_day_is_one_light_and_one_card(county):
+    await county.publish(limited_steps(20, None, None))
+    number = await county.accepted()
+    task = await open_task(number)
+    assert (task.due_on, task.case_due_on) == (date(2026, 10, 22), None)
+    for when in ("2026-10-21 00:00", "2026-10-23 00:00", "2026-10-24"):
+        county.at(when)
+        await county.turn_lights()
+    lights = await LightRow.all().order_by("at").values_list("colour", "of_step")
+    assert lights == [("yellow", False), ("red", False)]
+    assert [card.ground for card in await Card.all()] == ["over_committed_limit"]
+
+
 async def test_each_step_has_its_days_from_the_day_it_begins_and_never_more_than_the_case(town):
     await town.publish(limited_steps(3, 5, None))
     number = await town.accepted()

@@ -65,7 +65,7 @@ PEOPLE = (
     ("PRICE", "物价员", "HALL", [Role.PRICE_OFFICE]),
     ("EFFICIENCY", "效能员", "HALL", [Role.EFFICIENCY_OFFICE]),
     ("FIRE_CHIEF", "何支队", "XF", [Role.UNIT_HEAD]),
-    ("MANY_HATS", "兼多职", "ZJ", [Role.HANDLER, Role.UNIT_HEAD, Role.REFORM_OFFICE, Role.LEGAL_OFFICE]),
+    ("MANY_HATS", "兼多职", "ZJ", [Role.LIAISON, Role.REFORM_OFFICE, Role.LEGAL_OFFICE]),
     ("MAYOR", "马县长", "GOV", [Role.GOVERNMENT_HEAD]),
 )
 

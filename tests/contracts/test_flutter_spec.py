@@ -115,11 +115,19 @@ def test_the_catalogue_of_errors_holds_every_code_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-async def test_the_fixtures_are_what_the_server_answers(stage: Stage, chapter: str) -> None:  # noqa: F811
+async def test_the_fixtures_are_what_the_server_answers(stage: Stage, chapter: str, dialect: str) -> None:  # noqa: F811
     for path, content in (await told(stage, chapter)).items():
         file = SPEC / "fixtures" / path
         assert file.exists(), f"{path} is missing: python -m tools.contract --write"
-        assert file.read_text() == content, f"{path} has changed: python -m tools.contract --write"
+        kept = file.read_text()
+        if dialect == "postgres":
+            kept, content = without_ids(kept), without_ids(content)
+        assert kept == content, f"{path} has changed: python -m tools.contract --write"
+
+
+def without_ids(fixture: str) -> str:
+    """PostgreSQL gives no generated id twice, not even one that a rehearsed decision took and gave back."""
+    return re.sub(r'"(id|material|document|endCursor|after)": "[A-Za-z0-9_-]+"', r'"\1": "…"', fixture)
 
 
 def test_no_fixture_is_left_of_an_older_story() -> None:

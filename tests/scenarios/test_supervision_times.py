@@ -124,13 +124,12 @@ async def test_a_case_over_its_limit_has_light_order_and_proposed_card_within_se
                 await LightRow.exists(case_id=case.id, colour="red", at=red_at)
                 and await SupervisionOrder.exists(case_id=case.id)
                 and await ExplanationTask.exists(case_id=case.id)
-                and await Card.exists(case_id=case.id, state="proposed")
+                and await Card.exists(case_id=case.id, state="proposed", ground="over_committed_limit")
                 and await has_texts(system, "T03", "T05")
             )
 
         assert await passed(running_clock, red_at, has_all) < timedelta(seconds=10)
-        print([dict(c) for c in await Card.filter(case_id=case.id)], [dict(t) for t in await Task.filter(case_id=case.id)], await system.database.rows("select colour,at,of_step,step,branch,unit_code from light"))
-        card = await Card.get(case_id=case.id)
+        card = await Card.get(case_id=case.id, ground="over_committed_limit")
         assert timedelta(0) <= card.proposed_at - red_at < timedelta(seconds=10)
 
 

@@ -38,6 +38,7 @@ BY_ROLE: dict[str, set[Role]] = {
 BY_ANYBODY = {
     "change.comment",
     "case.withdraw",
+    "package.query",
     "card.confirm",
     "card.reject",
     "hall.progress",
@@ -55,7 +56,7 @@ BY_ANYBODY = {
     "certs.begin_login",
     "certs.finish_login",
 }
-#: It depends on the case: casework's own tests show who.
+#: It depends on the case, the filing or the unit's directory: casework's own tests show who.
 BY_CASE = {
     "change.save",
     "change.discard",
@@ -63,6 +64,7 @@ BY_CASE = {
     "change.decide",
     "change.check",
     "case.file",
+    "package.file",
     "case.receive_supplement",
     "case.pre_review",
     "case.record_originals",
@@ -75,6 +77,9 @@ BY_CASE = {
     "bill.settle",
     "case.prepare",
     "case.decide",
+    "case.urge",
+    "delegation.make",
+    "delegation.revoke",
     "case.stop_clock",
     "case.resume_clock",
     "case.extend_clock",

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from server import cli_config
 from server.cli_config import template
 from server.config_file import Problem, SettingsRefused
-from server.settings import MasCarrier, Settings, SmppCarrier, key_material, load, read
+from server.key_material import key_material
+from server.settings import MasCarrier, Settings, SmppCarrier, load, read
 
 SMPP = """
 [[sms.carriers]]

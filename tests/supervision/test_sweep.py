@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from casework.tables import Task
+from kernel.actor import Role
 from kernel.acts import Done
 from kernel.log import verify
 from kernel.refusals import Refusal
@@ -216,6 +217,32 @@ async def test_a_delivery_that_is_late_is_carded_for_its_step_not_for_the_promis
     county.clock.set(red)
     await county.sweep()
     assert (await Card.get()).ground == "step_overtime"
+
+
+async def test_a_step_that_somebody_else_was_late_with_keeps_its_card_beside_the_late_cases(county: County):
+    late, after = local("2026-10-09 00:00"), local("2026-10-23 00:00")
+    task = await county.late_case()
+    await Task.create(
+        case_id=task.case_id,
+        step="level:2",
+        role=Role.SECTION_HEAD,
+        unit_code="FGW",
+        assignee="OFF-3",
+        opened_at=local("2026-10-12 10:00"),
+        due_on=task.due_on,
+        yellow_at=task.yellow_at,
+        red_at=task.red_at,
+        next_light_at=task.yellow_at,
+        sort_at=task.red_at,
+    )
+    closed = local("2026-10-12 10:00")
+    await Task.filter(id=task.id).update(
+        due_on=date(2026, 10, 8), yellow_at=late, red_at=late, next_light_at=late, closed_at=closed
+    )
+    county.clock.set(after)  # nobody looked before
+    await county.sweep()
+    cards = await Card.all().order_by("ground").values_list("ground", "officer")
+    assert cards == [("over_committed_limit", "OFF-3"), ("step_overtime", "OFF-1")]
 
 
 async def test_a_morning_is_taken_in_batches_with_numbers_without_gaps(county: County):
