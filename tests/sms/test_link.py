@@ -444,7 +444,7 @@ async def test_tls_checks_the_carriers_name(tmp_path):
         task = asyncio.create_task(wrong.run())
         await until(lambda: wrong.counts["errors"])
         assert wrong.snapshot().last_error == "cannot connect: SSLCertVerificationError"
-        await wrong.drain(30)
+        await wrong.drain(1)
         await task
 
 
