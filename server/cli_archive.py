@@ -1,24 +1,30 @@
 """`zhangban archive` and `zhangban case`: packages for the archive, checked anywhere, and a case on one sheet."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
+from unicodedata import category
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from casework.acts import ViewCase
 from kernel.actor import THE_OPERATOR
 from kernel.refusals import Refusal
 from server.archive.checking import read_root, verify
 from server.archive.faults import FAULT_NAMES, ArchiveVerdict
-from server.archive.filing import package, write_package
+from server.archive.filing import Package, package, write_package
+from server.archive.refusals import ArchiveFileUnusable
 from server.case_sheet import Sheet, case_sheet
-from server.commands import ConfigOption, JsonOption, database_url, refused, run, settings_of
+from server.commands import ConfigOption, JsonOption, database_url, misconfigured, refused, run, settings_of
+from server.config_file import Problem, SettingsRefused
 from server.settings import Settings
-from server.wiring import open_system
+from server.wiring import open_system, sqlite_file
 
 CaseArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="办件编号 · The case's number.")]
 DatabaseOption = Annotated[
@@ -59,8 +65,10 @@ def check(
 ) -> None:
     """离线核验档案包，逐项指出改动 · Verify a package with the root certificate alone; name every fault, exit 1."""
     try:
-        with file.open("rb") as source:
-            verdict = verify(source, read_root(root.read_bytes()))
+        with _usable(root):
+            trusted = read_root(root.read_bytes())
+        with _usable(file), file.open("rb") as source:
+            verdict = verify(source, trusted)
     except Refusal as refusal:
         if as_json:
             typer.echo(msgspec.json.encode({"intact": False, "refused": refusal.code, "why": refusal.text}))
@@ -93,18 +101,41 @@ async def _exported(settings: Settings, number: str, file: Path) -> tuple[str, s
         seen = await system.office.perform(ViewCase(case=number, what="archive export"), THE_OPERATOR, key=None)
         if isinstance(seen, Refusal):
             raise seen
-        # Whole or not at all: nobody shall take half a package for a tampered one.
-        part = file.with_name(f"{file.name}.part")
+        with _usable(file):
+            _write(made, file)
+        return made.record.number, made.record.sha256
+
+
+def _write(made: Package, file: Path) -> None:
+    """Whole or not at all: nobody shall take half a package for a tampered one."""
+    if file.exists() and not file.is_file():
+        raise ArchiveFileUnusable(file=str(file), why="not a regular file")
+    part = file.with_name(f"{file.name}.part")
+    try:
         with part.open("wb") as out:
             write_package(made, out)
         os.replace(part, file)
-        return made.record.number, made.record.sha256
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _usable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as wrong:
+        raise ArchiveFileUnusable(file=str(file), why=wrong.strerror or type(wrong).__name__) from None
 
 
 def _settings(config: Path | None, database: str | None) -> Settings:
     settings = settings_of(config)
     if database is None:
         return settings
+    there = sqlite_file(database)
+    if there is not None and not there.exists():
+        raise misconfigured(
+            SettingsRefused([Problem(str(there), "没有这个数据库文件", "there is no such database file")])
+        )
     return settings.model_copy(update={"database": settings.database.model_copy(update={"url": database})})
 
 
@@ -117,9 +148,9 @@ def _console() -> Console:
 def _print_verdict(verdict: ArchiveVerdict) -> None:
     console = _console()
     table = Table("", "", show_header=False, box=None)
-    table.add_row("档号", verdict.archive)
-    table.add_row("办件", f"{verdict.case}（{verdict.unit}）")
-    table.add_row("归档", verdict.archived_at)
+    table.add_row("档号", _as_it_stands(verdict.archive))
+    table.add_row("办件", _as_it_stands(f"{verdict.case}（{verdict.unit}）"))
+    table.add_row("归档", _as_it_stands(verdict.archived_at))
     table.add_row("清单 SHA-256", verdict.sha256)
     table.add_row(
         "文件", f"{verdict.files}个，文书{verdict.papers}件，签名{verdict.decisions}个，事件{verdict.events}个"
@@ -131,7 +162,8 @@ def _print_verdict(verdict: ArchiveVerdict) -> None:
         return
     for fault in verdict.faults:
         why = f"（{fault.why}）" if fault.why else ""
-        typer.echo(f"{fault.code}  {FAULT_NAMES[fault.code]}：{fault.where}{why}", err=True)
+        where = _as_it_stands(f"{fault.where}{why}")
+        typer.echo(f"{fault.code}  {FAULT_NAMES[fault.code]}：{where}", err=True)
 
 
 def _print_sheet(sheet: Sheet) -> None:
@@ -144,9 +176,15 @@ def _print_sheet(sheet: Sheet) -> None:
         if section == "办件":
             table = Table("", "", show_header=False, box=None)
             for label, value in rows[0].items():
-                table.add_row(label, str(value))
+                table.add_row(label, _as_it_stands(value))
         else:
             table = Table(*rows[0], box=None)
             for row in rows:
-                table.add_row(*(str(value) for value in row.values()))
+                table.add_row(*map(_as_it_stands, row.values()))
         console.print(table)
+
+
+def _as_it_stands(value: object) -> Text:
+    """What somebody else wrote: never markup, never a command to the terminal."""
+    shown = (f"\\x{ord(char):02x}" if category(char) in ("Cc", "Cf") else char for char in str(value))
+    return Text("".join(shown))

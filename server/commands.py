@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from tortoise.exceptions import OperationalError
+from tortoise.exceptions import OperationalError, ValidationError
 
 from certs.enrolment import waiting_enrolments
 from kernel.db import Database
 from kernel.log import Verdict, verify
-from kernel.refusals import Refusal
+from kernel.refusals import Invalid, Refusal
 from server.config_file import Problem, SettingsRefused
 from server.desk import approve_at_the_desk, load_county
 from server.settings import Settings, load
@@ -35,6 +35,8 @@ def run(work: Coroutine[None, None, T]) -> T:
         return asyncio.run(work)
     except Refusal as refusal:
         raise refused(refusal) from None
+    except ValidationError as unfit:  # a word that no column holds, as the office answers it
+        raise refused(Invalid(field="—", why=str(unfit)[:80])) from None
     except SettingsRefused as wrong:
         raise misconfigured(wrong) from None
 

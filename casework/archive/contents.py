@@ -4,7 +4,8 @@ Source: rules on electronic files of government affairs (政务服务事项电�
 metadata and process together). The layout is version 1 and stays: an old manifest must find the same octets. What
 the six-part process record says is in the events, from which it is read again.
 
-Limits: a field that a case gets later is not part of version 1.
+Limits: a field that a case gets later is not part of version 1; names of units are where they were sealed, in the
+documents, because a unit may be renamed.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from casework.licences.tables import LicenceChange
 from casework.papers.tables import DocumentPrint
 from casework.tables import Case, ClockEntry, Document, ItemVersion, Material, Step
 from kernel.db import Database, Row, instant_of
-from kernel.tables import Unit
+from kernel.rows import one
 
 FACTS, ITEM, EVENTS = "case.json", "item.json", "events.jsonl"
 _FIELDS = (
@@ -86,11 +87,10 @@ async def contents_of(database: Database, case: Case, *, length: int | None = No
     events = await _events(database, case.number, length)
     materials = await Material.filter(case_id=case.id).order_by("id")
     handed_in = tuple(_material(place, material) for place, material in enumerate(materials, 1))
-    written = {
-        FACTS: await _facts(case),
-        ITEM: (await ItemVersion.get(item_code=case.item_code, version=case.item_version)).definition.encode(),
-        EVENTS: b"".join(_line(event) for event in events),
-    }
+    written = {FACTS: await _facts(case), EVENTS: b"".join(_line(event) for event in events)}
+    item = await one(ItemVersion, item_code=case.item_code, version=case.item_version)
+    if item is not None:
+        written[ITEM] = item.definition.encode()
     papers = [*await _documents(case, written), *await _licences(case, written)]
     return Contents(
         chain=ChainEnd(
@@ -107,13 +107,11 @@ async def contents_of(database: Database, case: Case, *, length: int | None = No
 
 
 async def _facts(case: Case) -> bytes:
-    unit = await Unit.get(code=case.unit_code)
     steps = await Step.filter(case_id=case.id).order_by("seq")
     ledger = await ClockEntry.filter(case_id=case.id).order_by("seq").values_list("entry", flat=True)
     materials = await Material.filter(case_id=case.id).order_by("id")
     facts = {
         **{name: getattr(case, name) for name in _FIELDS},
-        "unit_name": unit.name,
         "steps": [{name: getattr(step, name) for name in _STEP_FIELDS} for step in steps],
         "clock": [msgspec.Raw(str(entry).encode()) for entry in ledger],
         "materials": [

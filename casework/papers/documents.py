@@ -20,7 +20,7 @@ from casework.papers.wordings import canonical, digest, filled
 from casework.tables import Case, Document
 from kernel.acts import DocumentDigest
 from kernel.numbers import next_number
-from kernel.refusals import NotFound
+from kernel.refusals import Invalid, NotFound
 from kernel.rows import one
 from kernel.tables import Unit
 from kernel.work import Work
@@ -71,9 +71,9 @@ def draft_sha256(content: bytes) -> str | None:
     """What was signed of a sealed document before it was issued; None for octets that are no document."""
     try:
         parsed = msgspec.json.decode(content, type=Content)
-    except msgspec.DecodeError:
+        return parsed.draft.sha256 if canonical(parsed) == content else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Invalid):
         return None
-    return parsed.draft.sha256 if canonical(parsed) == content else None
 
 
 async def issue(

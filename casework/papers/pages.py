@@ -27,6 +27,8 @@ from casework.papers.documents import Content, in_words
 
 _HERE = Path(__file__).parent
 _html = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+#: In the font, and yet not on the page: soft hyphen, half-width Hangul filler.
+_UNSEEN = "\u00ad\uffa0"
 #: With the version: another one may set the same page in other octets.
 MADE_WITH = f"typst {version('typst')}"
 
@@ -118,15 +120,17 @@ def _qr(link: str) -> str:
 def _legible(value: object) -> object:
     """Every text of `value` with what the font cannot draw written as code points."""
     if isinstance(value, str):
-        return "".join(char if can_draw(char) else f"〔U+{ord(char):04X}〕" for char in value)
+        return "".join(char if can_draw(char) else f"〔U+{ord(char):04X}〕" for char in value.replace("\r\n", "\n"))
     if isinstance(value, dict):
         return {key: _legible(inner) for key, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_legible(inner) for inner in value]
     return value
 
 
 def can_draw(char: str) -> bool:
+    if char in _UNSEEN:
+        return False
     firsts, lasts = _coverage()
     place = bisect_right(firsts, ord(char)) - 1
     return char == "\n" or (place >= 0 and ord(char) <= lasts[place])

@@ -273,7 +273,7 @@ class _Check:
         for line in ((entry.content if entry else None) or b"").splitlines():
             try:
                 lines.append(_line.decode(line))
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 break
         return lines
 
@@ -310,19 +310,23 @@ def _holder(trusted: Trusted) -> str:
 
 
 def _digest(line: _Line, subject: str) -> str:
-    return chained_hash(
-        previous=line.previous_hash,
-        subject=subject,
-        seq=line.seq,
-        tag=line.tag,
-        at=line.at,
-        actor=line.actor,
-        body=line.body,
-    )
+    """Empty for an event at an instant that is none."""
+    try:
+        return chained_hash(
+            previous=line.previous_hash,
+            subject=subject,
+            seq=line.seq,
+            tag=line.tag,
+            at=line.at,
+            actor=line.actor,
+            body=line.body,
+        )
+    except (OverflowError, ValueError):
+        return ""
 
 
 def _evidence(line: _Line) -> str:
     try:
         return str(_body.decode(line.body).get("evidence") or "")
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return ""

@@ -6,7 +6,8 @@ rows and files of today with it, and `package` refuses to write anything else.
 
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import partial
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cryptography import x509
+from tortoise.exceptions import DoesNotExist
 
 from casework.acts import Channel
 from casework.archive.acts import ArchiveCases
-from casework.archive.contents import Contents, contents_of
+from casework.archive.contents import SealedPaper, contents_of
 from casework.archive.events import CaseArchived
 from casework.archive.tables import ArchiveRecord
 from casework.clock.working_days import day_of
@@ -26,16 +28,29 @@ from casework.files import find
 from casework.tables import Case
 from certs.authority import Authority, pem
 from certs.export import signature_files, signatures_of
+from certs.notary import check_seal
 from certs.revocation import newest_list_der, publish
 from certs.tables import IssuedCertificate, PublishedList
 from kernel.acts import Done
 from kernel.db import Database
+from kernel.notary import Seal
 from kernel.numbers import next_number
+from kernel.refusals import NotFound, Refusal
 from kernel.tables import Unit
 from kernel.work import Work
 from server.archive import manifest as manifests
 from server.archive import zipped
-from server.archive.manifest import ISSUING, MANIFEST, README, REVOCATIONS, SEAL, SEALER, Listed, Manifest
+from server.archive.manifest import (
+    ISSUING,
+    MANIFEST,
+    README,
+    REVOCATIONS,
+    SEAL,
+    SEALER,
+    Listed,
+    Manifest,
+    SignedDecision,
+)
 from server.archive.refusals import ArchiveDiffers, NotArchived
 
 log = logging.getLogger(__name__)
@@ -84,6 +99,8 @@ async def archive_cases(work: Work, act: ArchiveCases) -> Done:
 
 async def changed_since(authority: Authority, database: Database, record: ArchiveRecord, files: Path) -> list[str]:
     """Paths whose octets are not what the archive's manifest says, or that are lost."""
+    if not await _is_sealed(authority, record):
+        return [MANIFEST]
     manifest = manifests.read(record.manifest.encode())
     found, stored = await _octets(authority, database, manifest, files)
     differing = []
@@ -166,7 +183,7 @@ async def _archive(work: Work, case: Case) -> None:
 async def _manifest(work: Work, authority: Authority, case: Case, number: str) -> Manifest:
     contents = await contents_of(work.database, case)
     decisions = [
-        manifests.SignedDecision(
+        SignedDecision(
             evidence=each.evidence,
             kind=each.kind,
             officer=each.officer,
@@ -178,10 +195,12 @@ async def _manifest(work: Work, authority: Authority, case: Case, number: str) -
     crl = await PublishedList.filter(issuer=authority.issuer).order_by("-number").first()
     octets = {
         **contents.written,
-        **await _trust(authority, contents, [each.evidence for each in decisions]),
+        ISSUING: pem(authority.issuing),
         REVOCATIONS: crl.der if crl else b"",
         README: _HOW_TO_CHECK.format(archive=number, case=case.number).encode(),
     }
+    for trusted in _trust(authority, contents.papers, decisions):
+        octets |= await trusted
     files = [Listed(path=path, sha256=sha256(each).hexdigest(), size=len(each)) for path, each in octets.items()]
     files += [Listed(path=kept.path, sha256=kept.sha256, size=kept.size) for kept in contents.kept]
     files.sort(key=lambda listed: listed.path)
@@ -200,17 +219,35 @@ async def _manifest(work: Work, authority: Authority, case: Case, number: str) -
     )
 
 
-async def _trust(authority: Authority, contents: Contents, evidences: list[str]) -> dict[str, bytes]:
-    """Signatures with their signers, and the certificates of the seals."""
-    octets = {ISSUING: pem(authority.issuing)}
-    for evidence in evidences:
-        kept = await signature_files(authority, evidence)
-        for name in ("payload.bin", "signature.der", "signer.pem"):
-            octets[f"decisions/{evidence}/{name}"] = kept[name]
-    for serial in sorted({paper.seal_serial for paper in contents.papers if paper.seal_serial}):
-        row = await IssuedCertificate.get(issuer=authority.issuer, serial=serial)
-        octets[manifests.seal_certificate_path(serial)] = pem(x509.load_der_x509_certificate(row.der))
-    return octets
+async def _is_sealed(authority: Authority, record: ArchiveRecord) -> bool:
+    """Whether the record's manifest is the one that was sealed, and this case's."""
+    seal = Seal(unit=record.unit_code, serial=record.seal_serial, signature=bytes(record.seal_signature))
+    octets = record.manifest.encode()
+    try:
+        await check_seal(authority, seal, octets)
+    except Refusal:
+        return False
+    return manifests.read(octets).case == record.case_number
+
+
+def _trust(
+    authority: Authority, papers: Iterable[SealedPaper], decisions: Iterable[SignedDecision]
+) -> Iterator[Awaitable[dict[str, bytes]]]:
+    """Signatures with their signers, and the certificates of the seals. What is lost raises."""
+    for decision in decisions:
+        yield _signature(authority, decision)
+    for serial in sorted({paper.seal_serial for paper in papers if paper.seal_serial}):
+        yield _seal_certificate(authority, serial)
+
+
+async def _signature(authority: Authority, decision: SignedDecision) -> dict[str, bytes]:
+    kept = await signature_files(authority, decision.evidence)
+    return {f"{decision.folder}/{name}": kept[name] for name in ("payload.bin", "signature.der", "signer.pem")}
+
+
+async def _seal_certificate(authority: Authority, serial: str) -> dict[str, bytes]:
+    row = await IssuedCertificate.get(issuer=authority.issuer, serial=serial)
+    return {manifests.seal_certificate_path(serial): pem(x509.load_der_x509_certificate(row.der))}
 
 
 async def _octets(
@@ -218,11 +255,13 @@ async def _octets(
 ) -> tuple[dict[str, bytes], dict[str, Path]]:
     """What the rows say today for the paths of `manifest`, and where its materials lie."""
     contents = await contents_of(database, await find(manifest.case), length=manifest.chain.length)
-    trust = await _trust(authority, contents, [decision.evidence for decision in manifest.decisions])
     lists = {listed.path: listed.sha256 for listed in manifest.files}
     crl = await PublishedList.get_or_none(issuer=authority.issuer, sha256=lists.get(REVOCATIONS, ""))
     readme = _HOW_TO_CHECK.format(archive=manifest.archive, case=manifest.case).encode()
-    octets = {**contents.written, **trust, README: readme}
+    octets = {**contents.written, ISSUING: pem(authority.issuing), README: readme}
+    for trusted in _trust(authority, manifest.papers, manifest.decisions):
+        with suppress(NotFound, DoesNotExist):  # it is not there, and so it differs
+            octets |= await trusted
     if crl is not None:
         octets[REVOCATIONS] = crl.der
     # By the manifest's digests: a print made later is not the one that was archived.

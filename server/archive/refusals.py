@@ -47,6 +47,14 @@ class ArchiveNameTwice(Refusal):
     en = "The package holds {name} twice."
 
 
+class ArchiveFileUnusable(Refusal):
+    """The machine's own reason: no such folder, no right, no room; a device is no file either."""
+
+    code = "ARCHIVE_FILE_UNUSABLE"
+    zh = "文件{file}无法读写：{why}。"
+    en = "The file {file} cannot be used: {why}."
+
+
 class ManifestUnreadable(Refusal):
     code = "ARCHIVE_MANIFEST_UNREADABLE"
     zh = "档案包缺少清单，或清单无法读取：{why}。"

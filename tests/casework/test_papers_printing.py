@@ -143,11 +143,21 @@ def test_long_names_and_reasons_run_over_several_pages_and_lose_nothing():
             assert 0 <= left <= right <= width
 
 
-@pytest.mark.parametrize("rare", ["\U00030edd", "🏗", "\u200f", "\t", "한"])
+@pytest.mark.parametrize("rare", ["\U00030edd", "🏗", "\u200f", "\t", "한", "\u00ad", "\uffa0", "\0"])
 def test_what_the_font_cannot_draw_is_shown_as_its_code_and_never_dropped(rare):
     printed = Printed.of(pdf(sealed(addressee=f"张{rare}明"), CHECK))
     assert f"张〔U+{ord(rare):04X}〕明：" in printed.text
-    assert rare in printed.attached()["document.json"].decode() or rare == "\t"
+    assert rare in printed.attached()["document.json"].decode() or rare in "\t\0"
+
+
+@pytest.mark.parametrize("rare", ["🏗", "\u202e", "\0", "한"])
+@pytest.mark.parametrize("kind", [DocumentKind.REFUSAL, DocumentKind.RECEIPT])
+def test_it_is_shown_as_its_code_wherever_it_stands(kind: DocumentKind, rare: str):
+    text = f"甲{rare}乙"
+    said = {"title": text, "issuer": text, "addressee": text, "opening": (text,), "closing": (text,)}
+    printed = Printed.of(pdf(sealed(kind, lines=((text, text), ("理由", f"{text}\n{text}")), **said), CHECK))
+    assert rare not in printed.text.replace("\r", "")
+    assert printed.text.count(f"〔U+{ord(rare):04X}〕") >= 8
 
 
 def test_the_font_draws_every_common_character_and_rare_ones_of_names():

@@ -6,7 +6,7 @@ import subprocess
 import zipfile
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -181,6 +181,11 @@ CHANGES = (
         "decisions/",
     ),
     ("UPDATE item_version SET definition = '{}'", "item.json"),
+    ("DELETE FROM item_version", "item.json"),
+    ("DELETE FROM signature", "decisions/"),
+    ("UPDATE archive_record SET manifest = REPLACE(manifest, '档〔2026〕', '档〔2025〕')", "manifest.json"),
+    ("UPDATE archive_record SET seal_serial = 'f00'", "manifest.json"),
+    ("UPDATE archive_record SET manifest = '{}'", "manifest.json"),
 )
 
 
@@ -220,6 +225,13 @@ async def test_what_happens_after_archiving_is_no_part_of_it_and_breaks_nothing(
     phone = await stage.phone("OFF-0001")
     await stage.get("Case", phone.token, number=case)
     await stage.clock_does(ArchiveCases())
+    assert await packed(stage, case) == before
+
+
+async def test_a_unit_that_is_renamed_later_does_not_spoil_its_archives(stage: Stage):
+    case = await archived(stage)
+    before = await packed(stage, case)
+    await stage.database.execute("UPDATE unit SET name = '衡江县住房保障和城乡建设局', short_name = '住保局'")
     assert await packed(stage, case) == before
 
 
@@ -270,6 +282,27 @@ async def test_every_meddling_is_named(stage: Stage):
         found = codes(judged(repacked(meddle(unpacked(octets))), stage.authority))
         assert where in found
         assert code in found[where]
+
+
+def _deep_document(files: Files) -> bytes:
+    """A document's fields in their types, and a number that canonical JSON does not have."""
+    return files["documents/0001.json"].replace(b'"template":1', b'"template":%d' % (1 << 60))
+
+
+async def test_whatever_octets_stand_in_a_file_are_a_fault_and_never_a_crash(stage: Stage):
+    files = unpacked(await packed(stage, await archived(stage)))
+    deep = b'{"x":' + b"[" * 100_000
+    event = json.loads(files["events.jsonl"].splitlines()[0])
+    early = json.dumps({**event, "at": "0001-01-01T00:00:00+14:00"}).encode()
+    nested = json.dumps({**event, "body": deep.decode()}).encode()
+    for path, content in files.items():
+        middle = len(content) // 2
+        damaged = content[:middle] + b"\xff" + content[middle + 1 :]
+        for octets in (damaged, b"", b"\xff", b'{"number":"\xff"}', deep, early, nested, _deep_document(files)):
+            if path == "manifest.json" and octets is not damaged:
+                continue  # no package at all, and refused as such
+            with suppress(Refusal) if path == "manifest.json" else nullcontext():
+                assert judged(repacked({**files, path: octets}), stage.authority).faults, (path, octets[:40])
 
 
 async def test_a_meddled_signature_is_named_even_under_a_new_seal(stage: Stage):

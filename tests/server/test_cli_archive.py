@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +20,7 @@ from server.wiring import open_system
 from tests.certs.made import Ca
 from tests.mobile_api.stage import Stage
 from tests.server.archived import archived
+from tests.server.test_archive import repacked, unpacked
 
 NOON = datetime(2026, 9, 18, 4, 0, tzinfo=UTC)
 
@@ -133,13 +137,76 @@ def test_a_case_is_shown_whole_and_the_view_is_logged(office: Office):
     assert sheet["档案"][0]["核对"] == "与归档时一致"
 
 
+def test_what_people_wrote_is_shown_as_they_wrote_it(office: Office):
+    """Neither markup nor the terminal's own language; whoever files chooses these names."""
+    with closing(sqlite3.connect(office.folder / "z.db")) as database:
+        for name, shown in (
+            ("[/red]甲", "[/red]甲（"),
+            ("[bold]乙[/bold]", "[bold]乙[/bold]（"),
+            ("\x1b[2J丙", "\\x1b[2J丙（"),
+        ):
+            database.execute("UPDATE case_file SET applicant_name = ? WHERE number = ?", (name, office.open_case))
+            database.execute(
+                "UPDATE material SET name = ? WHERE case_id = (SELECT id FROM case_file WHERE number = ?)",
+                (name, office.open_case),
+            )
+            database.commit()
+            result = office.zhangban("case", "show", office.open_case)
+            assert result.exit_code == 0
+            assert shown in result.stdout
+            assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize("name", ["[/x]", "[bold]1[/bold]", "\x1b[2J", "1\n完好 · intact", "\u202e1"])
+def test_what_a_package_calls_itself_is_shown_as_it_stands(office: Office, packed: Path, name: str):
+    files = unpacked(packed.read_bytes())
+    manifest = json.loads(files["manifest.json"])
+    manifest["decisions"][0]["evidence"] = manifest["archive"] = name
+    packed.write_bytes(repacked({**files, "manifest.json": json.dumps(manifest).encode()}))
+    result = office.zhangban("archive", "verify", str(packed), "--root", str(office.root))
+    assert result.exit_code == 1
+    assert "MANIFEST_SEAL_INVALID" in result.stderr
+    for output in (result.stdout, result.stderr):
+        assert not {"\x1b", "\u202e"} & set(output)
+        assert not any(line.strip().startswith("完好") for line in output.splitlines())
+    if name.isprintable():
+        assert name in result.stdout
+
+
+def test_a_package_goes_into_a_file_and_nowhere_else(office: Office, tmp_path: Path):
+    missing = tmp_path / "none" / "case.zip"
+    result = office.zhangban("archive", "export", office.case, str(missing))
+    assert (result.exit_code, "[ARCHIVE_FILE_UNUSABLE]" in result.stderr) == (1, True)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for other in (pipe, tmp_path):
+        result = office.zhangban("archive", "export", office.case, str(other))
+        assert result.exit_code != 0
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_no_database_is_made_to_export_from(office: Office, tmp_path: Path):
+    there = tmp_path / "folder" / "backup.db"
+    result = office.zhangban(
+        "archive", "export", office.case, str(tmp_path / "case.zip"), "--database", f"sqlite://{there}"
+    )
+    assert result.exit_code == 1
+    assert str(there) in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_open_case_shows_what_it_has(office: Office):
     sheet = json.loads(office.zhangban("case", "show", office.open_case, "--json").stdout)
     assert sheet["档案"] == sheet["证照"] == []
     assert sheet["任务"][-1]["结束"] == "—"
 
 
-def test_an_unknown_case_is_refused(office: Office):
-    result = office.zhangban("case", "show", "000")
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [("000", "UNKNOWN_CASE"), ("", "UNKNOWN_CASE"), ("[/red]", "UNKNOWN_CASE"), ("9" * 10_000, "INVALID")],
+)
+def test_an_unknown_case_is_refused(office: Office, number: str, code: str):
+    result = office.zhangban("case", "show", number)
     assert result.exit_code == 1
-    assert "[UNKNOWN_CASE]" in result.stderr
+    assert f"[{code}]" in result.stderr
