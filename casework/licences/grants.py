@@ -13,7 +13,7 @@ from casework.clock.working_days import day_of
 from casework.licences.acts import LicenceChangeKind, LicenceState
 from casework.licences.events import LicenceChanged, LicenceEnded, LicenceIssued, LicenceRenewed
 from casework.licences.refusals import LicenceNotStanding, LicenceOfAnotherHolder, LicenceOfAnotherItem
-from casework.licences.register import STATE_NAMES, amend, enter, find_licence, term, valid_until
+from casework.licences.register import STATE_NAMES, amend, enter, find_licence, go_on_reviewing, term, valid_until
 from casework.licences.results import publish_result
 from casework.licences.reviews import pass_review
 from casework.licences.tables import Licence
@@ -62,6 +62,8 @@ async def renew(work: Work, licence_number: str, *, case_number: str, deemed: bo
     change = LicenceChangeKind.DEEMED_RENEWED if deemed else LicenceChangeKind.RENEWED
     changes = {"state": LicenceState.VALID, **term(until, terms, today)}
     await amend(work, licence, change, changes, case=case_number)
+    if terms.annual_review:
+        await go_on_reviewing(licence, today)
     work.record(
         LicenceRenewed(
             licence=licence.number,

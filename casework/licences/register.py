@@ -7,13 +7,14 @@ said on any day can be shown and checked. Numbers have no gaps per unit, item an
 import hashlib
 from collections.abc import Mapping
 from datetime import date, timedelta
+from itertools import count
 
 import msgspec
 
 from casework.catalogue.definitions import ItemDefinition
 from casework.catalogue.definitions import Licence as LicenceTerms
 from casework.clock.working_days import day_of
-from casework.licences.acts import LicenceChangeKind, LicenceState, LicenceView
+from casework.licences.acts import LicenceChangeKind, LicenceState, LicenceView, ReviewState
 from casework.licences.refusals import UnknownLicence
 from casework.licences.tables import AnnualReview, Licence, LicenceChange
 from casework.tables import Case
@@ -121,6 +122,17 @@ async def announce_review(licence: Licence, *, due_on: date) -> None:
             state="due",
             clock_on=due_on + _A_DAY,
         )
+
+
+async def go_on_reviewing(licence: Licence, today: date) -> None:
+    """After a renewal: the first anniversary to come that was not reviewed, unless a review is still open."""
+    reviews = AnnualReview.filter(licence_id=licence.id)
+    if await reviews.exclude(state=ReviewState.PASSED).exists():
+        return
+    newest = await reviews.order_by("-due_on").first()
+    past = max(today, newest.due_on) if newest else today
+    to_come = (add_months(licence.issued_on, 12 * years) for years in count(1))
+    await announce_review(licence, due_on=next(day for day in to_come if day > past))
 
 
 async def licence_view(licence: Licence) -> LicenceView:

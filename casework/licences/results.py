@@ -18,6 +18,7 @@ from kernel.work import Work
 
 #: GB 32100: registration department, category, six digits of region, nine of the body, one check character.
 _ORGANISATION = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}\d{6}[0-9A-HJ-NPQRTUWXY]{10}")
+_CHECKS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _RESIDENT = re.compile(r"\d{6}(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[\dXx]")
 _SHOWN_OF_ID = 5
 
@@ -81,14 +82,24 @@ async def granted_decisions(
 def public_name(name: str, id_number: str) -> str:
     """An organisation's own name; of a person only the surname's character: 张*, 欧***."""
     name = name.strip()
-    if _ORGANISATION.fullmatch(id_number) and not _RESIDENT.fullmatch(id_number):
-        return name
-    return name[:1] + "*" * max(1, len(name) - 1)
+    return name if _is_organisations(id_number) else name[:1] + "*" * max(1, len(name) - 1)
 
 
 def public_id(id_number: str) -> str:
     """91430***: enough to tell a company from a person, and one region from another."""
     return id_number[:_SHOWN_OF_ID] + "***" if len(id_number) > 2 * _SHOWN_OF_ID else "***"
+
+
+def _is_organisations(id_number: str) -> bool:
+    """A resident's number with a slip in its date looks like an organisation's that has no letters: then only the
+    check character tells.
+    """
+    if not _ORGANISATION.fullmatch(id_number) or _RESIDENT.fullmatch(id_number):
+        return False
+    if not id_number[:17].isdigit():
+        return True
+    weighed = sum(int(digit) * pow(3, place, 31) for place, digit in enumerate(id_number[:17]))
+    return _CHECKS[-weighed % 31] == id_number[17]
 
 
 def _day(value: object) -> date:

@@ -252,6 +252,29 @@ async def test_a_granted_case_of_the_review_stage_passes_the_review(registry: Re
     assert (review.state, review.case_number) == ("passed", case)
 
 
+@pytest.mark.parametrize(
+    ("months", "passed", "renewed_on", "then"),
+    [
+        (36, (2027, 2028), "2029-08-01", 2029),  # the third anniversary lies in the new term
+        (36, (), "2029-08-01", 2027),  # a review is still open: no second one beside it
+        (12, (), "2027-08-01", 2027),  # the first term had no anniversary at all
+    ],
+)
+async def test_a_renewed_licence_goes_on_being_reviewed(
+    registry: Registry, months: int, passed: tuple[int, ...], renewed_on: str, then: int
+):
+    await registry.publish(annual_review=True, valid_months=months)
+    number = await registry.number_of(await registry.granted())
+    for _ in passed:
+        record = RecordAnnualReview(licence=number, passed=True, opinion="合格")
+        assert (await registry.town.do(record, person("HANDLER"))).state is ReviewState.PASSED
+    assert await AnnualReview.filter(state="due").count() == (0 if passed or months == 12 else 1)
+    registry.town.at(renewed_on)
+    await registry.granted(stage="renewal", licence_number=number)
+    (review,) = await AnnualReview.filter(licence_number=number, state__in=("due", "overdue"))
+    assert review.due_on == date(then, 9, 18)
+
+
 async def test_no_review_is_recorded_of_what_has_none_or_does_not_stand(registry: Registry):
     number = await registry.number_of(await registry.granted())
     record = RecordAnnualReview(licence=number, passed=True, opinion="合格")
@@ -281,6 +304,21 @@ async def test_granted_decisions_are_public_as_the_item_says_and_masked(registry
     assert (rows[0]["state"], rows[0]["decided_on"]) == ("valid", date(2026, 9, 18))
     assert silent not in str(rows)
     assert "欧阳振华" not in str(await PublicResult.all().values())
+
+
+@pytest.mark.parametrize(
+    ("name", "id_number", "shown"),
+    [
+        ("衡江建设有限公司", "91430400MA4L000000", "衡江建设有限公司"),
+        ("衡江县人民医院", "124304004458201985", "衡江县人民医院"),  # digits only, and its check holds
+        ("张三丰", "430400199001010018", "张**"),
+        ("张三丰", "430400199013010018", "张**"),  # a slip in the month leaves it a person's
+        ("张三丰", "430400189901010018", "张**"),
+        ("张三丰", "43040019900101001X", "张**"),
+    ],
+)
+def test_only_what_is_surely_an_organisation_is_named_in_full(name: str, id_number: str, shown: str):
+    assert public_name(name, id_number) == shown
 
 
 async def test_the_list_comes_in_pages_and_narrows_to_a_unit_or_an_item(registry: Registry):
