@@ -52,6 +52,10 @@ _STATUS: dict[type[Refusal], int] = {
     Internal: 500,
 }
 
+#: PostgreSQL cannot keep it.
+_NUL_IS_NO_TEXT = "the character U+0000 is not text"
+_NUL_IN_GRAPHQL = re.compile(r"\\u(0000|\{0+\})")
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -125,10 +129,12 @@ class _Http:
         return await follow(services, link, request)
 
     def admitting(self, endpoint: Endpoint) -> Endpoint:
-        """`endpoint` for whoever has not asked too often."""
+        """`endpoint` for whoever has not asked too often, and asks in text."""
 
         async def admitted(request: Request) -> Response:
             await self._admit(request)
+            if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+                raise BadRequest(why=_NUL_IS_NO_TEXT)
             return await endpoint(request)
 
         return admitted
@@ -216,7 +222,7 @@ async def _body(request: Request, limit: int) -> bytes:
 def _parsed(body: bytes) -> tuple[str, dict[str, object] | None, str | None]:
     """Document, variables and operation name of a GraphQL-over-HTTP request. Raises BAD_REQUEST."""
     if b"\\u0000" in body:
-        raise BadRequest(why="the character U+0000 is not text")  # PostgreSQL cannot keep it
+        raise BadRequest(why=_NUL_IS_NO_TEXT)
     try:
         request = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -226,6 +232,8 @@ def _parsed(body: bytes) -> tuple[str, dict[str, object] | None, str | None]:
     text, variables, operation = request.get("query"), request.get("variables"), request.get("operationName")
     if not isinstance(text, str):
         raise BadRequest(why="query must be a string")
+    if _NUL_IN_GRAPHQL.search(text):
+        raise BadRequest(why=_NUL_IS_NO_TEXT)
     if variables is not None and not isinstance(variables, dict):
         raise BadRequest(why="variables must be an object")
     if operation is not None and not isinstance(operation, str):

@@ -116,18 +116,21 @@ async def _view_document(
 
 async def _link(info: Info, case: str, table: str, id: str, *, form: str = "") -> FileLinkResult:
     services, officer = info.context.services, info.context.officer()
-    if not id.isdecimal() or len(id) > 18 or await visible_case(services.database, officer, case) is None:
+    known = id.isascii() and id.isdecimal() and len(id) <= 18
+    if not known or await visible_case(services.database, officer, case) is None:
         raise NotFound(what="文件")
-    row = await _row(services, table, case, int(id))
+    number = int(id)  # one file has one name in the log
+    row = await _row(services, table, case, number)
     if table == "material" and not row["sha256"]:
         raise NotFound(what="文件（该材料为纸质）")
 
     def link(view: Done) -> FileLinkPayload:
         life = services.limits.link_life
-        word = FileLink(until=services.clock.now() + life, case=case, what=f"{form or table}:{id}", viewer=officer.id)
+        what = f"{form or table}:{number}"
+        word = FileLink(until=services.clock.now() + life, case=case, what=what, viewer=officer.id)
         return FileLinkPayload(url=f"/files/{signed(services.secrets, word)}", expires_in_s=int(life.total_seconds()))
 
-    return await perform(info, ViewCase(case=case, what=f"link {table}:{id}"), link)
+    return await perform(info, ViewCase(case=case, what=f"link {table}:{number}"), link)
 
 
 async def _view_own_material(info: Info, case: strawberry.ID, id: strawberry.ID) -> FileLinkResult:

@@ -151,7 +151,7 @@ class _OpenData:
 
     def _page(self, request: Request) -> int:
         most, asked = self._services.limits.page, request.query_params.get("first", "20")
-        if not asked.isdecimal() or not 1 <= int(asked[:6]) <= most:
+        if not asked.isdecimal() or len(asked) > 6 or not 1 <= int(asked) <= most:
             raise Invalid(field="first", why=f"应在1至{most}之间")
         return int(asked)
 

@@ -12,6 +12,8 @@ from kernel.clock import as_utc
 
 Base64URL = NewType("Base64URL", bytes)
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 2999
+
 
 def encoded(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
@@ -33,9 +35,13 @@ def instant_from(text: object) -> datetime:
 
 
 def day_from(text: object) -> date:
+    """Raises ValueError for anything but YYYY-MM-DD, and for years at whose ends time zones run out of days."""
     if not isinstance(text, str) or len(text) != 10:
         raise ValueError("a date is YYYY-MM-DD")
-    return date.fromisoformat(text)
+    day = date.fromisoformat(text)
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ValueError(f"a date lies between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+    return day
 
 
 SCALARS: dict[Any, ScalarDefinition] = {

@@ -136,10 +136,23 @@ async def test_pages_of_the_public_lists_are_asked_for_within_limits(stage: Stag
     second = (await stage.http.get("/public/guides", params={"first": 1, "after": first["next"]})).json()
     assert [page["items"][0]["code"] for page in (first, second)] == ["SJ-XK-001", ITEM]
     assert second["next"] is None
-    for wrong in ("0", "51", "-1", "a", "9" * 30):
+    for wrong in ("0", "51", "-1", "a", "9" * 30, "0000019999", "000001" + "9" * 5000):
         assert (await stage.http.get("/public/guides", params={"first": wrong})).status_code == 400
     assert (await stage.http.get("/public/announcements", params={"kind": "secret"})).status_code == 400
     assert (await stage.http.get("/public/results", params={"after": "nonsense"})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("/public/guides/%00", "/public/guides?after=%00", "/public/forms/%00/x.html", "/public/results?item=%00"),
+        *("/verify/%00", "/verify?number=%00&c=1"),
+    ],
+)
+async def test_what_no_database_can_keep_is_no_address(stage: Stage, address: str) -> None:
+    """PostgreSQL has no U+0000 in its texts."""
+    refused = await stage.http.get(address)
+    assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_REQUEST")
 
 
 async def test_who_asks_too_often_waits(stage: Stage) -> None:

@@ -126,3 +126,10 @@ async def test_supervision_reads_findings_and_second_entries_and_nobody_else(dem
         answer = await demanding.ask(operation, (await demanding.phone(HANDLER)).token, **variables)
         assert answer["errors"][0]["extensions"]["code"] == "NOT_PERMITTED"
         assert (await demanding.ask(operation, None, **variables))["errors"][0]["extensions"]["code"] == "LOGIN_NEEDED"
+
+
+async def test_no_day_is_taken_that_a_time_zone_would_push_off_the_calendar(stage: Stage) -> None:
+    phone = await stage.phone(SUPERVISOR)
+    for day in ("0001-01-01", "9999-12-31"):
+        answer = await stage.ask("FindingTallies", phone.token, since=day)
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_REQUEST"]

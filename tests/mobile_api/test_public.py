@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tests.mobile_api.stage import ITEM, STAGE, Stage
@@ -60,3 +62,13 @@ async def test_progress_needs_the_password_that_came_with_the_receipt(stage: Sta
         "Withdraw", idempotencyKey="withdraw-1", case=filed["number"], password=filed["queryPassword"]
     )
     assert withdrawn["case"]["status"] == "WITHDRAWN"
+
+
+@pytest.mark.parametrize("nothing", [r"\u0000", r"\u{0}", r"\u{0000}"])
+async def test_what_no_database_can_keep_is_no_argument(stage: Stage, nothing: str) -> None:
+    """PostgreSQL has no U+0000 in its texts, and GraphQL writes it in more than one way."""
+    answer = (await stage.post({"query": f'{{ guide(code: "{nothing}") {{ code }} }}'})).json()
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    spelt = json.dumps({"query": f'{{ guide(code: "{nothing}") {{ code }} }}'}).replace("0", r"\u0030")
+    answer = (await stage.post(spelt.encode())).json()
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_REQUEST"

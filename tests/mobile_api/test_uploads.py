@@ -66,6 +66,10 @@ NOT_TAKEN = (
     (zipped("OFD.xml"), "营业执照.zip"),
     (zipped("OFD.xml")[:-10], "营业执照.ofd"),
     (b"PK\x03\x04", "营业执照.ofd"),
+    (
+        zipped("OFD.xml", *(f"{n}".ljust(30_000, "x") for n in range(40))),
+        "目录.ofd",
+    ),  # reading such a list takes seconds
 )
 
 
@@ -165,6 +169,16 @@ async def test_what_is_filed_stays_and_what_is_not_is_collected(stage: Stage) ->
     assert (await stage.clock_does(CollectUploads())).count == 1
     assert [path.name for path in left(stage)] == [filed["sha256"]]
     assert not await Upload.exists(sha256=forgotten["sha256"])
+
+
+async def test_one_file_has_one_name_in_the_log(stage: Stage) -> None:
+    number, phone = await stage.accepted(), await stage.phone(HANDLER)
+    (id,) = [str(row["id"]) for row in await stage.database.rows("SELECT MIN(id) AS id FROM document")]
+    await stage.get("ViewDocument", phone.token, case=number, id=f"000{id}")
+    refused = await stage.get("ViewDocument", phone.token, case=number, id=chr(ord("０") + int(id)))
+    assert refused["code"] == "NOT_FOUND"
+    logged = await stage.database.rows("SELECT what FROM view_log WHERE what LIKE 'link %'")
+    assert [row["what"] for row in logged] == [f"link document:{id}"]
 
 
 async def test_every_look_at_a_file_is_logged_and_a_link_is_short_lived(stage: Stage) -> None:
