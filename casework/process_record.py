@@ -232,8 +232,8 @@ async def _branches(database: Database, case: int, now: datetime) -> list[Row]:
     """The co-units' parts in the order of the item, each with the opinion that ended it."""
     found = await database.rows(
         "SELECT b.id, b.number, b.unit_code, b.name, b.ended_at, b.verdict, b.opinion, b.officer_name, b.evidence,"
-        " b.answer, t.step, t.role, t.due_on, t.yellow_at, t.red_at FROM case_branch b JOIN task t ON t.id ="
-        " (SELECT MAX(o.id) FROM task o WHERE o.case_id = b.case_id AND o.branch = b.number)"
+        " b.answer, t.step, t.role, t.due_on, t.yellow_at, t.red_at, t.closed_at FROM case_branch b"
+        " JOIN task t ON t.id = (SELECT MAX(o.id) FROM task o WHERE o.case_id = b.case_id AND o.branch = b.number)"
         " WHERE b.case_id = $1 ORDER BY b.number",
         case,
     )
@@ -245,7 +245,8 @@ async def _branches(database: Database, case: int, now: datetime) -> list[Row]:
             "name": row["name"],
             "step_name": step_name(str(row["step"]), str(row["role"])),
             "due_on": day(row["due_on"]),
-            "light": Light.OUT if row["ended_at"] else light_of(row, now),
+            # Its last turn is over: it has spoken, or the case ended without it.
+            "light": Light.OUT if row["closed_at"] else light_of(row, now),
             "ended_at": instant_of(row["ended_at"]) if row["ended_at"] else None,
             "verdict": row["verdict"] or None,
             "opinion": row["opinion"],

@@ -15,6 +15,7 @@ from casework.catalogue.definitions import (
     Handling,
     ItemDefinition,
     Level,
+    Licence,
     MaterialForm,
     OnlineLevel,
     ServiceMode,
@@ -30,6 +31,10 @@ from kernel.refusals import Refusal
 _STAGE_SUFFIX = r"-\d{2}"
 #: Working days of a lower authority's review (art. 43).
 _REVIEW_DAYS = 20
+#: What a case's clock, bill and tables can keep. Whoever needs more has made a slip, and no case could be accepted.
+_MOST_DAYS, _MOST_CENTS = 1000, 10_000_000_000
+_LONGEST_NAME, _LONGEST_WORDS = 120, 500
+_MOST_MONTHS, _MOST_REMIND_DAYS = 1200, 3650
 #: The least that must be online for a mode to be what it says.
 _NEEDS = {ServiceMode.PRE_REVIEW: OnlineLevel.ACCEPTANCE, ServiceMode.ONLINE: OnlineLevel.HANDLING}
 
@@ -51,6 +56,12 @@ def ensure_deferral_explained(item: ItemDefinition, rules: CaseworkRules) -> Non
         raise problem
 
 
+def ensure_name_shown(item: ItemDefinition) -> None:
+    """Nor does a draft have a name that nobody could be shown for signing. Raises ITEM_NAME_INVALID."""
+    for problem in _name_problems(item):
+        raise problem
+
+
 def ensure_files_online(item: ItemDefinition) -> None:
     """Raises NOT_ONLINE for an item of which the network has nothing but the guide and the forms."""
     if not item.online_level.reaches(OnlineLevel.ACCEPTANCE):
@@ -60,6 +71,7 @@ def ensure_files_online(item: ItemDefinition) -> None:
 def _problems(item: ItemDefinition, rules: CaseworkRules) -> Iterator[Refusal]:
     if item.secret:
         yield ItemSecret(item=item.code)
+    yield from _name_problems(item)
     if not re.fullmatch(rules.item_code_pattern, item.code):
         yield ItemCodeInvalid(code=item.code, pattern=rules.item_code_pattern)
     if missing := missing_elements(item):
@@ -72,11 +84,36 @@ def _problems(item: ItemDefinition, rules: CaseworkRules) -> Iterator[Refusal]:
     yield from _mode_problems(item)
     if not all(deed.strip() for deed in item.deeds) or len(set(item.deeds)) < len(item.deeds):
         yield DeedInvalid(item=item.code)
+    if item.licence is not None and not _can_be_kept(item.licence):
+        yield LicenceInvalid(item=item.code)
+    if not _is_in_order(item):
+        yield PackageInvalid(item=item.code)
     codes = [stage.code for stage in item.stages]
     for stage in item.stages:
         if codes.count(stage.code) > 1 or not re.fullmatch(re.escape(item.code) + _STAGE_SUFFIX, stage.code):
             yield StageCodeInvalid(stage=stage.code, item=item.code)
         yield from _stage_problems(stage)
+
+
+def _name_problems(item: ItemDefinition) -> Iterator[Refusal]:
+    if not all(sign.isprintable() or sign == "\u3000" for sign in item.name):
+        yield ItemNameInvalid(item=item.code)
+
+
+def _can_be_kept(licence: Licence) -> bool:
+    is_named = bool(licence.name.strip()) and len(licence.name) <= _LONGEST_NAME
+    has_term = licence.valid_months is None or 1 <= licence.valid_months <= _MOST_MONTHS
+    return is_named and has_term and 0 <= licence.remind_days <= _MOST_REMIND_DAYS
+
+
+def _is_in_order(item: ItemDefinition) -> bool:
+    """一条龙: each part once, and none waits for itself, for a later one, or for what is no part."""
+    before: set[str] = set()
+    for part in item.package:
+        if part.item == item.code or part.stage in before or not before.issuperset(part.after):
+            return False
+        before.add(part.stage)
+    return True
 
 
 def _responsible(item: ItemDefinition) -> dict[str, str]:
@@ -121,6 +158,10 @@ def _stage_problems(stage: Stage) -> Iterator[Refusal]:
     yield from _limit_problems(stage)
     if strangers := [level.role.value for level in _levels(stage) if level.role not in LEVEL_NAMES]:
         yield LevelUnknown(stage=stage.code, roles=strangers)
+    if not all(branch.levels for branch in stage.branches) or (stage.report_up and not stage.report_up.levels):
+        yield LevelsMissing(stage=stage.code)
+    if too_long := [name for name, most in _names(stage) if len(name) > most]:
+        yield TextTooLong(stage=stage.code, texts=[text[:20] for text in too_long])
     if (stage.handling is Handling.PARALLEL and not stage.branches) or (
         stage.handling is Handling.SINGLE and stage.branches
     ):
@@ -129,10 +170,21 @@ def _stage_problems(stage: Stage) -> Iterator[Refusal]:
     if baseless := [material.name for material in materials if not material.basis.strip()]:
         yield MaterialWithoutBasis(stage=stage.code, materials=baseless)
     fees = () if stage.fees == NONE else stage.fees
-    if unfounded := [fee.name for fee in fees if not fee.basis.strip() or (fee.amount_cents or 0) < 0]:
+    unfounded = [fee.name for fee in fees if not fee.basis.strip() or not 0 <= (fee.amount_cents or 0) <= _MOST_CENTS]
+    if unfounded:
         yield FeeWithoutBasis(stage=stage.code, fees=unfounded)
     if stage.form is not None and (fault := form_fault(stage.form) or dialect_fault(stage.form)):
         yield FormSchemaInvalid(stage=stage.code, why=fault)
+
+
+def _names(stage: Stage) -> Iterator[tuple[str, int]]:
+    """What a case copies from its stage, with the longest it can keep."""
+    for material in () if stage.materials == NONE else stage.materials:
+        yield material.name, _LONGEST_NAME
+    for branch in stage.branches:
+        yield branch.name, _LONGEST_NAME
+    for fee in () if stage.fees == NONE else stage.fees:
+        yield from ((fee.name, _LONGEST_NAME), (fee.standard, _LONGEST_WORDS), (fee.basis, _LONGEST_WORDS))
 
 
 def _limit_problems(stage: Stage) -> Iterator[Refusal]:
@@ -144,6 +196,7 @@ def _limit_problems(stage: Stage) -> Iterator[Refusal]:
         limits.append(review)
     if (
         min(statutory, committed) < 0
+        or max(statutory, committed) > _MOST_DAYS
         or not 0 <= stage.yellow_before_days <= max(committed, 0)
         or any(limit < 1 for limit in limits)
     ):
@@ -191,6 +244,12 @@ class ItemIncomplete(Refusal):
     code = "ITEM_INCOMPLETE"
     zh = "事项要素不完整，缺少：{missing}。没有内容的要素请填“无”。"
     en = "Item {item} lacks: {missing}."
+
+
+class ItemNameInvalid(Refusal):
+    code = "ITEM_NAME_INVALID"
+    zh = "事项{item}的名称含有换行或不可见字符。"
+    en = "The name of item {item} has line breaks, or signs that cannot be shown."
 
 
 class ItemCodeInvalid(Refusal):
@@ -295,6 +354,30 @@ class HandlingInvalid(Refusal):
     en = "Stage {stage}: parallel handling needs branches, single handling has none."
 
 
+class LevelsMissing(Refusal):
+    code = "LEVELS_MISSING"
+    zh = "阶段{stage}的协办单位或上级机关没有审批层级。"
+    en = "Stage {stage} has a branch, or an authority above, without approval levels."
+
+
+class TextTooLong(Refusal):
+    code = "TEXT_TOO_LONG"
+    zh = "阶段{stage}的名称不得超过120字，收费标准和依据不得超过500字：{texts}。"
+    en = "Stage {stage}: names have 120 characters at most, rates and their bases 500: {texts}."
+
+
+class LicenceInvalid(Refusal):
+    code = "LICENCE_INVALID"
+    zh = "事项{item}的证件名称、有效月数或提醒天数填写有误。"
+    en = "The licence of item {item} has no name, or a term or reminder that no calendar can keep."
+
+
+class PackageInvalid(Refusal):
+    code = "PACKAGE_INVALID"
+    zh = "一条龙事项{item}的各阶段不得重复，且只能以排在前面的阶段为前置。"
+    en = "The parts of package {item} must differ, and wait only for parts before them."
+
+
 class MaterialWithoutBasis(Refusal):
     code = "MATERIAL_WITHOUT_BASIS"
     zh = "阶段{stage}的申请资料没有法律依据，不得要求：{materials}。"
@@ -304,7 +387,7 @@ class MaterialWithoutBasis(Refusal):
 class FeeWithoutBasis(Refusal):
     code = "FEE_WITHOUT_BASIS"
     zh = "阶段{stage}的收费没有价格主管部门的依据或金额有误：{fees}。"
-    en = "Stage {stage} charges fees without a basis, or less than nothing: {fees}."
+    en = "Stage {stage} charges fees without a basis, or of an impossible amount: {fees}."
 
 
 class FormSchemaInvalid(Refusal):

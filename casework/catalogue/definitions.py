@@ -278,10 +278,10 @@ class ItemDefinition(_Value, frozen=True):
 
 
 def parse(document: bytes | str) -> ItemDefinition:
-    """Raises ItemMalformed, also when the class is missing or unknown, or the octets are not UTF-8."""
+    """Raises ItemMalformed, also when the class is missing or unknown, the octets are not UTF-8, or it has no end."""
     try:
         return msgspec.json.decode(document, type=ItemDefinition)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ItemMalformed(why=str(error)) from None
 
 

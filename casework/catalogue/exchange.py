@@ -75,7 +75,7 @@ def definitions(document: bytes) -> list[bytes]:
         return [text]
     try:
         found = [bytes(each) for each in msgspec.json.decode(text, type=list[msgspec.Raw])]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CatalogueFileRefused("FILE_UNREADABLE", "文件不是完整的JSON", f"is no whole JSON: {error}") from None
     if len(found) > MAX_ROWS:
         raise CatalogueFileRefused("FILE_TOO_LARGE", f"超过{MAX_ROWS}项", f"more than {MAX_ROWS} items")

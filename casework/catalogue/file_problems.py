@@ -16,6 +16,7 @@ from kernel.refusals import Refusal
 #: Which column a fault of a whole item or stage is about.
 _COLUMN_OF = {
     "ITEM_CODE_INVALID": (sheets.ITEMS, "code"),
+    "ITEM_NAME_INVALID": (sheets.ITEMS, "name"),
     "ITEM_SECRET": (sheets.ITEMS, "secret"),
     "ITEM_UNGRADED": (sheets.ITEMS, "grade"),
     "DEFERRAL_UNEXPLAINED": (sheets.ITEMS, "deferral.reason"),
@@ -30,6 +31,10 @@ _COLUMN_OF = {
     "JOINT_LIMIT_TOO_LONG": (sheets.STAGES, "statutory_limit_days"),
     "HANDLING_INVALID": (sheets.STAGES, "handling"),
     "LEVEL_UNKNOWN": (sheets.LEVELS, "role"),
+    "LEVELS_MISSING": (sheets.STAGES, "code"),
+    "TEXT_TOO_LONG": (sheets.STAGES, "code"),
+    "LICENCE_INVALID": (sheets.ITEMS, "licence.valid_months"),
+    "PACKAGE_INVALID": (sheets.ITEMS, "code"),
     "MATERIAL_WITHOUT_BASIS": (sheets.MATERIALS, "basis"),
     "PAPER_IN_ONLINE_MODE": (sheets.MATERIALS, "form"),
     "FEE_WITHOUT_BASIS": (sheets.FEES, "basis"),

@@ -5,7 +5,7 @@ root, references into its own `$defs` only and never in a circle, nothing fetche
 Limits: which words of JSON Schema every validator reads alike, and whether answers fit, is `casework.intake.forms`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from jsonschema import Draft202012Validator
@@ -18,6 +18,8 @@ MAX_OCTETS = 64 * 1024
 MAX_DEPTH = 24
 #: A regular expression longer than this belongs in a rule, not in a form; it also bounds what matching may cost.
 MAX_PATTERN = 200
+#: Definitions that use definitions twice over make a small form endless.
+MAX_PARTS = 1000
 _LOCAL = "#/$defs/"
 
 Form = dict[str, object]
@@ -77,11 +79,25 @@ def _reference_fault(form: Form) -> str:
     leads = {name: _referenced(inner) for name, inner in definitions.items()}
     if missing := sorted((_referenced(form) | set().union(*leads.values())) - leads.keys()):
         return f"没有{_LOCAL}{missing[0]}"
-    while leaves := [name for name, onward in leads.items() if not onward]:
-        leads = {name: onward - set(leaves) for name, onward in leads.items() if name not in leaves}
-    return f"{_LOCAL}{min(leads)}循环引用" if leads else ""
+    parts: dict[str, int] = {}
+    while leaves := [name for name, onward in leads.items() if not onward - parts.keys()]:
+        parts |= {name: _parts(definitions[name], parts) for name in leaves}
+        leads = {name: onward for name, onward in leads.items() if name not in leaves}
+    if leads:
+        return f"{_LOCAL}{min(leads)}循环引用"
+    return f"逐一展开后超过{MAX_PARTS}项" if _parts(form, parts) > MAX_PARTS else ""
+
+
+def _parts(value: object, parts: Mapping[str, int]) -> int:
+    """How many objects `value` is, each definition counted wherever it is referred to."""
+    return sum(1 + parts.get(name, 0) for name in (_reference(node) for node in _nodes(value, 0)))
 
 
 def _referenced(value: object) -> set[str]:
-    found = (node.get("$ref") for node in _nodes(value, 0))
-    return {reference.removeprefix(_LOCAL) for reference in found if isinstance(reference, str)}
+    return {name for node in _nodes(value, 0) if (name := _reference(node))}
+
+
+def _reference(node: Form) -> str:
+    """The definition that an object refers to; empty when it refers to none."""
+    reference = node.get("$ref")
+    return reference.removeprefix(_LOCAL) if isinstance(reference, str) else ""

@@ -11,7 +11,7 @@ from datetime import date
 import msgspec
 
 from casework.catalogue.acts import ChangeKind, ChangeState, ChangeStep, ChangeView, DiscardChange, SaveChange
-from casework.catalogue.checks import ItemSecret, ensure_deferral_explained
+from casework.catalogue.checks import ItemSecret, ensure_deferral_explained, ensure_name_shown
 from casework.catalogue.definitions import NONE, ItemDefinition, parse
 from casework.catalogue.events import ChangeDiscarded, ChangeSaved
 from casework.catalogue.publishing import PUBLISHED, published
@@ -74,8 +74,8 @@ def digest_of(text: str) -> str:
 async def save_change(work: Work, act: SaveChange) -> ChangeView:
     """Writes a draft for an item of the officer's own unit, or rewrites it.
 
-    Raises ITEM_MALFORMED, ITEM_SECRET, DEFERRAL_UNEXPLAINED, CHANGE_MALFORMED, ITEM_OF_ANOTHER_UNIT, UNKNOWN_ITEM,
-    ITEM_EXISTS, ITEM_RETIRED, CHANGED_MEANWHILE, CHANGE_STEP_CLOSED.
+    Raises ITEM_MALFORMED, ITEM_NAME_INVALID, ITEM_SECRET, DEFERRAL_UNEXPLAINED, CHANGE_MALFORMED,
+    ITEM_OF_ANOTHER_UNIT, UNKNOWN_ITEM, ITEM_EXISTS, ITEM_RETIRED, CHANGED_MEANWHILE, CHANGE_STEP_CLOSED.
     """
     items = [parse(definition) for definition in act.definitions]
     _check_words(work, act)
@@ -194,6 +194,7 @@ def _check_items(items: list[ItemDefinition], act: SaveChange, rules: CaseworkRu
     for item in items:
         if item.secret:
             raise ItemSecret(item=item.code)
+        ensure_name_shown(item)
         ensure_deferral_explained(item, rules)
 
 

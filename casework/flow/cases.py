@@ -85,6 +85,7 @@ async def statement_of(work: Work, turn: Turn, act: PrepareDecision | Decide) ->
     lines = [
         ("办件编号", case.number),
         ("事项", case.item_name),
+        ("阶段", turn.stage.name),
         ("申请人", case.applicant_name),
         ("环节", steps.step_name(act.step, turn.task.role)),
         ("决定", DECISION_NAMES[act.decision]),

@@ -31,6 +31,9 @@ DELEGABLE = frozenset(
     {Role.WINDOW_CLERK, Role.HANDLER, Role.SECTION_HEAD, Role.DEPUTY_LEADER, Role.UNIT_HEAD},
 )
 
+#: How far ahead a delegation may reach; nobody delegates their office for good, or after the fact.
+_LONGEST = timedelta(days=366)
+
 _names = msgspec.json.Decoder(list[str])
 
 
@@ -60,12 +63,13 @@ async def mandates_of(database: Database, officer: str, now: datetime) -> tuple[
     """What `officer` may do in other people's names now, oldest first, and whether they ever delegated or stood in."""
     rows = await database.rows(
         "SELECT d.id, d.principal, d.delegate, d.starts_at, d.ends_at, d.revoked_at, CAST(d.roles AS TEXT) AS roles,"
-        " CAST(d.items AS TEXT) AS items, o.name, o.unit_code, o.active, CAST(o.roles AS TEXT) AS held"
-        " FROM delegation d JOIN officer o ON o.id = d.principal WHERE d.delegate = $1 OR d.principal = $1"
+        " CAST(d.items AS TEXT) AS items, o.name, o.unit_code, o.active AND s.unit_code = o.unit_code AS standing,"
+        " CAST(o.roles AS TEXT) AS held FROM delegation d JOIN officer o ON o.id = d.principal"
+        " JOIN officer s ON s.id = d.delegate WHERE d.delegate = $1 OR d.principal = $1"
         " ORDER BY d.id",
         officer,
     )
-    standing = [row for row in rows if row["delegate"] == officer and row["active"] and _in_force(row, now)]
+    standing = [row for row in rows if row["delegate"] == officer and row["standing"] and _in_force(row, now)]
     return [_mandate(row) for row in standing], bool(rows)
 
 
@@ -105,11 +109,16 @@ async def ensure_not_adjacent(work: Work, case: Case, task: Task, principal: Off
 
 async def delegates_of(principals: Iterable[Officer], role: str, item: str, now: datetime) -> list[Officer]:
     """The active officers who stand in for any of `principals` in `role`, for cases of `item`."""
+    unit_of = {officer.id: officer.unit_code for officer in principals}
     rows = await Delegation.filter(
-        principal__in=[officer.id for officer in principals], revoked_at=None, starts_at__lte=now, ends_at__gt=now
+        principal__in=list(unit_of), revoked_at=None, starts_at__lte=now, ends_at__gt=now
     ).order_by("id")
-    ids = [row.delegate for row in rows if role in row.roles and (not row.items or item in row.items)]
-    return await Officer.filter(id__in=ids, active=True).order_by("id") if ids else []
+    fit = [row for row in rows if role in row.roles and (not row.items or item in row.items)]
+    if not fit:
+        return []
+    units = {row.delegate: {unit_of[each.principal] for each in fit if each.delegate == row.delegate} for row in fit}
+    delegates = await Officer.filter(id__in=list(units), active=True).order_by("id")
+    return [officer for officer in delegates if officer.unit_code in units[officer.id]]
 
 
 # ------------------------------------------------------------------------------------------------------------ acts
@@ -138,9 +147,9 @@ async def delegate(work: Work, act: Delegate) -> DelegationView:
     principal = await Officer.get(id=act.principal or work.actor.id)
     roles = _scope(act.roles, principal)
     await _check_items(act.items)
+    if not day_of(work.now) <= act.first_day <= act.last_day <= day_of(work.now + _LONGEST):
+        raise DelegationEmpty(why="应自今天或以后开始，结束日期不早于开始日期，且不晚于一年后")
     starts_at, ends_at = start_of_day(act.first_day), end_of_day(act.last_day)
-    if starts_at >= ends_at or ends_at <= work.now:
-        raise DelegationEmpty(why="结束日期不得早于开始日期和今天")
     stand_in = await Officer.get_or_none(id=act.delegate, active=True)
     if stand_in is None or stand_in.id == principal.id or stand_in.unit_code != principal.unit_code:
         raise DelegateUnfit(why="代理人应为本单位其他在岗人员")

@@ -20,8 +20,10 @@ from casework.flow.acts import FilePackage, PackagePartView, PackageView, PartSt
 from casework.flow.events import PackageFiled, PackagePartFiled, PackagePartObstructed
 from casework.flow.refusals import NotAPackage, UnknownPackage
 from casework.flow.tables import Package, PackagePart
+from casework.intake.admission import check_form
 from casework.intake.filing import file_application
 from casework.intake.query_passwords import objection
+from casework.intake.uploads import keep_for_good
 from casework.queries import visible_numbers
 from casework.refusals import UnknownItem
 from casework.tables import Case, Material
@@ -40,7 +42,9 @@ _DEAD_ENDS = (Status.NOT_ACCEPTED, Status.REFUSED, Status.WITHDRAWN)
 
 
 async def file_package(work: Work, act: FilePackage) -> PackageView:
-    """Files the parts that wait for nothing, and keeps the others. Raises NOT_A_PACKAGE and what filing refuses."""
+    """Files the parts that wait for nothing, and keeps the others. Raises NOT_A_PACKAGE and what filing refuses, of
+    the answers to the forms of all parts.
+    """
     asked, today = act.application, day_of(work.now)
     if asked.channel not in (Channel.ONLINE, Channel.WINDOW):
         raise Invalid(field="渠道", why="一条龙申请在网上或窗口提出")
@@ -68,20 +72,25 @@ async def file_package(work: Work, act: FilePackage) -> PackageView:
             for seq, part in enumerate(definition.package, 1)
         ]
     )
+    # Later parts are handed their materials long after the clock has collected what nobody filed.
+    await keep_for_good(material.sha256 for material in asked.materials)
     work.record(PackageFiled(package=package.number, item=version.item_code, parts=len(definition.package)))
     for part in await PackagePart.filter(package_number=package.number).order_by("seq"):
-        if not part.after:
+        if part.after:
+            await _check_answers(asked, part)
+        else:
             await _file(work, package, part)
     return await _view(package)
 
 
 async def go_on(work: Work, case: Case) -> None:
     """A case of a package was granted: files the parts that have waited for nothing else."""
+    # One after the other: of two grants at once, neither alone frees the part that waits for both.
+    package = await Package.select_for_update().get(number=case.package_number)
     parts = await PackagePart.filter(package_number=case.package_number).order_by("seq")
     granted = set(
         await Case.filter(package_number=case.package_number, outcome="granted").values_list("stage_code", flat=True)
     )
-    package = await Package.get(number=case.package_number)
     for part in parts:
         if part.case_number is not None or not set(part.after) <= granted:
             continue
@@ -130,6 +139,13 @@ async def _file(work: Work, package: Package, part: PackagePart) -> None:
     )
 
 
+async def _check_answers(asked: FileApplication, part: PackagePart) -> None:
+    """Now, while the applicant is there to mend them, and not when the part's turn has come."""
+    _, definition = await published(part.item_code)
+    stage = definition.stage(part.stage_code)
+    check_form(stage, asked.channel, _answers(asked, stage))
+
+
 async def _passed_on(package: Package, asked: FileApplication, stage: Stage) -> tuple[MaterialGiven, ...]:
     """What the stage asks for, as it was last handed in to any part."""
     given = {material.name: material for material in asked.materials}
@@ -154,7 +170,7 @@ def _answers(asked: FileApplication, stage: Stage) -> str:
         return ""
     try:
         answers = _forms.decode(asked.form).get(stage.code)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return asked.form  # filing says what is wrong with it
     return "" if answers is None else msgspec.json.encode(answers).decode()
 
@@ -171,6 +187,9 @@ async def _view(package: Package) -> PackageView:
     parts = await PackagePart.filter(package_number=package.number).order_by("seq")
     cases = {case.number: case for case in await Case.filter(package_number=package.number)}
     dead = {case.stage_code for case in cases.values() if case.status in _DEAD_ENDS}
+    for part in parts:  # in the order in which they wait for each other
+        if part.case_number is None and dead & set(part.after):
+            dead.add(part.stage_code)
     return PackageView(
         number=package.number,
         name=package.name,

@@ -47,13 +47,16 @@ async def stage_of(case: Case) -> Stage:
 
 def posts_of(stage: Stage, case: Case, branch: int = 0) -> tuple[Post, ...]:
     """The levels of a line, first to last: a co-unit's, or the case's own and above it those of the authority that
-    it is reported to. The first review has its limit until it is over (art. 43).
+    it is reported to. The first review has its limit until it is over: twenty days, unless a law says otherwise
+    (art. 43).
     """
     if branch:
         part = stage.branches[branch - 1]
         return tuple(Post(level.role, part.unit, level.limit_days, part.limit_days) for level in part.levels)
     above = stage.report_up
-    review = min(above.review_limit_days, REVIEW_WITHIN) if above and case.reported_up_at is None else None
+    review = None
+    if above and case.reported_up_at is None:
+        review = above.review_limit_days if above.basis.strip() else min(above.review_limit_days, REVIEW_WITHIN)
     own = tuple(Post(level.role, case.unit_code, level.limit_days, review) for level in stage.levels)
     return own + tuple(Post(level.role, above.unit, level.limit_days) for level in above.levels) if above else own
 

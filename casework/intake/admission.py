@@ -86,9 +86,9 @@ def check_people(act: FileApplication) -> None:
 
 
 def check_person(who: str, name: str, id_number: str, phone: str) -> None:
-    if not name.strip() or len(name) > 120:
-        raise Invalid(field=who, why="请填写姓名或名称（不超过120字）")
-    if not id_number.strip() or len(id_number) > 40:
+    if not _is_word(name, most=120):
+        raise Invalid(field=who, why="请填写姓名或名称（不超过120字，不含换行和不可见字符）")
+    if not _is_word(id_number, most=40):
         raise Invalid(field=f"{who}证件号码", why="请填写身份证号或统一社会信用代码")
     if not _PHONE.fullmatch(phone):
         raise Invalid(field=f"{who}手机号码", why="应为11位大陆手机号码")
@@ -97,8 +97,8 @@ def check_person(who: str, name: str, id_number: str, phone: str) -> None:
 def check_materials(materials: tuple[MaterialGiven, ...]) -> None:
     if len(materials) > _MOST_MATERIALS:
         raise Invalid(field="申请材料", why=f"不超过{_MOST_MATERIALS}份")
-    if any(not material.name.strip() or len(material.name) > 120 for material in materials):
-        raise Invalid(field="申请材料", why="材料名称不能为空，且不超过120字")
+    if not all(_is_word(material.name, most=120) for material in materials):
+        raise Invalid(field="申请材料", why="材料名称不能为空，不超过120字，不含换行和不可见字符")
 
 
 def check_form(stage: Stage, channel: str, answers: str) -> None:
@@ -110,6 +110,14 @@ def check_form(stage: Stage, channel: str, answers: str) -> None:
             raise FormUnexpected(stage=stage.code)
     elif answers or channel == Channel.ONLINE:
         ensure_valid(stage.form, answers or "{}")
+
+
+def _is_word(text: str, *, most: int) -> bool:
+    """Officers sign what applicants wrote: text that hides or moves other text could be shown to nobody for signing,
+    and nobody could decide the case.
+    """
+    shown = all(sign.isprintable() or sign == "\u3000" for sign in text)
+    return bool(text.strip()) and len(text) <= most and shown
 
 
 def _check_online(item: ItemDefinition) -> None:

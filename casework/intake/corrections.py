@@ -7,6 +7,7 @@ notice, no new deadline, and the one supplement notice that the law allows is st
 from casework.acts import CaseView, Status
 from casework.files import find, swap, view
 from casework.flow.turn import stage_of
+from casework.intake import papers
 from casework.intake.acts import CorrectOnSpot
 from casework.intake.admission import check_form, check_materials, check_person
 from casework.intake.events import CorrectedOnSpot
@@ -38,10 +39,12 @@ async def correct_on_spot(work: Work, act: CorrectOnSpot) -> CaseView:
         act.applicant_phone or case.applicant_phone,
     )
     check_materials(act.materials)
+    stage = await stage_of(case)
     if act.form:
-        check_form(await stage_of(case), case.channel, act.form)
+        check_form(stage, case.channel, act.form)
     await swap(case, act.revision, **mended)
     await keep_materials(work, case, act.materials)
+    await papers.follow(work, case, stage, window=work.actor.unit or case.window_unit, at_window=True)
     fields = (*mended, *(["materials"] if act.materials else []))
     work.record(CorrectedOnSpot(case=case.number, fields=fields, corrected=len(corrected), officer=work.actor.id))
     return await view(case)

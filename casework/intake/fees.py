@@ -15,7 +15,7 @@ from casework.intake.refusals import BillClosed, FeeAmountMissing, FeeFixed, Fee
 from casework.intake.tables import FeeBill, FeeLine
 from casework.papers.documents import issue
 from casework.papers.kinds import DocumentKind
-from casework.tables import Case, Document
+from casework.tables import Case
 from kernel.numbers import next_number
 from kernel.refusals import Invalid, NotFound
 from kernel.tables import Unit
@@ -71,7 +71,9 @@ async def enter_fee(work: Work, act: EnterFee) -> BillView:
 
 
 async def charge_unlisted(work: Work, act: ChargeUnlisted) -> BillView:
-    """A charge outside the list: it is written down and reported. Raises INVALID, BILL_CLOSED, FEE_IS_LISTED."""
+    """A charge outside the list: it is written down and reported. Raises INVALID, NO_BILL before acceptance and after
+    the end, BILL_CLOSED, FEE_IS_LISTED.
+    """
     case = await find(act.case)
     name, reason = act.name.strip(), act.reason.strip()
     if not name or len(name) > _LONGEST_NAME:
@@ -79,6 +81,8 @@ async def charge_unlisted(work: Work, act: ChargeUnlisted) -> BillView:
     if not reason or len(reason) > _LONGEST_REASON:
         raise Invalid(field="收费理由", why=f"请写明理由（不超过{_LONGEST_REASON}字）")
     _check_amount(act.amount_cents)
+    if case.accepted_on is None or case.closed_at is not None:
+        raise NoBill()
     bill = await FeeBill.get_or_none(case_id=case.id)
     if bill is None:
         bill = await _bill(work, case)
@@ -132,10 +136,10 @@ async def _bill(work: Work, case: Case) -> FeeBill:
 
 
 async def _tell(work: Work, case: Case, bill: FeeBill) -> None:
-    """《缴费通知单》, once every amount is known, and once."""
+    """《缴费通知单》, once every amount is known; an amount that is entered anew is told anew."""
     lines = await FeeLine.filter(bill_id=bill.id, listed=True).order_by("seq")
     amounts = [(line.name, line.amount_cents) for line in lines if line.amount_cents is not None]
-    if len(amounts) < len(lines) or await Document.exists(case_id=case.id, kind=DocumentKind.PAYMENT):
+    if len(amounts) < len(lines):
         return
     words = [(name, f"{_yuan(cents)}元") for name, cents in amounts]
     total = sum(cents for _, cents in amounts)

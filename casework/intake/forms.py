@@ -23,6 +23,9 @@ MOST_OCTETS = 64 * 1024
 MOST_LEVELS = 16
 #: How many places a refusal names; who has more mistakes begins with these.
 MOST_POINTERS = 20
+#: How many ways a pattern may give a validator to read the longest text it is for. Strangers choose the text, and a
+#: validator that tries every way stands still for hours.
+MOST_WAYS = 1_000_000
 
 #: Keywords whose values are schemas, by how they hold them.
 _ONE = frozenset({"items", "if", "then", "else"})
@@ -52,6 +55,8 @@ def dialect_fault(schema: Schema) -> str:
             return f"{where or '/'}不得使用{'、'.join(strangers)}"
         if "pattern" in part and not _PATTERN.fullmatch(str(part["pattern"])):
             return f"{where}/pattern：各端对该正则表达式的理解可能不同"
+        if "pattern" in part and _ways(str(part["pattern"]), _longest(part)) > MOST_WAYS:
+            return f"{where}/pattern：该正则表达式可能匹配过久，请减少嵌套和不定次数的重复，或写明较小的maxLength"
         if not isinstance(part.get("additionalProperties", True), bool):
             return f"{where}/additionalProperties应为true或false"
     return ""
@@ -85,12 +90,55 @@ class _TypeChecking(Protocol):
 
 
 def _pattern(validator: _TypeChecking, pattern: str, instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """As ECMA 262 reads it: \\d is 0 to 9, and $ is the very end, not before a last line feed."""
-    if isinstance(instance, str) and not re.search(pattern.removesuffix("$") + r"\Z", instance, re.ASCII):
+    """As ECMA 262 reads it: \\d is 0 to 9, and $ is the very end, not before a last line feed.
+
+    What is longer than the schema allows is a mistake at the same place already.
+    """
+    if not isinstance(instance, str) or len(instance) > _longest(schema):
+        return
+    if not re.search(pattern.removesuffix("$") + r"\Z", instance, re.ASCII):
         yield ValidationError("does not match")
 
 
 _Validator = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]  # its stub has none
+
+
+def _longest(schema: Schema) -> int:
+    longest = schema.get("maxLength", MOST_OCTETS)
+    return int(longest) if isinstance(longest, int | float) else MOST_OCTETS
+
+
+def _ways(pattern: str, longest: int) -> int:
+    """An upper bound of the ways in which `pattern` can be laid over a text of `longest` characters: the product of
+    what each repetition, option and alternative leaves open. A group that leaves something open counts as often as it
+    may be repeated.
+    """
+    shape, ways = _LETTER.sub("x", pattern[1:-1]), 1
+    if _TWICE.search(shape):
+        return MOST_WAYS + 1  # a++ is one thing here and none there
+    while group := _GROUP.search(shape):
+        inner, quantifier, times = group.groups()
+        if _OPEN.search(inner) and quantifier not in ("", "?"):
+            if times is None or int(times) * len(inner) > _LONGEST_SHAPE:
+                return MOST_WAYS + 1
+            inner *= int(times)
+        else:
+            inner = inner or "x"
+        shape = f"{shape[: group.start()]}{inner}{quantifier}{shape[group.end() :]}"
+    for repetition in _OPEN.findall(shape):
+        least, comma, most = repetition.strip("{}").partition(",")
+        bounded = int(most) - int(least) + 1 if comma and most else longest
+        ways *= 2 if repetition in "?|" else max(1, bounded)
+    return ways
+
+
+#: A class or an escaped sign stands for one letter.
+_LETTER = re.compile(r"\[\^?(?:\\.|[^\\\]])+\]|\\.")
+#: The innermost group, how it is repeated, and how often at most.
+_GROUP = re.compile(r"\(([^()]*)\)([*+?]|\{(?:\d+,)?(\d+)\}|\{\d+,\}|)")
+_LONGEST_SHAPE = 2000
+_OPEN = re.compile(r"[*+?|]|\{\d+,\d*\}")
+_TWICE = re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\})[*+{]")
 
 
 def _places(error: ValidationError) -> list[str]:

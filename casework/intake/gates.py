@@ -64,14 +64,11 @@ async def keep_attested(work: Work, turn: Turn, act: Decide) -> None:
     case = turn.case
     if turn.task.step != steps.DELIVER or not await _window_has_to_look(case):
         return
-    await OriginalsCheck.create(
-        case_id=case.id,
-        unit_code=turn.task.unit_code,
-        checked_at=work.now,
-        matches=True,
-        note=_ATTESTED[1],
-        officer=work.actor.id,
-    )
+    # A check that was asked for and never done is still open where the law granted by silence (art. 50).
+    check = await one(OriginalsCheck, case_id=case.id) or OriginalsCheck(case_id=case.id)
+    check.unit_code, check.officer = turn.task.unit_code, work.actor.id
+    check.checked_at, check.matches, check.note = work.now, True, _ATTESTED[1]
+    await check.save()
     work.record(OriginalsChecked(case=case.number, matches=True, officer=work.actor.id))
 
 

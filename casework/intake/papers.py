@@ -96,9 +96,9 @@ async def confirm(work: Work, act: ConfirmPapers) -> Done:
     coming = [move for move in places.values() if move.to_unit == here and move.received_at is None]
     if not coming:
         raise NoPapersHere()
-    await PaperMove.filter(id__in=[move.id for move in coming], received_at=None).update(
-        received_by=work.actor.id, received_at=work.now
-    )
+    waiting = PaperMove.filter(id__in=[move.id for move in coming], received_at=None)
+    if not await waiting.update(received_by=work.actor.id, received_at=work.now):
+        raise NoPapersHere()  # a colleague was first
     names = tuple(await _names([move.material_id for move in coming]))
     work.record(PapersReceived(case=case.number, materials=names, unit=here, officer=work.actor.id))
     return Done(count=len(coming))

@@ -9,6 +9,12 @@ from casework.queries import day, visible_case
 from kernel.actor import Actor, Role
 from kernel.db import Database, Row, instant, instant_of
 
+#: A unit hears of a secret case only while it holds an open step of it, whatever else waits there.
+_SHOWN = (
+    "(c.secret = FALSE OR EXISTS"
+    " (SELECT 1 FROM task s WHERE s.case_id = c.id AND s.closed_at IS NULL AND s.unit_code = $1))"
+)
+
 
 async def intake_of(database: Database, actor: Actor, number: str) -> Row | None:
     """Everything intake holds about one case; None when the actor may not see it, or there is none."""
@@ -38,7 +44,7 @@ async def originals_due(database: Database, unit: str, *, first: int) -> list[Ro
     found = await database.rows(
         "SELECT c.number, c.item_name, c.applicant_name, c.revision, o.asked_at FROM originals_check o"
         " JOIN case_file c ON c.id = o.case_id WHERE o.unit_code = $1 AND o.checked_at IS NULL AND c.closed_at IS NULL"
-        f" ORDER BY o.asked_at, o.id LIMIT {int(first)}",
+        f" AND {_SHOWN} ORDER BY o.asked_at, o.id LIMIT {int(first)}",
         unit,
     )
     return [{**row, "asked_at": instant_of(row["asked_at"])} for row in found]
@@ -50,7 +56,7 @@ async def papers_due(database: Database, unit: str, *, first: int) -> list[Row]:
         "SELECT c.number, c.item_name, c.applicant_name, m.name AS material, p.from_unit, p.handed_at"
         " FROM paper_move p JOIN case_file c ON c.id = p.case_id JOIN material m ON m.id = p.material_id"
         " WHERE p.to_unit = $1 AND p.received_at IS NULL AND p.waived_reason = '' AND c.closed_at IS NULL"
-        f" ORDER BY p.handed_at, p.id LIMIT {int(first)}",
+        f" AND {_SHOWN} ORDER BY p.handed_at, p.id LIMIT {int(first)}",
         unit,
     )
     return [{**row, "from_unit": row["from_unit"] or None, "handed_at": instant_of(row["handed_at"])} for row in found]

@@ -164,3 +164,11 @@ async def test_every_open_case_is_somebodys_turn(town):
     open_cases = await Case.filter(closed_at=None).values_list("id", flat=True)
     turns = await Task.filter(closed_at=None).values_list("case_id", flat=True)
     assert sorted(turns) == sorted(open_cases)
+
+
+async def test_an_officer_is_shown_which_stage_of_the_item_they_sign(town):
+    """To grant and to cancel are stages of one item, and 准予 is said of both."""
+    filed = await town.file()
+    act = PrepareDecision(case=filed.number, revision=1, step="accept", decision=Decision.ACCEPT, opinion="受理。")
+    request = await town.do(act, person("CLERK"))
+    assert ("阶段", "核发") in town.notary.shown(request).lines

@@ -14,19 +14,24 @@ from casework.catalogue.checks import (
     HandlingInvalid,
     ItemCodeInvalid,
     ItemIncomplete,
+    ItemNameInvalid,
     ItemSecret,
     ItemUngraded,
+    LevelsMissing,
     LevelUnknown,
+    LicenceInvalid,
     LimitInvalid,
     MaterialWithoutBasis,
     ModeContradictsLevel,
     NobodyResponsible,
     NotOnline,
+    PackageInvalid,
     PaperInOnlineMode,
     ReviewTooLong,
     StageCodeInvalid,
     StageWithoutBasis,
     StepLimitsOverTotal,
+    TextTooLong,
     check,
     ensure_files_online,
     ensure_publishable,
@@ -42,9 +47,11 @@ from casework.catalogue.definitions import (
     ItemDefinition,
     ItemMalformed,
     Level,
+    Licence,
     Material,
     MaterialForm,
     OnlineLevel,
+    PackagePart,
     ReportUp,
     ServiceMode,
     Stage,
@@ -336,6 +343,13 @@ def deep(levels: int) -> dict[str, object]:
     return form
 
 
+def doubled(times: int) -> dict[str, object]:
+    definitions: dict[str, object] = {
+        f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} if n < times else {} for n in range(times + 1)
+    }
+    return {"type": "object", "$defs": definitions, "allOf": [{"$ref": "#/$defs/d0"}]}
+
+
 def test_a_form_is_a_closed_schema_of_its_own():
     assert problems(staged(form=FORM)) == []
 
@@ -354,6 +368,7 @@ def test_a_form_is_a_closed_schema_of_its_own():
         ({**FORM, "properties": {"a": {"type": "string", "pattern": "^([a-z]$"}}}, "pattern"),
         ({**FORM, "properties": {"a": {"type": "string", "format": "email"}}}, "format"),  # read differently
         ({**FORM, "description": "长" * 30_000}, "KB"),
+        (doubled(30), "展开"),  # small, and a thousand million schemas
         (deep(20), "嵌套"),
         (deep(400), "嵌套"),
     ],
@@ -376,10 +391,16 @@ def test_a_definition_without_a_class_or_with_a_spelling_mistake_is_not_read():
         written.replace(b'"item_class":"permit",', b""),
         written.replace(b'"permit"', b'"licence"'),
         written.replace(b'"secret"', b'"secrte"'),
+        written.replace(b'"form":null', b'"form":' + b'{"a":' * 5000 + b"1" + b"}" * 5000),  # deeper than a stack
         b"{",
     ):
         with pytest.raises(ItemMalformed):
             parse(broken)
+
+
+@pytest.mark.parametrize("name", ["许可\u202e证", "许可\0证", "许可\n证"])
+def test_a_name_that_nobody_could_be_shown_for_signing_is_not_published(name):
+    assert problems(changed(name=name)) == [ItemNameInvalid]
 
 
 def test_there_are_three_classes():
@@ -397,3 +418,52 @@ def test_a_stage_has_its_own_limits_materials_and_fees():
     assert elements_in_order(item)[10].lines == ("核发：工本费：每证10元（价格主管部门核定）", "变更：无")
     with pytest.raises(StageUnknown):
         item.stage("ZJ-XK-001-03")
+
+
+LONG = "长" * 121
+
+
+@pytest.mark.parametrize(
+    ("stage", "problem"),
+    [
+        ({"statutory_limit_days": 20_000, "committed_limit_days": 20_000}, LimitInvalid),
+        ({"materials": (Material(name=LONG, basis="《办法》"),)}, TextTooLong),
+        ({"fees": (Fee(name=LONG, standard="10元", basis="价费"),)}, TextTooLong),
+        ({"fees": (Fee(name="费", standard="长" * 501, basis="价费"),)}, TextTooLong),
+        ({"fees": (Fee(name="费", standard="10元", basis="价费", amount_cents=10**19),)}, FeeWithoutBasis),
+        ({"report_up": ReportUp(unit="SZJ", review_limit_days=1, levels=())}, LevelsMissing),
+        (
+            {"handling": Handling.PARALLEL, "branches": (Branch(unit="XF", name="消防", limit_days=1, levels=()),)},
+            LevelsMissing,
+        ),
+        (
+            {"handling": Handling.PARALLEL, "branches": (Branch(unit="XF", name=LONG, limit_days=1),)},
+            TextTooLong,
+        ),
+    ],
+)
+def test_an_item_whose_cases_could_never_be_accepted_is_not_published(stage, problem):
+    assert problem in problems(staged(**stage))
+
+
+@pytest.mark.parametrize(
+    "terms", [{"name": ""}, {"name": LONG}, {"valid_months": 0}, {"valid_months": 10**6}, {"remind_days": 10**9}]
+)
+def test_a_licence_that_no_grant_could_make_is_not_published(terms):
+    assert problems(changed(licence=Licence(**{"name": "许可证", **terms}))) == [LicenceInvalid]
+
+
+@pytest.mark.parametrize(
+    ("parts", "fits"),
+    [
+        ([("ZJ-XK-002", ()), ("ZJ-XK-003", ("ZJ-XK-002-01",))], True),
+        ([("ZJ-XK-002", ("ZJ-XK-002-01",))], False),  # for itself
+        ([("ZJ-XK-002", ("ZJ-XK-003-01",)), ("ZJ-XK-003", ())], False),  # for a later one
+        ([("ZJ-XK-002", ("nobody",))], False),
+        ([("ZJ-XK-002", ()), ("ZJ-XK-002", ())], False),
+        ([(PERMIT.code, ())], False),
+    ],
+)
+def test_the_parts_of_a_package_wait_only_for_parts_before_them(parts, fits):
+    package = tuple(PackagePart(item=code, stage=f"{code}-01", after=after) for code, after in parts)
+    assert problems(changed(package=package)) == ([] if fits else [PackageInvalid])

@@ -5,7 +5,9 @@ import pytest
 from casework.acts import CaseView, Decision, StopClock, Withdraw
 from casework.clock.clocks import ledger_of
 from casework.clock.ledger import Handling, StopGround
+from casework.clock.time_limits import Light
 from casework.flow.tables import Branch
+from casework.intake.query_passwords import query_password
 from casework.tables import Case, Step, Task
 from kernel.actor import ANYBODY
 from kernel.tables import EventRow
@@ -140,4 +142,12 @@ async def test_a_withdrawn_case_leaves_no_branch_open(town):
     await town.decide("CLERK", filed.number, "accept", Decision.ACCEPT, "受理。")
     withdrawn = await town.do(Withdraw(case=filed.number, password=town.password_of(filed)), ANYBODY)
     assert withdrawn.status == "withdrawn"
+    assert not await Task.filter(closed_at=None).exists()
+
+
+async def test_no_branch_is_late_in_a_case_that_was_withdrawn(town):
+    number = await parallel(town)
+    await town.do(Withdraw(case=number, password=query_password(town.secrets, number)), ANYBODY)
+    town.at("2026-12-18")
+    assert {branch["light"] for branch in (await shown(town, "HANDLER", number))["branches"]} == {Light.OUT}
     assert not await Task.filter(closed_at=None).exists()

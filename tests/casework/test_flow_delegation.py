@@ -6,7 +6,7 @@ import pytest
 
 from casework.acts import CaseView, Decision, PrepareDecision
 from casework.flow.acts import Delegate, DelegationView, RevokeDelegation
-from casework.flow.delegations import colleagues_of, delegations_of
+from casework.flow.delegations import colleagues_of, delegates_of, delegations_of
 from casework.tables import Step
 from kernel.tables import EventRow, Officer
 from tests.casework.flow import accepted, levels, shown, staged, waiting
@@ -74,7 +74,7 @@ async def test_a_delegation_ends_with_its_last_day_or_when_it_is_revoked(town):
     assert (await town.decide("CHIEF", second, "level:2", Decision.AGREE)).code == "NOT_PERMITTED"
     assert await todo_of(town, "CHIEF") == []
 
-    await absent(town, last_day=date(2026, 10, 30))
+    await absent(town, first_day=date(2026, 9, 26), last_day=date(2026, 10, 30))
     assert isinstance(await town.do(RevokeDelegation(delegation=made.id + 1), person("HEAD")), DelegationView)
     assert (await town.decide("CHIEF", second, "level:2", Decision.AGREE)).code == "NOT_PERMITTED"
     again = await town.do(RevokeDelegation(delegation=made.id + 1), person("HEAD"))
@@ -140,6 +140,9 @@ async def test_the_head_of_the_unit_may_delegate_for_somebody_who_cannot_and_nob
         ("NOBODY", {}, "DELEGATE_UNFIT"),
         ("CHIEF", {"last_day": date(2026, 9, 17)}, "DELEGATION_EMPTY"),
         ("CHIEF", {"first_day": date(2026, 9, 1), "last_day": date(2026, 9, 17)}, "DELEGATION_EMPTY"),
+        ("CHIEF", {"first_day": date(2026, 9, 17)}, "DELEGATION_EMPTY"),  # after the fact
+        ("CHIEF", {"first_day": date.min, "last_day": date.max}, "DELEGATION_EMPTY"),
+        ("CHIEF", {"last_day": date(2027, 10, 1)}, "DELEGATION_EMPTY"),  # for good
         ("CHIEF", {"items": ("ZJ-XK-404",)}, "DELEGATION_EMPTY"),
         ("CHIEF", {"roles": ("supervisor",)}, "DELEGATION_EMPTY"),
         ("CHIEF", {"reason": " "}, "REASON_MISSING"),
@@ -189,3 +192,16 @@ async def test_both_officers_see_the_delegation_and_may_choose_among_colleagues(
     assert "周一把" in names
     assert "窗小李" not in names
     assert "王科长" not in names
+
+
+async def test_who_has_left_the_unit_stands_in_for_nobody_there(town):
+    number = await at_level_2(town)
+    await absent(town)
+    principals = await Officer.filter(id="HEAD")
+    assert [each.id for each in await delegates_of(principals, "section_head", "ZJ-XK-001", town.clock.now())] == [
+        "CHIEF"
+    ]
+    await Officer.filter(id="CHIEF").update(unit_code="XF")
+    assert (await town.decide("CHIEF", number, "level:2", Decision.AGREE)).code == "NOT_PERMITTED"
+    assert await todo_of(town, "CHIEF") == []
+    assert await delegates_of(principals, "section_head", "ZJ-XK-001", town.clock.now()) == []

@@ -1,5 +1,6 @@
 """一条龙: one filing, ordered cases, materials passed on."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from casework.acts import Channel, Decision, FileApplication, MaterialGiven, ReceiveSupplement
 from casework.flow.acts import FilePackage, PackageView, QueryPackage
 from casework.flow.tables import PackagePart
+from casework.intake.acts import KeepUpload
 from casework.intake.query_passwords import query_password
+from casework.intake.tables import Upload
 from casework.tables import Case, Item, Material
 from kernel.actor import ANYBODY
 from kernel.tables import EventRow
@@ -117,13 +120,28 @@ async def test_what_was_corrected_in_one_part_is_passed_on_corrected(town):
     assert passed_on.sha256 == "b" * 64
 
 
+async def test_two_grants_at_once_free_the_part_that_waits_for_both(town):
+    """Of two units: on PostgreSQL neither sees the other's grant before it is committed."""
+    await chain(town)
+    fire = json.loads(staged("ZJ-XK-043", levels=levels("handler")))
+    await town.publish(json.dumps({**fire, "unit": "XF"}, ensure_ascii=False).encode())
+    filed = await town.do(application(), ANYBODY)
+    await grant(town, filed.parts[0].case)
+    both = [each.case for each in (await asked(town, filed.number)).parts[1:3]]
+    for number in both:
+        await town.decide("CLERK", number, "accept", Decision.ACCEPT, "受理。")
+    leads = zip(("LEADER", "FIRE"), both, strict=True)
+    await asyncio.gather(*(town.decide(who, number, "level:1", Decision.GRANT, "准予。") for who, number in leads))
+    assert states(await asked(town, filed.number)) == ["filed"] * 4
+
+
 async def test_a_refused_part_stops_those_that_wait_for_it(town):
     await chain(town)
     filed = await town.do(application(), ANYBODY)
     number = filed.parts[0].case
     await town.decide("CLERK", number, "accept", Decision.ACCEPT, "受理。")
     await town.decide("LEADER", number, "level:1", Decision.REFUSE, "不符合条件。")
-    assert states(await asked(town, filed.number)) == ["filed", "stopped", "stopped", "waiting"]
+    assert states(await asked(town, filed.number)) == ["filed", "stopped", "stopped", "stopped"]
 
 
 async def test_a_part_that_cannot_be_filed_does_not_undo_the_grant_that_freed_it(town):
@@ -158,6 +176,21 @@ async def test_a_form_is_divided_among_the_parts(town):
     assert await PackagePart.all().count() == 4
 
 
+async def test_the_answers_of_every_part_are_looked_at_when_the_package_is_filed(town):
+    """When a later part's turn comes, nobody is there to mend them."""
+    await chain(town)
+    schema = {"type": "object", "properties": {"seats": {"type": "integer"}}, "required": ["seats"]}
+    definition = json.loads(part("ZJ-XK-042", "身份证明"))
+    definition["stages"][0]["form"] = schema
+    await town.publish(json.dumps(definition, ensure_ascii=False).encode())
+    for form in ("", json.dumps({"ZJ-XK-042-01": {"seats": "forty"}})):
+        assert (await town.do(application(form=form), ANYBODY)).code == "FORM_ANSWERS_INVALID"
+    filed = await town.do(application(form=json.dumps({"ZJ-XK-042-01": {"seats": 40}})), ANYBODY)
+    await grant(town, filed.parts[0].case)
+    second = (await asked(town, filed.number)).parts[1].case
+    assert json.loads((await Case.get(number=second)).form) == {"seats": 40}
+
+
 async def test_only_its_applicant_and_officers_of_its_cases_may_ask_about_a_package(town):
     await chain(town)
     filed = await town.do(application(), ANYBODY)
@@ -172,3 +205,19 @@ async def test_only_its_applicant_and_officers_of_its_cases_may_ask_about_a_pack
 async def test_an_ordinary_item_is_no_package(town):
     assert (await town.do(application(item="ZJ-XK-001"), ANYBODY)).code == "NOT_A_PACKAGE"
     assert (await town.do(application(item="ZJ-XK-404"), ANYBODY)).code == "UNKNOWN_ITEM"
+
+
+async def test_what_a_later_part_will_need_is_kept_until_it_is_filed(town):
+    await chain(town)
+    await town.do(KeepUpload(sha256="c" * 64, size=9, media_type="application/pdf"), ANYBODY)
+    plan = MaterialGiven(name="场所平面图", file_name="图.pdf", media_type="application/pdf", sha256="c" * 64, size=9)
+    await town.do(application(materials=(plan,)), ANYBODY)
+    assert (await Upload.get(sha256="c" * 64)).kept
+
+
+async def test_a_form_without_end_is_a_mistake_of_whoever_sent_it(town):
+    await chain(town)
+    definition = json.loads(part("ZJ-XK-041", "申请表"))
+    definition["stages"][0]["form"] = {"type": "object", "properties": {}}
+    await town.publish(json.dumps(definition, ensure_ascii=False).encode())
+    assert (await town.do(application(form='{"a":' * 20_000), ANYBODY)).code == "FORM_ANSWERS_INVALID"

@@ -88,3 +88,14 @@ async def test_a_single_reviewer_reports_up(town):
     number = await town.accepted(item="ZJ-XK-030", stage="ZJ-XK-030-01")
     assert (await town.decide("HANDLER", number, "level:1", Decision.AGREE)).code == "ILLEGAL_STEP"
     assert (await town.decide("HANDLER", number, "level:1", Decision.REPORT_UP, "上报。")).step == "level:2"
+
+
+async def test_a_law_may_give_the_first_review_more_than_twenty_days(town):
+    """Art. 43: 法律、法规另有规定的，依照其规定."""
+    definition = json.loads(REPORTED)
+    definition["stages"][0] |= {"statutory_limit_days": 60, "committed_limit_days": 60}
+    definition["stages"][0]["report_up"] |= {"review_limit_days": 30, "basis": "《某法》第九条"}
+    await town.publish(json.dumps(definition, ensure_ascii=False).encode())
+    await town.accepted(item="ZJ-XK-030", stage="ZJ-XK-030-01")
+    task = await Task.get(closed_at=None)
+    assert (task.line_days, str(task.due_on)) == (30, "2026-11-05")

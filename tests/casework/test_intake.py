@@ -12,6 +12,7 @@ from casework.events import CaseAccepted, CaseFiled
 from casework.tables import Case, Document, Material, Task
 from kernel.actor import ANYBODY
 from kernel.acts import Done
+from kernel.refusals import Refusal
 from kernel.tables import EventRow
 from tests.casework.town import person
 
@@ -235,3 +236,23 @@ async def test_the_applicant_withdraws_with_the_query_password_and_every_clock_e
     assert not await Task.filter(next_light_at__isnull=False).exists()
     again = await town.do(Withdraw(case=filed.number, password=town.password_of(filed)), ANYBODY)
     assert again.code == "INVALID"
+
+
+@pytest.mark.parametrize(
+    "hidden", ["衡江\u202e公司", "衡江\n决定：不予许可", "衡江\x1b公司", "衡江\u200b公司", "\u2028"]
+)
+async def test_nobody_files_what_no_officer_could_be_shown_for_signing(town, hidden):
+    """Hidden in a name, it would leave a case that nobody can decide."""
+    fields: dict[str, Any] = {
+        "item": "ZJ-XK-001",
+        "stage": "ZJ-XK-001-01",
+        "applicant_name": "张\u3000三",
+        "applicant_id_number": "91430400MA4L000000",
+        "applicant_phone": "13800000001",
+        "channel": Channel.ONLINE,
+    }
+    assert not isinstance(await town.do(FileApplication(**fields), ANYBODY), Refusal)
+    for field in ("applicant_name", "applicant_id_number"):
+        assert (await town.do(FileApplication(**{**fields, field: hidden}), ANYBODY)).code == "INVALID"
+    material = MaterialGiven(name=hidden, sha256="a" * 64)
+    assert (await town.do(FileApplication(**fields, materials=(material,)), ANYBODY)).code == "INVALID"

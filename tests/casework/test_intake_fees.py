@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from casework.acts import Decision, DeemAccepted
+from casework.acts import Decision, DeemAccepted, Withdraw
 from casework.intake.acts import ChargeUnlisted, EnterFee, SettleBill
 from casework.intake.records import intake_of
 from casework.intake.tables import FeeBill
 from casework.tables import Document
+from kernel.actor import ANYBODY
 from tests.casework.counter import Counter, code_of, events
 from tests.casework.town import Town, person
 
@@ -126,6 +127,27 @@ async def test_a_stage_s_fees_are_its_own(town, counter):
     assert filed.missing == ("变更申请书",)
     await town.decide("CLERK", filed.number, "accept", Decision.ACCEPT)
     assert await bill_of(town, filed.number) is None
+
+
+async def test_nothing_is_charged_before_acceptance_or_after_the_end(charging):
+    """A bill made too early would have kept the case from ever being accepted, even by silence."""
+    town = charging
+    filed = await town.file()
+    charge = ChargeUnlisted(case=filed.number, name="加急费", amount_cents=1, reason="申请人要求")
+    assert code_of(await town.do(charge, person("CLERK"))) == "NO_BILL"
+    town.at("2026-09-25 00:00")
+    assert (await town.do(DeemAccepted())).count == 1
+    await town.do(Withdraw(case=filed.number, password=town.password_of(filed)), ANYBODY)
+    assert code_of(await town.do(charge, person("CLERK"))) == "NO_BILL"
+
+
+async def test_an_amount_that_is_entered_anew_is_told_anew(charging):
+    town = charging
+    case = await town.accepted()
+    for cents in (100, 99_900):
+        await town.do(EnterFee(case=case, line=2, amount_cents=cents), person("CLERK"))
+    notices = await Document.filter(kind="payment").order_by("id")
+    assert ["11.00元" in notices[0].content, "1009.00元" in notices[1].content] == [True, True]
 
 
 def _fields(act: Any) -> dict[str, Any]:

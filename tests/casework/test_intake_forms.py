@@ -88,6 +88,12 @@ def test_what_is_too_large_or_too_deep_is_not_looked_at() -> None:
         {"pattern": r"^.*$"},
         {"pattern": r"\d+"},
         {"pattern": r"^(?=a)a$"},
+        {"pattern": r"^a++$"},
+        {"pattern": r"^(a+)+$"},  # a text of forty letters would keep a validator for hours
+        {"pattern": r"^(a|a)*$"},
+        {"pattern": r"^((a?){9}){9}$"},
+        {"pattern": r"^[a-z]*[a-z]*[a-z]*$", "maxLength": 1000},
+        {"pattern": "^" + "a?" * 30 + "a{30}$"},
         {"additionalProperties": {"type": "string"}},
         {"items": {"format": "email"}},
         {"allOf": [{"uniqueItems": True}]},
@@ -97,6 +103,26 @@ def test_a_form_keeps_to_what_every_validator_reads_alike(part: dict[str, Any]) 
     schema = {"type": "object", "properties": {"x": part}}
     assert "/properties/x" in dialect_fault(schema)
     assert dialect_fault({"type": "object", "$defs": {"x": part}})
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"pattern": r"^(0\d{2,3}-)?\d{7,8}$"},
+        {"pattern": r"^(\d{1,3}\.){3}\d{1,3}$"},
+        {"pattern": r"^[a-z.]+@[a-z]+\.[a-z]+$", "maxLength": 64},
+        {"pattern": r"^([A-Z]{2}-)*\d+$", "maxLength": 40},
+        {"pattern": r"^[一-龥·]{2,30}$"},
+        {"pattern": r"^[(+*]\(\)+$"},
+    ],
+)
+def test_what_people_write_is_fit(part: dict[str, Any]) -> None:
+    assert dialect_fault({"type": "object", "properties": {"x": part}}) == ""
+
+
+def test_a_text_that_is_too_long_anyway_is_not_matched() -> None:
+    schema = {"type": "object", "properties": {"x": {"pattern": r"^[a-z]+@[a-z]+@$", "maxLength": 50}}}
+    assert mistakes(schema, json.dumps({"x": "a" * 60_000})) == ["/x"]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from casework.acts import Channel, Decision, DeemAccepted, MaterialGiven, ReceiveSupplement
-from casework.intake.records import intake_of, papers_due
-from casework.intake.tables import PaperMove
+from casework.intake.records import intake_of, originals_due, papers_due
+from casework.intake.tables import OriginalsCheck, PaperMove
+from casework.tables import Case
 from kernel.acts import Done
 from tests.casework.counter import Counter, code_of, events, material, paper, revision
 from tests.casework.town import Town, person
@@ -103,3 +104,21 @@ async def test_only_those_who_have_or_await_the_papers_touch_them(demanding, cou
     assert code_of(await counter.hand_over(case, "NOWHERE")) == "NOT_FOUND"
     await counter.hand_over(case, "XF")
     assert await counter.confirm(case, "FIRE") == Done(count=1)
+
+
+async def test_a_paper_that_a_correction_brings_is_followed_too(demanding, counter):
+    filed = await demanding.file()
+    await counter.correct(filed.number, "补交原件", materials=(paper(DEED),))
+    move = await PaperMove.get()
+    assert (move.to_unit, move.received_by) == ("HALL", "CLERK")
+
+
+async def test_a_secret_case_is_no_duty_of_a_unit_that_does_not_hold_its_step(demanding, counter):
+    town = demanding
+    case = await town.accepted(channel=Channel.WINDOW, materials=(paper(FORM), paper(DEED)))
+    await counter.hand_over(case, "XF")
+    assert len(await papers_due(town.database, "XF", first=5)) == 1
+    await Case.filter(number=case).update(secret=True)
+    assert await papers_due(town.database, "XF", first=5) == []
+    await OriginalsCheck.create(case_id=(await Case.get(number=case)).id, unit_code="HALL", asked_at=town.clock.now())
+    assert await originals_due(town.database, "HALL", first=5) == []

@@ -3,10 +3,12 @@
 import pytest
 
 from casework.acts import Channel, Decision, DeemAccepted
+from casework.clock.acts import DeemRenewed
 from casework.flow.steps import COMPLETE, DELIVER
 from casework.intake.acts import PreReviewOutcome
 from casework.intake.records import originals_due
 from casework.intake.tables import OriginalsCheck, PreReview
+from casework.licences.tables import Licence
 from casework.tables import Case, Document, Task
 from kernel.acts import Done
 from tests.casework.counter import code_of, events
@@ -156,3 +158,18 @@ async def test_who_came_to_the_window_is_served_at_the_window_whatever_the_mode(
     await decided(town, case)
     completed = await town.decide("HANDLER", case, COMPLETE, Decision.COMPLETE)
     assert completed.step == DELIVER
+
+
+async def test_originals_that_never_came_do_not_keep_a_renewal_by_silence_from_its_holder(town, registry, counter):
+    await registry.publish(valid_months=3)
+    licence = await Licence.get(case_number=await registry.granted())
+    town.at("2026-11-17")
+    filed = await registry.filing(stage="renewal", licence_number=licence.number)
+    await counter.review(filed.number, PreReviewOutcome.ORIGINALS)
+    await town.decide("CLERK", filed.number, "accept", Decision.ACCEPT)
+    town.at("2026-12-18 00:00")
+    assert await town.do(DeemRenewed()) == Done(count=1)
+    await town.decide("HANDLER", filed.number, COMPLETE, Decision.COMPLETE)
+    assert (await town.decide("CLERK", filed.number, DELIVER, Decision.DELIVER, "当面送达。")).status == "delivered"
+    check = await OriginalsCheck.get()
+    assert (check.matches, check.officer) == (True, "CLERK")
