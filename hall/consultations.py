@@ -33,7 +33,7 @@ from kernel.refusals import ChangedMeanwhile, Invalid, NotFound, NotPermitted, R
 from kernel.tables import Officer
 from kernel.work import Work
 
-_MOST_CHARACTERS = 2000
+_LONGEST_TITLE, _MOST_CHARACTERS = 80, 2000
 _PHONE = re.compile(r"1\d{10}", re.ASCII)
 
 
@@ -92,7 +92,7 @@ async def officer_asked(work: Work, act: AnswerQuestion) -> bool:
 
 async def ask_question(work: Work, act: AskQuestion) -> ConsultationView:
     """Gives the question a number and a limit. Raises INVALID, NOT_FOUND for an item that is not public."""
-    title, question = _words("标题", act.title, 80), _words("咨询内容", act.question, _MOST_CHARACTERS)
+    title, question = _words("标题", act.title, _LONGEST_TITLE), _words("咨询内容", act.question, _MOST_CHARACTERS)
     phone = work.actor.phone or "" if work.actor.kind is ActorKind.APPLICANT else act.phone.strip()
     if phone and not _PHONE.fullmatch(phone):
         raise Invalid(field="手机号码", why="应为11位大陆手机号码")
@@ -137,7 +137,7 @@ async def answer_question(work: Work, act: AnswerQuestion) -> ConsultationView:
         draft = await open_draft(
             work,
             kind=AnnouncementKind.ANSWER,
-            title=row.title,
+            title=question.splitlines()[0][:_LONGEST_TITLE],  # who asked may stand in the title of theirs
             body=f"问：{question}\n答：{answer}",
             unit=row.unit_code,
             consultation=row.number,

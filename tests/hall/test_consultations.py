@@ -109,6 +109,14 @@ async def test_an_answer_for_everybody_begins_as_a_draft(hall: Hall) -> None:
     assert draft["consultation"] == asked.number
 
 
+async def test_what_the_public_reads_is_in_no_word_the_askers(hall: Hall) -> None:
+    asked = await ask(hall, title="张三丰家的临时工棚", question="我是张三丰，要办证吗？")
+    await answer(hall, "HANDLER", asked.number, publish=True, public_question="临时工棚要办证吗？\n在农村呢？")
+    (draft,) = await hall.database.rows("SELECT title, body FROM announcement")
+    assert draft["title"] == "临时工棚要办证吗？"
+    assert "张三丰" not in str(draft["body"])
+
+
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
