@@ -27,6 +27,7 @@ from casework.clock.time_limits import DECIDE_JOINTLY_WITHIN
 from casework.intake.forms import dialect_fault
 from casework.rules import CaseworkRules
 from kernel.refusals import Refusal
+from kernel.words import is_plain
 
 _STAGE_SUFFIX = r"-\d{2}"
 #: Working days of a lower authority's review (art. 43).
@@ -96,7 +97,7 @@ def _problems(item: ItemDefinition, rules: CaseworkRules) -> Iterator[Refusal]:
 
 
 def _name_problems(item: ItemDefinition) -> Iterator[Refusal]:
-    if not all(sign.isprintable() or sign == "\u3000" for sign in item.name):
+    if not is_plain(item.name):
         yield ItemNameInvalid(item=item.code)
 
 

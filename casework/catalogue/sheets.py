@@ -26,6 +26,7 @@ from casework.catalogue.definitions import (
     StageKind,
 )
 from casework.flow.steps import ROLE_NAMES
+from kernel.words import is_plain
 
 E = TypeVar("E", bound=str)
 
@@ -157,7 +158,7 @@ def _read_day(cell: object) -> str:
 
 
 def _needs_json(text: str) -> bool:
-    return bool(_MARKED.match(text)) or any(not sign.isprintable() and sign != "　" for sign in text) or not text
+    return bool(_MARKED.match(text)) or not is_plain(text) or not text
 
 
 def _optional(form: Form) -> Form:

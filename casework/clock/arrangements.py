@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from kernel.refusals import Refusal
+from kernel.words import is_plain
 
 #: A year's notice has a few dozen lines; nothing that is longer is one.
 MOST_OCTETS = 64 * 1024
@@ -165,7 +166,7 @@ def _head_problems(arrangement: Arrangement) -> Iterator[str]:
         ("通知文号", arrangement.notice, MOST_NOTICE),
         ("通知名称", arrangement.source, MOST_SOURCE),
     ):
-        if not value or len(value) > most or not value.isprintable():
+        if not value or len(value) > most or not is_plain(value):
             yield f"{name}应为1至{most}个可见字符"
 
 

@@ -24,6 +24,7 @@ from casework.refusals import ReceivedInFuture
 from casework.rules import CaseworkRules
 from kernel.refusals import Invalid
 from kernel.tables import Unit
+from kernel.words import is_plain
 from kernel.work import Work
 
 _PHONE = re.compile(r"1\d{10}", re.ASCII)
@@ -113,11 +114,7 @@ def check_form(stage: Stage, channel: str, answers: str) -> None:
 
 
 def _is_word(text: str, *, most: int) -> bool:
-    """Officers sign what applicants wrote: text that hides or moves other text could be shown to nobody for signing,
-    and nobody could decide the case.
-    """
-    shown = all(sign.isprintable() or sign == "\u3000" for sign in text)
-    return bool(text.strip()) and len(text) <= most and shown
+    return bool(text.strip()) and len(text) <= most and is_plain(text)
 
 
 def _check_online(item: ItemDefinition) -> None:

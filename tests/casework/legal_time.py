@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from casework import files
-from casework.acts import CaseView, ExtendClock, ResumeClock, StopClock
+from casework.acts import ExtendClock, ResumeClock, StopClock
 from casework.clock.acts import (
     AnnounceHearing,
     AskHearing,
@@ -23,7 +23,6 @@ from casework.clock.ledger import Entry, StopGround
 from casework.clock.working_days import Calendar
 from casework.tables import CalendarDay, Case, ClockEntry, Document
 from kernel.acts import SignedBytes, SigningRequest
-from kernel.refusals import Refusal
 from tests.casework.town import Town, item, person
 
 #: A plausible notice for 2027; the real one is not out when these tests are written.
@@ -45,17 +44,17 @@ class LegalTime:
 
     async def stop(
         self, number: str, days: int, *, ground: StopGround = StopGround.EXPERT_REVIEW, reason: str = "需专家评审"
-    ) -> CaseView | Refusal:
+    ) -> Any:
         act = StopClock(
             case=number, revision=await self._revision(number), ground=ground, told_days=days, reason=reason
         )
         return await self.town.do(act, person("HANDLER"))
 
-    async def tell_longer(self, number: str, days: int, *, reason: str = "专家意见分歧") -> CaseView | Refusal:
+    async def tell_longer(self, number: str, days: int, *, reason: str = "专家意见分歧") -> Any:
         act = TellLonger(case=number, revision=await self._revision(number), told_days=days, reason=reason)
         return await self.town.do(act, person("HANDLER"))
 
-    async def resume(self, number: str) -> CaseView | Refusal:
+    async def resume(self, number: str) -> Any:
         act = ResumeClock(case=number, revision=await self._revision(number))
         return await self.town.do(act, person("HANDLER"))
 
@@ -67,7 +66,7 @@ class LegalTime:
         who: str = "CHIEF",
         reason: str = "案情复杂",
         submitted: Mapping[str, Any] | None = None,
-    ) -> CaseView | Refusal:
+    ) -> Any:
         """Prepares, signs and submits, or `submitted` in place of what was signed."""
         asked: dict[str, Any] = {
             "case": number,
@@ -81,22 +80,22 @@ class LegalTime:
         proof = SignedBytes(nonce=request.nonce, signature=b"s")
         return await self.town.do(ExtendClock(**{**asked, **(submitted or {})}), person(who), proof=proof)
 
-    async def tell_right(self, number: str, subject: str = "施工噪声影响相邻居民") -> CaseView | Refusal:
+    async def tell_right(self, number: str, subject: str = "施工噪声影响相邻居民") -> Any:
         act = TellHearingRight(case=number, revision=await self._revision(number), subject=subject)
         return await self.town.do(act, person("HANDLER"))
 
-    async def ask(self, number: str, who: str = "CLERK", *, on_behalf_of: str = "") -> CaseView | Refusal:
+    async def ask(self, number: str, who: str = "CLERK", *, on_behalf_of: str = "") -> Any:
         return await self.town.do(AskHearing(case=number, on_behalf_of=on_behalf_of), person(who))
 
     async def announce(
         self, number: str, on: date, *, place: str = "政务大厅三楼听证室", presider: str = "LEGAL"
-    ) -> CaseView | Refusal:
+    ) -> Any:
         act = AnnounceHearing(
             case=number, revision=await self._revision(number), hearing_on=on, place=place, presider=presider
         )
         return await self.town.do(act, person("HANDLER"))
 
-    async def hold(self, number: str, record: str = "双方陈述完毕，核对笔录无误。") -> CaseView | Refusal:
+    async def hold(self, number: str, record: str = "双方陈述完毕，核对笔录无误。") -> Any:
         act = HoldHearing(case=number, revision=await self._revision(number), record=record)
         return await self.town.do(act, person("HANDLER"))
 

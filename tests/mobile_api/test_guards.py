@@ -498,7 +498,7 @@ async def test_no_cursor_and_no_id_makes_the_door_fail(stage: Stage) -> None:
     named = {"Case": "number", "CaseRecord": "number", "Card": "id", "Guide": "code", "EnrolmentStatus": "id"}
     named |= {"MyCase": "number", "Licence": "number", "ItemChange": "number"}
     files = ("ViewMaterial", "ViewDocument", "ViewOwnMaterial", "ViewOwnDocument")
-    needed = {
+    needed: dict[str, Any] = {
         "EnrolmentStatus": {"pickup": "p"},
         "Overdue": {"scope": "SUPERVISED"},
         "OfferedAt": {"window": "ZWZX"},
