@@ -1,8 +1,12 @@
 """Numbers without gaps: documents and cards are numbered per unit and year by the law's own practice."""
 
-from tortoise.expressions import F
-
 from kernel.tables import NumberSeries
+
+_TAKE = (
+    "INSERT INTO number_series (name, reached) VALUES ({0}1, {0}2)"
+    " ON CONFLICT (name) DO UPDATE SET reached = number_series.reached + excluded.reached RETURNING reached"
+)
+_SQL = {"sqlite": _TAKE.format("?"), "postgres": _TAKE.format("$")}
 
 
 async def next_number(series: str, count: int = 1) -> int:
@@ -11,12 +15,6 @@ async def next_number(series: str, count: int = 1) -> int:
     Taken inside the caller's transaction: rolled back with it, so no number is ever missing; on PostgreSQL the
     series' row stays locked until then, so two units of work cannot draw the same one.
     """
-    if await _advance(series, count) == 0:
-        await NumberSeries.get_or_create(name=series, defaults={"reached": 0})
-        await _advance(series, count)
-    row = await NumberSeries.get(name=series)
-    return int(row.reached) - count + 1
-
-
-async def _advance(series: str, count: int) -> int:
-    return await NumberSeries.filter(name=series).update(reached=F("reached") + count)
+    connection = NumberSeries._meta.db
+    [row] = await connection.execute_query_dict(_SQL[connection.capabilities.dialect], [series, count])
+    return int(row["reached"]) - count + 1
