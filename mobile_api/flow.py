@@ -11,6 +11,7 @@ from casework.flow.acts import (
     DelegationView,
     FilePackage,
     PackageView,
+    PrepareDelegation,
     QueryPackage,
     RevokeDelegation,
     Urge,
@@ -24,6 +25,7 @@ from mobile_api.enums import CaseStatus, PartState, Role
 from mobile_api.intake import ApplicationInput
 from mobile_api.pages import shaped
 from mobile_api.refusals import Refusal
+from mobile_api.signing import SignedInput, SigningResult, signing_payload
 
 
 @strawberry.type(description="How many open turns were urged.")
@@ -75,7 +77,9 @@ class DelegationPayload:
 DelegationResult = Annotated[DelegationPayload | Refusal, strawberry.union("DelegationResult")]
 
 
-@strawberry.input(description="Whole days; no roles and no items: every one the principal has turns in.")
+@strawberry.input(
+    description="The same to prepare and to delegate. Whole days; no roles and no items: every one of the principal's."
+)
 class DelegationInput:
     delegate: strawberry.ID
     first_day: date
@@ -133,7 +137,22 @@ async def _colleagues(info: Info) -> list[Colleague]:
     return [shaped(Colleague, row) for row in rows]
 
 
-async def _delegate(info: Info, idempotency_key: str, delegation: DelegationInput) -> DelegationResult:
+async def _prepare_delegation(info: Info, delegation: DelegationInput) -> SigningResult:
+    act = PrepareDelegation(
+        delegate=delegation.delegate,
+        first_day=delegation.first_day,
+        last_day=delegation.last_day,
+        reason=delegation.reason,
+        principal=delegation.principal or "",
+        roles=tuple(delegation.roles),
+        items=tuple(delegation.items),
+    )
+    return await perform(info, act, signing_payload)
+
+
+async def _delegate(
+    info: Info, idempotency_key: str, delegation: DelegationInput, signed: SignedInput
+) -> DelegationResult:
     act = Delegate(
         delegate=delegation.delegate,
         first_day=delegation.first_day,
@@ -143,7 +162,7 @@ async def _delegate(info: Info, idempotency_key: str, delegation: DelegationInpu
         roles=tuple(delegation.roles),
         items=tuple(delegation.items),
     )
-    return await perform(info, act, _delegated, key=idempotency_key)
+    return await perform(info, act, _delegated, key=idempotency_key, proof=signed.to_proof())
 
 
 async def _revoke_delegation(info: Info, idempotency_key: str, delegation: strawberry.ID) -> DelegationResult:
@@ -220,8 +239,11 @@ class FlowMutations:
     urge: UrgeResult = strawberry.field(
         resolver=_urge, description="催办: a text and a mark for everybody whose turn it is; once in some hours."
     )
+    prepare_delegation: SigningResult = strawberry.field(
+        resolver=_prepare_delegation, description="The exact bytes to sign for `delegate` with the same input."
+    )
     delegate: DelegationResult = strawberry.field(
-        resolver=_delegate, description="By the absent officer, or by the head of their unit."
+        resolver=_delegate, description="Signed by the absent officer, or by the head of their unit."
     )
     revoke_delegation: DelegationResult = strawberry.field(resolver=_revoke_delegation)
     file_package: FiledPackageResult = strawberry.field(

@@ -113,7 +113,8 @@ RULES = (
     Rule(case_acts.PrepareDecision, cases.prepare_decision, holder_of_the_task, SESSION),
     Rule(case_acts.Decide, cases.decide, holder_of_the_task, CERTIFICATE),
     Rule(flow_acts.Urge, urging.urge, urging_officer & may_see, SESSION),
-    Rule(flow_acts.Delegate, delegations.delegate, delegations.may_delegate, SESSION),
+    Rule(flow_acts.PrepareDelegation, delegations.prepare_delegation, delegations.may_delegate, SESSION),
+    Rule(flow_acts.Delegate, delegations.delegate, delegations.may_delegate, CERTIFICATE),
     Rule(flow_acts.RevokeDelegation, delegations.revoke_delegation, delegations.may_revoke, SESSION),
     Rule(case_acts.ViewCase, files.view_case, (any_officer & may_see) | the_system, SESSION),
     # licences and archives

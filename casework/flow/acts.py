@@ -7,7 +7,7 @@ import msgspec
 
 from casework.acts import FileApplication, Status
 from kernel.actor import Role
-from kernel.acts import Act, Done, View
+from kernel.acts import Act, Done, SigningRequest, View
 
 
 class Urge(Act[Done], frozen=True, tag="case.urge"):
@@ -23,6 +23,18 @@ class DelegationView(View, frozen=True, tag="delegation"):
     first_day: date
     last_day: date
     revoked: bool = False
+
+
+class PrepareDelegation(Act[SigningRequest], frozen=True, tag="delegation.prepare"):
+    """Asks for the exact bytes to sign for the same delegation."""
+
+    delegate: str
+    first_day: date
+    last_day: date
+    reason: str
+    principal: str = ""
+    roles: tuple[Role, ...] = ()
+    items: tuple[str, ...] = ()
 
 
 class Delegate(Act[DelegationView], frozen=True, tag="delegation.make"):

@@ -1,8 +1,9 @@
 """代理授权: an absent officer's turns are taken by another for a while, in the absent officer's name.
 
 Who stands in is asked at the moment of the act, so a delegation ends with its period, its revocation, or the office of
-either person. A delegate acts for the principal's own roles and never passes on what was delegated to them. Nobody
-acts on two adjacent levels, in whoever's name: substitution must not undo the separation of levels.
+either person. Handing over one's signature takes a signature; ending it takes none. A delegate acts for the
+principal's own roles and never passes on what was delegated to them. Nobody acts on two adjacent levels, in whoever's
+name: substitution must not undo the separation of levels.
 
 Limits: both officers serve in the same unit, because who may see a case goes by unit.
 """
@@ -13,26 +14,27 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from casework.clock.working_days import day_of, end_of_day, start_of_day
-from casework.flow.acts import Delegate, DelegationView, RevokeDelegation
+from casework.flow.acts import Delegate, DelegationView, PrepareDelegation, RevokeDelegation
 from casework.flow.events import AuthorityDelegated, DelegationRevoked
 from casework.flow.refusals import DelegateUnfit, DelegationEmpty, UnknownDelegation
+from casework.flow.steps import ROLE_NAMES
 from casework.flow.tables import Delegation
-from casework.refusals import ReasonMissing, SamePersonTwice
+from casework.refusals import ReasonMissing, SamePersonTwice, SignedSomethingElse
 from casework.rules import CaseworkRules
 from casework.tables import Case, Item, Task
 from kernel.actor import ActorKind, Role
+from kernel.acts import SigningRequest, Statement
 from kernel.db import Database, Row, instant_of
 from kernel.permissions import permission
 from kernel.tables import Officer
 from kernel.work import Work
 
 #: Roles that have turns: only these can be delegated.
-DELEGABLE = frozenset(
-    {Role.WINDOW_CLERK, Role.HANDLER, Role.SECTION_HEAD, Role.DEPUTY_LEADER, Role.UNIT_HEAD},
-)
+DELEGABLE = frozenset(ROLE_NAMES)
 
 #: How far ahead a delegation may reach; nobody delegates their office for good, or after the fact.
 _LONGEST = timedelta(days=366)
+_LONGEST_REASON = 200
 
 _names = msgspec.json.Decoder(list[str])
 
@@ -54,6 +56,18 @@ class Mandate(msgspec.Struct, frozen=True, kw_only=True):
             and task.assignee in (None, self.principal)
             and (not self.items or item in self.items)
         )
+
+
+class _Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """A delegation as it is signed and kept: nothing left out, nothing cut off afterwards."""
+
+    principal: Officer
+    delegate: Officer
+    first_day: date
+    last_day: date
+    roles: list[Role]
+    items: list[str]
+    reason: str
 
 
 # --------------------------------------------------------------------------------------------------- who stands in
@@ -125,7 +139,7 @@ async def delegates_of(principals: Iterable[Officer], role: str, item: str, now:
 
 
 @permission("the absent officer, or the head of their unit")
-async def may_delegate(work: Work, act: Delegate) -> bool:
+async def may_delegate(work: Work, act: PrepareDelegation | Delegate) -> bool:
     return await _answers_for(work, act.principal or work.actor.id)
 
 
@@ -138,43 +152,39 @@ async def may_revoke(work: Work, act: RevokeDelegation) -> bool:
     )
 
 
+async def prepare_delegation(work: Work, act: PrepareDelegation) -> SigningRequest:
+    """The exact bytes to sign. Refuses now what `delegate` would refuse later."""
+    return await work.notary.prepare(work, _statement(await _proposed(work, act)))
+
+
 async def delegate(work: Work, act: Delegate) -> DelegationView:
-    """Gives the principal's turns to a delegate for whole days. Raises DELEGATE_UNFIT, DELEGATION_EMPTY,
-    REASON_MISSING.
+    """Gives the principal's turns to a delegate for whole days, as signed by who gives them. Raises DELEGATE_UNFIT,
+    DELEGATION_EMPTY, REASON_MISSING, SIGNED_SOMETHING_ELSE.
     """
-    if not act.reason.strip():
-        raise ReasonMissing()
-    principal = await Officer.get(id=act.principal or work.actor.id)
-    roles = _scope(act.roles, principal)
-    await _check_items(act.items)
-    if not day_of(work.now) <= act.first_day <= act.last_day <= day_of(work.now + _LONGEST):
-        raise DelegationEmpty(why="应自今天或以后开始，结束日期不早于开始日期，且不晚于一年后")
-    starts_at, ends_at = start_of_day(act.first_day), end_of_day(act.last_day)
-    stand_in = await Officer.get_or_none(id=act.delegate, active=True)
-    if stand_in is None or stand_in.id == principal.id or stand_in.unit_code != principal.unit_code:
-        raise DelegateUnfit(why="代理人应为本单位其他在岗人员")
-    if not await work.notary.can_sign(work, stand_in.id):
-        raise DelegateUnfit(why="代理人没有有效的签名证书")
+    proposed = await _proposed(work, act)
+    if work.assured.statement != _statement(proposed):
+        raise SignedSomethingElse()
     row = await Delegation.create(
-        principal=principal.id,
-        delegate=stand_in.id,
-        roles=roles,
-        items=list(act.items),
-        starts_at=starts_at,
-        ends_at=ends_at,
-        reason=act.reason.strip()[:200],
+        principal=proposed.principal.id,
+        delegate=proposed.delegate.id,
+        roles=[role.value for role in proposed.roles],
+        items=proposed.items,
+        starts_at=start_of_day(act.first_day),
+        ends_at=end_of_day(act.last_day),
+        reason=proposed.reason,
         made_by=work.actor.id,
         made_at=work.now,
     )
     work.record(
         AuthorityDelegated(
-            officer=principal.id,
+            officer=row.principal,
             delegation=row.id,
-            delegate=stand_in.id,
-            roles=tuple(roles),
-            items=act.items,
-            starts_at=starts_at,
-            ends_at=ends_at,
+            delegate=row.delegate,
+            roles=tuple(row.roles),
+            items=tuple(row.items),
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            evidence=work.assured.evidence,
         )
     )
     return _view(row)
@@ -268,15 +278,69 @@ async def _answers_for(work: Work, principal: str) -> bool:
     return actor.id == absent.id or (Role.UNIT_HEAD in actor.roles and actor.unit_code == absent.unit_code)
 
 
-def _scope(asked: Collection[Role], principal: Officer) -> list[str]:
+async def _proposed(work: Work, act: PrepareDelegation | Delegate) -> _Proposed:
+    """The delegation, if it is possible now, with everything that the act left out."""
+    if not act.reason.strip():
+        raise ReasonMissing()
+    principal = await Officer.get(id=act.principal or work.actor.id)
+    roles, items = _scope(act.roles, principal), await _items(act.items)
+    if not day_of(work.now) <= act.first_day <= act.last_day <= day_of(work.now + _LONGEST):
+        raise DelegationEmpty(why="应自今天或以后开始，结束日期不早于开始日期，且不晚于一年后")
+    stand_in = await Officer.get_or_none(id=act.delegate, active=True)
+    if stand_in is None or stand_in.id == principal.id or stand_in.unit_code != principal.unit_code:
+        raise DelegateUnfit(why="代理人应为本单位其他在岗人员")
+    if not await work.notary.can_sign(work, stand_in.id):
+        raise DelegateUnfit(why="代理人没有有效的签名证书")
+    return _Proposed(
+        principal=principal,
+        delegate=stand_in,
+        first_day=act.first_day,
+        last_day=act.last_day,
+        roles=roles,
+        items=items,
+        reason=act.reason.strip()[:_LONGEST_REASON],
+    )
+
+
+def _statement(proposed: _Proposed) -> Statement:
+    """What is shown and signed; generated alike when preparing and when performing."""
+    principal, stand_in = proposed.principal, proposed.delegate
+    return Statement(
+        kind="delegation",
+        subject=f"delegation:{principal.id}",
+        revision=1,
+        title=f"代理授权·{principal.name}委托{stand_in.name}",
+        lines=(
+            ("委托人", f"{principal.name}（{principal.id}）"),
+            ("代理人", f"{stand_in.name}（{stand_in.id}）"),
+            ("起止", f"{proposed.first_day.isoformat()}至{proposed.last_day.isoformat()}"),
+            ("角色", "、".join(ROLE_NAMES[role] for role in proposed.roles)),
+            ("事项", "、".join(proposed.items) or "全部事项"),
+            ("理由", proposed.reason),
+        ),
+        facts={
+            "principal": principal.id,
+            "delegate": stand_in.id,
+            "first_day": proposed.first_day.isoformat(),
+            "last_day": proposed.last_day.isoformat(),
+            "roles": msgspec.json.encode(proposed.roles).decode(),
+            "items": msgspec.json.encode(proposed.items).decode(),
+            "reason": proposed.reason,
+        },
+    )
+
+
+def _scope(asked: Collection[Role], principal: Officer) -> list[Role]:
     held = {Role(role) for role in principal.roles} & DELEGABLE
-    roles = held & set(asked) if asked else held
+    roles = sorted(role for role in held if not asked or role in asked)
     if not roles or not set(asked) <= held:
         raise DelegationEmpty(why="只能委托本人担任的审批角色")
-    return sorted(roles)
+    return roles
 
 
-async def _check_items(items: tuple[str, ...]) -> None:
-    known = await Item.filter(code__in=list(items)).count() if items else 0
-    if known != len(set(items)):
+async def _items(asked: tuple[str, ...]) -> list[str]:
+    """The codes, each once. Codes alone are shown: the name of a secret item is not for everybody who delegates."""
+    codes = list(dict.fromkeys(asked))
+    if codes and await Item.filter(code__in=codes).count() != len(codes):
         raise DelegationEmpty(why="事项编码有误")
+    return codes

@@ -84,6 +84,7 @@ class AuthorityDelegated(Event, frozen=True, tag="officer.delegated"):
     items: tuple[str, ...]
     starts_at: datetime
     ends_at: datetime
+    evidence: str | None = None
 
 
 class DelegationRevoked(Event, frozen=True, tag="officer.delegation_revoked"):

@@ -51,7 +51,7 @@ async def issue_bill(work: Work, case: Case, stage: Stage) -> None:
 
 
 async def enter_fee(work: Work, act: EnterFee) -> BillView:
-    """The amount of one line. Raises NO_BILL, BILL_CLOSED, FEE_FIXED, NOT_FOUND, INVALID."""
+    """The amount of one line. Raises NO_BILL (after the end as well), BILL_CLOSED, FEE_FIXED, NOT_FOUND, INVALID."""
     case = await find(act.case)
     bill = await _open_bill(case)
     line = await FeeLine.get_or_none(bill_id=bill.id, seq=act.line)
@@ -115,7 +115,7 @@ async def charge_unlisted(work: Work, act: ChargeUnlisted) -> BillView:
 
 
 async def settle_bill(work: Work, act: SettleBill) -> BillView:
-    """结清. Raises NO_BILL, BILL_CLOSED, FEE_AMOUNT_MISSING."""
+    """结清. Raises NO_BILL (after the end as well), BILL_CLOSED, FEE_AMOUNT_MISSING."""
     case = await find(act.case)
     bill = await _open_bill(case)
     if missing := await FeeLine.filter(bill_id=bill.id, amount_cents=None).count():
@@ -157,7 +157,7 @@ def _yuan(cents: int) -> str:
 
 async def _open_bill(case: Case) -> FeeBill:
     bill = await FeeBill.get_or_none(case_id=case.id)
-    if bill is None:
+    if bill is None or case.closed_at is not None:
         raise NoBill()
     if bill.settled_at is not None:
         raise BillClosed()

@@ -103,8 +103,8 @@ class NoPapersHere(Refusal):
 
 class NoBill(Refusal):
     code = "NO_BILL"
-    zh = "该件没有缴费单。"
-    en = "The case has no bill."
+    zh = "该件没有可办理的缴费单：没有缴费单，或办件已经结束。"
+    en = "The case has no bill, or has ended."
 
 
 class BillClosed(Refusal):

@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 
 from casework.acts import Decision
-from casework.flow.acts import Delegate, Urge
+from casework.flow.acts import Urge
 from supervision.tables import SupervisionOrder
 from tests.alerts.county import phone_of
-from tests.casework.flow import PARALLEL, accepted, parallel, shown, waiting
+from tests.casework.flow import PARALLEL, absent, accepted, parallel, shown, waiting
 from tests.casework.town import person
 
 
@@ -45,10 +45,7 @@ async def test_each_unit_of_a_parallel_case_is_urged_about_its_own_limit(county)
 
 @pytest.mark.feature("FLOW-16")
 async def test_a_delegate_is_told_of_the_turns_and_lights_they_stand_in_for(county):
-    away = Delegate(
-        delegate="CHIEF", first_day=date(2026, 9, 18), last_day=date(2026, 12, 31), reason="援藏。", principal=""
-    )
-    await county.do(away, person("HEAD"))
+    await absent(county, last_day=date(2026, 12, 31), reason="援藏。")
     number = await county.accepted()
     await county.decide("HANDLER", number, "level:1", Decision.AGREE)
     await county.tell()

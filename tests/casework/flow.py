@@ -1,11 +1,15 @@
 """What the tests of the approval flow share: items with a changed stage, and what an officer is shown."""
 
 import json
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from casework.clock.calendars import builtin_calendar
+from casework.flow.acts import Delegate, PrepareDelegation
 from casework.process_record import case_detail
 from casework.queries import Place, todos
+from kernel.acts import SignedBytes, SigningRequest
 from tests.casework.town import Town, item, person
 
 
@@ -55,3 +59,30 @@ async def waiting(town: Town, who: str, *, first: int = 20, after: Place | None 
         town.database, person(who), now=town.clock.now(), calendar=builtin_calendar(), first=first, after=after
     )
     return page.rows, page.next
+
+
+async def absent(
+    town: Town,
+    who: str = "HEAD",
+    stand_in: str = "CHIEF",
+    *,
+    by: str = "",
+    submitted: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Any:
+    """WHO is away until Friday 2026-09-25, and STAND_IN acts: prepared, signed and submitted by BY, or WHO;
+    `submitted` in place of what was signed.
+    """
+    asked: dict[str, Any] = {
+        "delegate": stand_in,
+        "first_day": date(2026, 9, 18),
+        "last_day": date(2026, 9, 25),
+        "reason": "赴省厅培训。",
+        "principal": who if by else "",
+        **changes,
+    }
+    request = await town.do(PrepareDelegation(**asked), person(by or who))
+    if not isinstance(request, SigningRequest):
+        return request
+    proof = SignedBytes(nonce=request.nonce, signature=b"s")
+    return await town.do(Delegate(**{**asked, **(submitted or {})}), person(by or who), proof=proof)

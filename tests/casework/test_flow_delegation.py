@@ -1,31 +1,19 @@
 """代理: for a while another signs in the absent officer's name; both names stand on the record."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
 from casework.acts import CaseView, Decision, PrepareDecision
-from casework.flow.acts import Delegate, DelegationView, RevokeDelegation
+from casework.flow.acts import Delegate, DelegationView, PrepareDelegation, RevokeDelegation
 from casework.flow.delegations import colleagues_of, delegates_of, delegations_of
+from casework.flow.tables import Delegation
 from casework.tables import Step
+from kernel.acts import SignedBytes
 from kernel.tables import EventRow, Officer
-from tests.casework.flow import accepted, levels, shown, staged, waiting
+from tests.casework.flow import absent, accepted, levels, shown, staged, waiting
 from tests.casework.town import Town, person
-
-
-async def absent(town: Town, who: str = "HEAD", stand_in: str = "CHIEF", *, by: str = "", **changes):
-    """WHO is away until Friday 2026-09-25, and STAND_IN acts."""
-    act = Delegate(
-        **{
-            "delegate": stand_in,
-            "first_day": date(2026, 9, 18),
-            "last_day": date(2026, 9, 25),
-            "reason": "赴省厅培训。",
-            "principal": who if by else "",
-            **changes,
-        }
-    )
-    return await town.do(act, person(by or who))
 
 
 async def at_level_2(town: Town, **changes) -> str:
@@ -150,6 +138,62 @@ async def test_the_head_of_the_unit_may_delegate_for_somebody_who_cannot_and_nob
 )
 async def test_a_delegation_needs_a_fit_delegate_a_period_a_scope_and_a_reason(town, stand_in, changes, code):
     assert (await absent(town, stand_in=stand_in, **changes)).code == code
+
+
+AWAY: dict[str, Any] = {
+    "delegate": "CHIEF",
+    "first_day": date(2026, 9, 18),
+    "last_day": date(2026, 9, 25),
+    "reason": "赴省厅培训。",
+}
+
+
+async def test_handing_over_ones_signature_takes_a_signature(town):
+    unsigned = await town.do(Delegate(**AWAY), person("HEAD"))
+    assert unsigned.code == "ASSURANCE_TOO_LOW"
+    never_prepared = SignedBytes(nonce="?", signature=b"s")
+    assert (await town.do(Delegate(**AWAY), person("HEAD"), proof=never_prepared)).code == "SIGNED_SOMETHING_ELSE"
+    assert not await Delegation.exists()
+
+    request = await town.do(PrepareDelegation(**AWAY, items=("ZJ-XK-001",)), person("HEAD"))
+    statement = town.notary.shown(request)
+    assert (statement.kind, statement.subject) == ("delegation", "delegation:HEAD")
+    assert statement.lines == (
+        ("委托人", "王科长（HEAD）"),
+        ("代理人", "周一把（CHIEF）"),
+        ("起止", "2026-09-18至2026-09-25"),
+        ("角色", "科室负责人"),
+        ("事项", "ZJ-XK-001"),
+        ("理由", "赴省厅培训。"),
+    )
+    assert isinstance(await absent(town), DelegationView)
+    assert '"evidence":"EV' in (await EventRow.get(tag="officer.delegated")).body
+
+
+@pytest.mark.parametrize(
+    "submitted",
+    [
+        {"delegate": "LEADER"},
+        {"last_day": date(2026, 9, 28)},
+        {"first_day": date(2026, 9, 19)},
+        {"principal": "BOTH"},
+        {"roles": ("handler",)},
+        {"items": ("ZJ-XK-001",)},
+        {"reason": "另有原因。"},
+    ],
+)
+async def test_a_delegation_is_what_was_signed_and_nothing_else(town, submitted):
+    """By the head of the unit, who may delegate for anybody there: a signature for one is good for no other."""
+    signed = {"who": "BOTH" if "roles" in submitted else "HEAD", "stand_in": "HANDLER", "by": "CHIEF"}
+    assert (await absent(town, **signed, submitted=submitted)).code == "SIGNED_SOMETHING_ELSE"
+    assert not await Delegation.exists()
+
+
+async def test_a_role_that_is_gained_or_lost_after_signing_is_not_handed_over(town):
+    request = await town.do(PrepareDelegation(**AWAY), person("HEAD"))
+    await Officer.filter(id="HEAD").update(roles=["section_head", "deputy_leader"])
+    proof = SignedBytes(nonce=request.nonce, signature=b"s")
+    assert (await town.do(Delegate(**AWAY), person("HEAD"), proof=proof)).code == "SIGNED_SOMETHING_ELSE"
 
 
 async def test_a_delegate_must_hold_a_certificate_and_be_in_service(town):

@@ -141,6 +141,24 @@ async def test_nothing_is_charged_before_acceptance_or_after_the_end(charging):
     assert code_of(await town.do(charge, person("CLERK"))) == "NO_BILL"
 
 
+async def test_the_bill_of_a_case_that_has_ended_is_neither_filled_in_nor_settled(charging):
+    town = charging
+    filed = await town.file()
+    await town.decide("CLERK", filed.number, "accept", Decision.ACCEPT)
+    entry, settlement = EnterFee(case=filed.number, line=2, amount_cents=100), SettleBill(case=filed.number)
+    await town.do(entry, person("CLERK"))
+    await town.do(Withdraw(case=filed.number, password=town.password_of(filed)), ANYBODY)
+    for act in (entry, settlement):
+        assert code_of(await town.do(act, person("CLERK"))) == "NO_BILL"
+    assert (await bill_of(town, filed.number))["settled_at"] is None
+
+    delivered = await town.granted()
+    await town.decide("HANDLER", delivered, "complete", Decision.COMPLETE)
+    await town.do(EnterFee(case=delivered, line=2, amount_cents=100), person("CLERK"))  # not ended yet
+    await town.decide("CLERK", delivered, "deliver", Decision.DELIVER)
+    assert code_of(await town.do(SettleBill(case=delivered), person("CLERK"))) == "NO_BILL"
+
+
 async def test_an_amount_that_is_entered_anew_is_told_anew(charging):
     town = charging
     case = await town.accepted()

@@ -48,10 +48,17 @@ async def _standing_in(record: Recorder) -> None:
     await record("Colleagues/happy", HEAD)
     await record("Delegations/empty", HEAD)
     away = {"delegate": CHIEF, "firstDay": "2026-09-18", "lastDay": "2026-09-25", "reason": "赴省厅培训。"}
-    made = await record("Delegate/happy", HEAD, idempotencyKey="1", delegation=away)
-    await record("Delegate/unfit", HEAD, idempotencyKey="2", delegation={**away, "delegate": CLERK})
-    await record("Delegate/empty", HEAD, idempotencyKey="3", delegation={**away, "lastDay": "2026-09-17"})
-    await record("Delegate/not_permitted", HANDLER, idempotencyKey="4", delegation={**away, "principal": HEAD})
+    await record("PrepareDelegation/unfit", HEAD, delegation={**away, "delegate": CLERK})
+    await record("PrepareDelegation/empty", HEAD, delegation={**away, "lastDay": "2026-09-17"})
+    await record("PrepareDelegation/not_permitted", HANDLER, delegation={**away, "principal": HEAD})
+    phone = await stage.phone(HEAD)
+    request = await stage.get("PrepareDelegation", phone.token, delegation=away)
+    longer = {**away, "lastDay": "2026-10-09"}
+    sent = {"idempotencyKey": "1", "signed": phone.signed(request)}
+    await record("Delegate/signed_something_else", HEAD, delegation=longer, **sent)
+    signed = phone.signed(await record("PrepareDelegation/happy", HEAD, delegation=away))
+    made = await record("Delegate/happy", HEAD, idempotencyKey="2", delegation=away, signed=signed)
+    await record("Delegate/signing_request_used", HEAD, idempotencyKey="3", delegation=away, signed=signed)
     await record("Delegations/happy", CHIEF)
     await record("Todos/delegated", CHIEF)
     await record("PrepareDecision/on_behalf", CHIEF, decision=_decision(case, 3, "level:2", "AGREE"))

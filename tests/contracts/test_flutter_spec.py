@@ -93,7 +93,7 @@ def test_every_mutation_that_changes_the_world_needs_a_key() -> None:
         "prepareTemplateDecision",
         "prepareExtension",
         *("openFiling", "viewMaterial", "viewDocument", "viewOwnMaterial", "viewOwnDocument"),
-        "prepareAnnouncementStep",
+        *("prepareAnnouncementStep", "prepareDelegation"),
         *("prepareLicenceChange", "prepareLicenceEnd"),
     }
 

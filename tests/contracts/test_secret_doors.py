@@ -100,6 +100,7 @@ NOBODY = {
     *("decideTemplate", "delegate", "discardChange", "draftAnnouncement", "draftTemplate", "enterFee"),
     *("fileApplication", "fileComplaint", "filePackage", "finishLogin", "handOverPapers", "logInByCode"),
     *("openFiling", "prepareAnnouncementStep", "prepareCardDecision", "prepareChangeDecision"),
+    "prepareDelegation",
     *("prepareLicenceChange", "prepareTemplateDecision", "proposeCard", "receiveSupplement"),
     *("recordOriginals", "rejectCard", "rejectEnrolment", "requestEnrolment", "requestLoginCode"),
     *("revokeCertificate", "revokeDelegation", "saveChange", "settleBill", "submitCsr"),

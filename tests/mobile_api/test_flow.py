@@ -5,6 +5,8 @@ import pytest
 from tests.mobile_api.parallel import PACKAGE, PARALLEL, PARALLEL_STAGE, publish_package, publish_parallel
 from tests.mobile_api.stage import CHIEF, CLERK, HANDLER, HEAD, LEADER, OTHER_HANDLER, SUPERVISOR, Stage
 
+AWAY = {"delegate": CHIEF, "firstDay": "2026-09-18", "lastDay": "2026-09-25", "reason": "出差。"}
+
 
 async def token(stage: Stage, officer: str) -> str:
     phone = await stage.phone(officer)
@@ -56,12 +58,11 @@ async def test_a_delegate_finds_the_turn_signs_it_and_both_names_are_shown(stage
     number = await stage.accepted()
     await stage.decide(HANDLER, number, "AGREE")
     await stage.phone(CHIEF)
-    made = await stage.get(
-        "Delegate",
-        await token(stage, HEAD),
-        idempotencyKey="away-for-a-week",
-        delegation={"delegate": CHIEF, "firstDay": "2026-09-18", "lastDay": "2026-09-25", "reason": "出差。"},
-    )
+    phone = await stage.phone(HEAD)
+    prepared = await stage.get("PrepareDelegation", phone.token, delegation=AWAY)
+    assert "代理人：何建国（OFF-0004）\n起止：2026-09-18至2026-09-25" in prepared["display"]
+    signed = phone.signed(prepared)
+    made = await stage.get("Delegate", phone.token, idempotencyKey="away-for-a-week", delegation=AWAY, signed=signed)
     assert made["__typename"] == "DelegationPayload", made
     (task,) = (await stage.get("Todos", await token(stage, CHIEF)))["nodes"]
     assert (task["step"], task["onBehalfOf"]) == ("level:2", "吴清和")
@@ -79,12 +80,7 @@ async def test_a_delegate_finds_the_turn_signs_it_and_both_names_are_shown(stage
 
 
 async def test_who_has_no_certificate_cannot_stand_in(stage: Stage) -> None:
-    refused = await stage.get(
-        "Delegate",
-        await token(stage, HEAD),
-        idempotencyKey="away-for-a-week",
-        delegation={"delegate": CHIEF, "firstDay": "2026-09-18", "lastDay": "2026-09-25", "reason": "出差。"},
-    )
+    refused = await stage.get("PrepareDelegation", await token(stage, HEAD), delegation=AWAY)
     assert (refused["code"], refused["message"]) == ("DELEGATE_UNFIT", "不能委托该人员：代理人没有有效的签名证书。")
 
 

@@ -240,7 +240,7 @@ OFFICERS = {
     *("todos", "done", "overdue", "case", "card", "viewMaterial", "viewDocument", "acknowledgeCard"),
     *("itemChanges", "itemChange", "catalogueTodos"),
     "documentTemplates",
-    *("delegations", "colleagues", "delegate", "revokeDelegation"),
+    *("delegations", "colleagues", "prepareDelegation", "delegate", "revokeDelegation"),
     *("caseIntake", "duties"),
     *("searchCases", "statistics"),
     *("licence", "unitLicences"),
@@ -395,7 +395,7 @@ async def _sampled(stage: Stage, token: str | None, name: str, kind: str, field:
         samples["ground"] = "NO_REASONS"
     if name == "saveChange":
         samples["change"] = {"kind": "REMOVE", "item": "ZJ-XK-404", "reason": "已取消"}
-    if name == "delegate":
+    if name in ("prepareDelegation", "delegate"):
         days = {"firstDay": "2026-09-18", "lastDay": "2026-09-25"}
         samples["delegation"] = {"delegate": "OFF-0002", "reason": "出差。", **days}
     if name in ("prepareLicenceChange", "changeLicence"):

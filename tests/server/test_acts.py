@@ -78,6 +78,7 @@ BY_CASE = {
     "case.prepare",
     "case.decide",
     "case.urge",
+    "delegation.prepare",
     "delegation.make",
     "delegation.revoke",
     "case.stop_clock",
@@ -176,7 +177,10 @@ async def test_what_is_the_systems_alone_needs_the_systems_assurance():
 
 @pytest.mark.parametrize(
     "tag",
-    ["case.decide", "card.decide", "change.decide", "hall.take_announcement_step", "licence.change", "licence.end"],
+    [
+        *("case.decide", "card.decide", "change.decide", "delegation.make", "hall.take_announcement_step"),
+        *("licence.change", "licence.end"),
+    ],
 )
 def test_decisions_in_the_app_need_a_certificate(tag: str):
     assert BY_TAG[tag].assurance is Assurance.CERTIFICATE
