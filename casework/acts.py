@@ -231,6 +231,8 @@ class ForeignCaseRow(msgspec.Struct, frozen=True, kw_only=True):
     responsible: str
     started_at: datetime
     deadline: datetime
+    #: The item's code in this catalogue, where the source knows it.
+    item_code: str = ""
 
 
 class ReportForeignSteps(Act[Done], frozen=True, tag="case.report_steps"):

@@ -174,6 +174,15 @@ class ForeignCaseImported(Event, frozen=True, tag="case.imported"):
     source: str
 
 
+class BypassTried(Event, frozen=True, tag="case.bypass_tried"):
+    """`source` reported case `case` of an item that is handled here (任何部门不得绕过该系统平台). Nothing was taken."""
+
+    case: str
+    unit: str
+    item: str
+    source: str
+
+
 class ForeignStepReported(Event, frozen=True, tag="case.foreign_step"):
     case: str
     activity: str
@@ -211,6 +220,7 @@ EVENTS = (
     ClockResumed,
     ClockExtended,
     ForeignCaseImported,
+    BypassTried,
     ForeignStepReported,
     ForeignCaseEnded,
 )

@@ -3,6 +3,12 @@
 from kernel.refusals import Refusal
 
 
+class ItemHandledHere(Refusal):
+    code = "ITEM_HANDLED_HERE"
+    zh = "事项{items}已纳入本系统办理，不得在系统外办理后报送；已记入监察。"
+    en = "{items} are handled here and may not be decided elsewhere and reported ({cases}); supervision knows."
+
+
 class UnknownCase(Refusal):
     code = "UNKNOWN_CASE"
     zh = "未找到办件{case}。"

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from casework.clock.events import HearingLightTurned, RenewalDeemed, StoppageOverran
-from casework.events import AcceptanceRefused, CaseAccepted, CaseDecided, CaseFiled, SupplementAsked
+from casework.events import AcceptanceRefused, BypassTried, CaseAccepted, CaseDecided, CaseFiled, SupplementAsked
 from casework.intake.events import UnlistedFeeCharged
 from casework.tables import Case
 from kernel.events import Event, Recorded
@@ -35,6 +35,7 @@ class FindingKind(StrEnum):
     STOPPAGE_OVERRAN = "stoppage_overran"  # 特殊程序超出告知时间
     HEARING_LATE = "hearing_late"  # 未按期通知或举行听证
     RENEWAL_SILENCE = "renewal_silence"  # 逾期未决定，视为准予延续
+    BYPASS = "bypass"  # 绕过系统办理
 
 
 #: 重点监察: lawful, and watched.
@@ -61,6 +62,7 @@ WATCHED: tuple[Watched, ...] = (
     Watched(StoppageOverran, FindingKind.STOPPAGE_OVERRAN),
     Watched(HearingLightTurned, FindingKind.HEARING_LATE, lambda event: event.colour == "red"),
     Watched(RenewalDeemed, FindingKind.RENEWAL_SILENCE),
+    Watched(BypassTried, FindingKind.BYPASS),
 )
 
 

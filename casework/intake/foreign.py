@@ -7,19 +7,20 @@ Limits: one open task per case, with the responsible officer; the source's steps
 the same case or the same end again changes nothing; steps carry no identity of their own and are added as reported.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from casework.acts import Channel, ForeignCaseRow, ForeignStep, ImportForeignCases, ReportForeignSteps, Status
 from casework.clock.time_limits import yellow_at
 from casework.clock.working_days import Calendar, day_of
-from casework.events import ForeignCaseEnded, ForeignCaseImported, ForeignStepReported
+from casework.events import BypassTried, ForeignCaseEnded, ForeignCaseImported, ForeignStepReported
 from casework.files import find, swap
-from casework.refusals import UnknownCase
+from casework.refusals import ItemHandledHere, UnknownCase
 from casework.tables import Case, Step, Task
 from kernel.actor import Role
 from kernel.acts import Done
 from kernel.clock import as_utc
-from kernel.refusals import Invalid
+from kernel.refusals import Invalid, Refusal
 from kernel.work import Work
 
 STEP = "foreign"
@@ -27,8 +28,12 @@ _REPORTED = "reported"
 _INSTANT = timedelta(microseconds=1)
 
 
-async def import_cases(work: Work, act: ImportForeignCases) -> Done:
-    """Opens the cases that are not known yet; a few statements however many."""
+async def import_cases(work: Work, act: ImportForeignCases) -> Done | Refusal:
+    """Opens the cases that are not known yet; a few statements however many.
+
+    A case of an item that is handled here is a bypass of this office: nothing of the delivery is taken, and
+    supervision is told. Answers ITEM_HANDLED_HERE.
+    """
     for row in act.cases:
         _check(row)
     numbers = [row.number for row in act.cases]
@@ -36,6 +41,11 @@ async def import_cases(work: Work, act: ImportForeignCases) -> Done:
     fresh = [row for row in act.cases if row.number not in known]
     if not fresh:
         return Done(count=0)
+    if bypassing := await _bypassing(work, fresh):
+        for row, item in bypassing:
+            work.record(BypassTried(case=row.number, unit=row.unit, item=item, source=act.source))
+        items = sorted({item for _, item in bypassing})
+        return ItemHandledHere(items=items, cases=[row.number for row, _ in bypassing])
     await Case.bulk_create([_case(work, row) for row in fresh])
     opened = await Case.filter(number__in=[row.number for row in fresh]).values("number", "id")
     ids = {row["number"]: row["id"] for row in opened}
@@ -63,6 +73,18 @@ async def report_steps(work: Work, act: ReportForeignSteps) -> Done:
         await _close_task(work, case, ended_at)
         work.record(ForeignCaseEnded(case=case.number))
     return Done(count=len(act.steps))
+
+
+async def _bypassing(work: Work, rows: Sequence[ForeignCaseRow]) -> list[tuple[ForeignCaseRow, str]]:
+    """The rows of items in force here, by the item's code or its unit and name, with that code."""
+    here = await work.database.rows(
+        "SELECT i.code, v.name, v.unit_code FROM item i JOIN item_version v ON v.item_code = i.code"
+        " AND v.version = i.version WHERE i.state = 'published'"
+    )
+    by_name = {(str(item["unit_code"]), str(item["name"])): str(item["code"]) for item in here}
+    codes = set(by_name.values())
+    found = [(row, row.item_code if row.item_code in codes else by_name.get((row.unit, row.item_name))) for row in rows]
+    return [(row, item) for row, item in found if item]
 
 
 def _check(row: ForeignCaseRow) -> None:
