@@ -6,8 +6,8 @@ outbox, one durable commit. The peer does the same statements by hand: everythin
 PostgreSQL is replayed on an identical copy of the database, with asyncpg alone, prepared, one transaction an approval,
 sixteen at once, and one signature verified each. pgbench says what the disk gives at all. Promise: at least 0.6 of
 the hand-written statements, and signature checks at 0.8 of `openssl speed`. Rounds alternate on fresh copies; the
-better round of each counts. The last line is JSON. On two cores beside other work: 0.61 to 0.73 of the hand-written
-statements (0.32 before look-ups were compiled once, see kernel/rows.py), checks 0.85 to 0.92 of openssl.
+better round of each counts. The last line is JSON. On two cores beside other work: 0.53 to 0.73 of the hand-written
+statements (0.32 before look-ups were compiled once, see kernel/rows.py), checks 0.64 to 0.92 of openssl.
 
     python -m bench.approve [--quick]
 """

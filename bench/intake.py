@@ -5,7 +5,7 @@ A filing is the office's own act: the item's pinned version, the case number wit
 by hand: what one run of ours sent to PostgreSQL, replayed by asyncpg alone on an identical copy of the database,
 sixteen clients at once, one signature made for the seal each. All cases share one series of numbers, so commits
 queue for it: that is the price of numbers without gaps, and both sides pay it. Rounds alternate on fresh copies;
-the better round of each counts. The last line is JSON. On two cores beside other work: 0.57 to 0.64 by hand.
+the better round of each counts. The last line is JSON. On two cores beside other work: 0.53 to 0.64 by hand.
 
     python -m bench.intake [--quick]
 """

@@ -74,10 +74,9 @@ async def request_login_code(work: Work, act: RequestLoginCode) -> LoginCodeView
     await Applicant.filter(id=applicant.id).update(phone=act.phone)
     for most, span in rules.codes_per:
         drawn = LoginCode.filter(applicant_id=applicant.id, drawn_at__gt=work.now - span).order_by("-drawn_at")
-        times = await drawn.limit(most).values_list("drawn_at", flat=True)
-        if len(times) >= most:
-            oldest: datetime = times[-1]  # type: ignore[assignment]  # one column of instants
-            raise CodeTooOften(seconds=ceil((oldest + span - work.now).total_seconds()))
+        codes = await drawn.limit(most)
+        if len(codes) >= most:
+            raise CodeTooOften(seconds=ceil((codes[-1].drawn_at + span - work.now).total_seconds()))
     code = await LoginCode.create(
         applicant_id=applicant.id,
         nonce=work.secrets.token(),

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import anyio
 import anyio.to_thread
-import filetype  # type: ignore[import-untyped]  # the library ships no types
+import filetype
 
 from casework.intake.acts import KeepUpload
 from casework.intake.uploads import FileStore

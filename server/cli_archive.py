@@ -21,10 +21,19 @@ from server.archive.faults import FAULT_NAMES, ArchiveVerdict
 from server.archive.filing import Package, package, write_package
 from server.archive.refusals import ArchiveFileUnusable
 from server.case_sheet import Sheet, case_sheet
-from server.commands import ConfigOption, JsonOption, database_url, misconfigured, refused, run, settings_of
-from server.config_file import Problem, SettingsRefused
+from server.commands import (
+    ConfigOption,
+    JsonOption,
+    database_url,
+    misconfigured,
+    refuse_absent,
+    refused,
+    run,
+    settings_of,
+)
+from server.config_file import SettingsRefused
 from server.settings import Settings
-from server.wiring import open_system, sqlite_file
+from server.wiring import open_system
 
 CaseArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="办件编号 · The case's number.")]
 DatabaseOption = Annotated[
@@ -131,11 +140,10 @@ def _settings(config: Path | None, database: str | None) -> Settings:
     settings = settings_of(config)
     if database is None:
         return settings
-    there = sqlite_file(database)
-    if there is not None and not there.exists():
-        raise misconfigured(
-            SettingsRefused([Problem(str(there), "没有这个数据库文件", "there is no such database file")])
-        )
+    try:
+        refuse_absent(database)
+    except SettingsRefused as wrong:
+        raise misconfigured(wrong) from None
     return settings.model_copy(update={"database": settings.database.model_copy(update={"url": database})})
 
 

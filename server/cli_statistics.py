@@ -18,9 +18,9 @@ from casework.clock.calendars import read_calendar
 from casework.clock.working_days import day_of
 from kernel.clock import SystemClock
 from kernel.db import Database
-from server.commands import ConfigOption, JsonOption, database_url, run, settings_of
+from server.commands import ConfigOption, JsonOption, database_url, refuse_absent, run, settings_of
 from server.config_file import Problem, SettingsRefused
-from server.wiring import TABLES, sqlite_file
+from server.wiring import TABLES
 from supervision.statistics import (
     DIMENSION_NAMES,
     NUMBERS,
@@ -101,9 +101,7 @@ def in_csv(rows: list[Figures], by: list[Dimension]) -> str:
 
 async def _counted(url: str, only: StatisticsFilter, by: list[Dimension], today: date) -> list[Figures]:
     """Only reads: a database that is not there is not made, and a backup stays at its version."""
-    file = sqlite_file(url)
-    if file is not None and not file.exists():
-        raise SettingsRefused([Problem(str(file), "没有这个数据库文件", "there is no such database file")])
+    refuse_absent(url)
     database = await Database.open(url, modules=TABLES)
     try:
         calendar = await read_calendar(database)

@@ -67,6 +67,13 @@ def database_url(url: str | None) -> str | None:
     return url
 
 
+def refuse_absent(url: str) -> None:
+    """What only reads makes no database. Raises SettingsRefused where the file of a SQLite address is not there."""
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        raise SettingsRefused([Problem(str(file), "没有这个数据库文件", "there is no such database file")])
+
+
 # --------------------------------------------------------------------------------------------------- the event log
 @log_app.command("verify")
 def verify_log(
@@ -91,9 +98,7 @@ def verify_log(
 
 async def _verdict(url: str) -> Verdict:
     """Only reads: a database that is not there is not made, and a backup stays at its version."""
-    file = sqlite_file(url)
-    if file is not None and not file.exists():
-        raise SettingsRefused([Problem(str(file), "没有这个数据库文件", "there is no such database file")])
+    refuse_absent(url)
     database = await Database.open(url, modules=TABLES)
     try:
         return await verify(database)

@@ -37,7 +37,7 @@ async def _serve(settings: Settings) -> None:
 def spare_the_collector() -> None:
     """What was loaded at the start stays for good: the collector need not look at it again, and seldom at the rest.
 
-    A tenth of the time of an approval, a quarter of a text's (bench/approve.py, bench/sms.py).
+    A text took 41 µs of processor instead of 59 when this was measured with bench/sms.py.
     """
     gc.collect()
     gc.freeze()
