@@ -49,6 +49,8 @@ class Letter(Struct, frozen=True, kw_only=True):
     expires_at: datetime
     case_number: str = ""
     unit_code: str = ""
+    #: Digits behind the access number, by which an answer is known.
+    extension: str = ""
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
@@ -63,6 +65,8 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     confirms: bool
     parts: int
     attempts: int
+    expires_at: datetime
+    extension: str = ""
     accepted: frozenset[int] = frozenset()
 
     def words(self, secrets: Secrets) -> str:
@@ -104,7 +108,7 @@ async def claim(database: Database, *, now: datetime, limit: int, channel: Chann
             "UPDATE message SET state = 'sending', attempts = attempts + 1, carrier = $1, claimed_until = $2"
             f" WHERE id {chosen}"
             " RETURNING id, priority, COALESCE(NULLIF(to_phone, ''), to_email) AS \"to\","
-            " subject, body, secret, confirms, parts, attempts",
+            " subject, body, secret, confirms, parts, attempts, expires_at, extension",
             carrier,
             now + LEASE,
             channel,
@@ -164,7 +168,7 @@ async def recover(
 _COLUMNS = (
     "dedupe_key", "channel", "message_class", "priority", "template", "template_version", "to_phone", "to_email",
     "subject", "body", "secret", "confirms", "parts", "state", "case_number", "unit_code", "created_at", "send_after",
-    "expires_at", "attempts", "carrier", "error",
+    "expires_at", "attempts", "carrier", "error", "extension",
 )  # fmt: skip
 
 
@@ -174,7 +178,7 @@ def _row(letter: Letter, now: datetime) -> tuple[SqlValue, ...]:
     return (
         letter.dedupe_key, letter.channel, template.message_class, template.priority, template.id, template.version,
         phone, email, template.title, text.body, _secret(text.code), template.confirms, text.parts, State.QUEUED,
-        letter.case_number, letter.unit_code, now, letter.send_after, letter.expires_at, 0, "", "",
+        letter.case_number, letter.unit_code, now, letter.send_after, letter.expires_at, 0, "", "", letter.extension,
     )  # fmt: skip
 
 

@@ -22,6 +22,9 @@ class AlertRules:
     quiet_until: time = time(8)
     #: Warnings and answers never wait; approval information may be wanted in the evening.
     quiet_classes: frozenset[MessageClass] = frozenset({MessageClass.NOTICE})
+    #: The officer on duty, told when a carrier is down or a grave text fails; empty: nobody is.
+    duty_phone: str = ""
+    duty_email: str = ""
     #: A message nobody could deliver for this long is news no more.
     valid_for: timedelta = timedelta(days=3)
     #: Working days to appeal against a card (no law gives a number; the public measures say three).

@@ -35,6 +35,14 @@ class Message(Model):
     submitted_at = fields.DatetimeField(null=True)
     finished_at = fields.DatetimeField(null=True)
     error = fields.CharField(max_length=80, default="")
+    #: Digits behind the access number, by which an answer is known.
+    extension = fields.CharField(max_length=10, default="")
+    #: The message in whose place this one goes: by another number, another channel, to somebody else.
+    stands_for = fields.BigIntField(null=True)
+    #: When something was sent in its place, or nothing could be.
+    replaced_at = fields.DatetimeField(null=True)
+    #: When its words were struck out, because nobody needs them any more.
+    masked_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "message"

@@ -11,8 +11,8 @@ import socket
 import struct
 from time import perf_counter
 
-from sms.pdus import encode
-from sms.vocabulary import BindTransceiver, SubmitSm
+from sms.smpp.pdus import encode
+from sms.smpp.vocabulary import BindTransceiver, SubmitSm
 
 WINDOW = 500
 _HEADER = struct.Struct(">LLLL")

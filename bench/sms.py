@@ -41,9 +41,9 @@ from kernel.db import Database
 from server.serve import spare_the_collector
 from sms.gateway import Gateway
 from sms.link import Target
-from sms.session import Terms
-from sms.smpp import SmppCarrier
-from sms.vocabulary import BindTransceiver
+from sms.smpp.carrier import SmppCarrier
+from sms.smpp.session import Terms
+from sms.smpp.vocabulary import BindTransceiver
 
 BODY = "【衡江政务服务】" + "掌办提醒" * 13
 WINDOW = 500

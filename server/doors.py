@@ -4,8 +4,6 @@ A carrier of kind `simulator` brings its own simulated SMSC, on a loopback port 
 """
 
 import fcntl
-import secrets
-import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from certs.revocation import newest_list_der
 from mobile_api.app import routes
 from mobile_api.authentication import CertificateSessions
 from mobile_api.services import Services
+from server.carriers import SIMULATED_ACCOUNT, connection
 from server.config_file import Problem, SettingsRefused
 from server.processes import (
     Pace,
@@ -34,22 +33,15 @@ from server.processes import (
     until_stopped,
 )
 from server.provisions import alert_rules, api_limits, casework_rules, inbox_rules, mail_server
-from server.settings import MasCarrier, SimulatorCarrier, SmppCarrier
+from server.settings import MasCarrier, SimulatorCarrier
 from server.wiring import System, sqlite_file
-from sms import mas, mas_push
 from sms.carriers import Carrier
 from sms.gateway import Gateway
 from sms.inbound import Inbox
-from sms.link import Target
-from sms.mas_http import MasHttpCarrier
-from sms.session import Terms
+from sms.mas import push as mas_push
+from sms.mas.http import MasHttpCarrier
 from sms.simulator import Smsc
-from sms.smpp import SmppCarrier as SmppConnection
-from sms.vocabulary import BindTransceiver
-
-#: What the simulated carrier shows as our number; people answer to it.
-SIMULATED_ACCESS_NUMBER = "10690000"
-_SIMULATED_ACCOUNT = ("zhangban", "demo")
+from sms.smpp.carrier import SmppCarrier as SmppConnection
 
 
 @dataclass(kw_only=True)
@@ -77,7 +69,7 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
             for carrier in settings.sms.carriers
             if isinstance(carrier, SimulatorCarrier)
         }
-        carriers = [_connection(carrier, simulators) for carrier in settings.sms.carriers]
+        carriers = [connection(carrier, simulators) for carrier in settings.sms.carriers]
         gateway = await stack.enter_async_context(_gateway(system, carriers))
         await stack.enter_async_context(
             running(
@@ -144,41 +136,8 @@ def _only_server(system: System) -> Iterator[None]:
 
 @asynccontextmanager
 async def _simulated(system: System) -> AsyncIterator[Smsc]:
-    system_id, password = _SIMULATED_ACCOUNT
-    async with Smsc({system_id: password}, clock=system.clock) as smsc:
+    async with Smsc(dict([SIMULATED_ACCOUNT]), clock=system.clock) as smsc:
         yield smsc
-
-
-def _connection(carrier: SimulatorCarrier | SmppCarrier | MasCarrier, simulators: dict[str, Smsc]) -> Carrier:
-    jitter = secrets.SystemRandom().random
-    if isinstance(carrier, MasCarrier):
-        account = mas.Account(
-            ec_name=carrier.ec_name,
-            ap_id=carrier.ap_id,
-            secret_key=carrier.secret_key.get_secret_value(),
-            sign=carrier.sign,
-            add_serial=carrier.add_serial,
-        )
-        return MasHttpCarrier(carrier.name, carrier.url, account, jitter=jitter, parts_per_s=carrier.parts_per_second)
-    if isinstance(carrier, SimulatorCarrier):
-        smsc = simulators[carrier.name]
-        system_id, password = _SIMULATED_ACCOUNT
-        return SmppConnection(
-            carrier.name,
-            Target(host=smsc.host, port=smsc.port),
-            BindTransceiver(system_id=system_id, password=password),
-            source=SIMULATED_ACCESS_NUMBER,
-            jitter=jitter,
-        )
-    return SmppConnection(
-        carrier.name,
-        Target(host=carrier.host, port=carrier.port, tls=ssl.create_default_context() if carrier.tls else None),
-        BindTransceiver(system_id=carrier.system_id, password=carrier.password.get_secret_value()),
-        source=carrier.source_address,
-        jitter=jitter,
-        terms=Terms(window=carrier.window),
-        parts_per_s=carrier.parts_per_second,
-    )
 
 
 @asynccontextmanager

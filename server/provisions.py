@@ -76,6 +76,8 @@ def alert_rules(settings: Settings) -> AlertRules:
         service_phone=chosen.service_phone,
         hall_place=chosen.hall_place,
         mail=settings.mail.enabled,
+        duty_phone=chosen.duty_phone,
+        duty_email=chosen.duty_email,
         quiet_from=chosen.quiet_from,
         quiet_until=chosen.quiet_until,
         appeal_working_days=chosen.appeal_working_days,

@@ -127,9 +127,14 @@ class CertSettings(Section):
     token_minutes: int = Field(15, ge=1, le=60, description="登录令牌有效分钟数 · Life of a login")
 
 
+#: How much of the traffic a carrier gets beside the others, while all are well.
+Weight = Annotated[int, Field(ge=1, le=100)]
+
+
 class SimulatorCarrier(Section):
     kind: Literal["simulator"] = "simulator"
     name: Name = "simulator"
+    weight: Weight = 10
 
 
 class SmppCarrier(Section):
@@ -143,6 +148,7 @@ class SmppCarrier(Section):
     source_address: PhoneNumber
     window: int = Field(10, ge=1, le=1000)
     parts_per_second: int = Field(50, ge=1, le=10_000)
+    weight: Weight = 10
 
 
 class MasCarrier(Section):
@@ -157,6 +163,7 @@ class MasCarrier(Section):
     push_path: PushPath
     allowed_addresses: Annotated[tuple[Network, ...], Field(min_length=1)]
     parts_per_second: int = Field(50, ge=1, le=10_000)
+    weight: Weight = 10
 
 
 Carrier = Annotated[SimulatorCarrier | SmppCarrier | MasCarrier, Field(discriminator="kind")]
@@ -173,8 +180,8 @@ class SmsSettings(Section):
     carriers: Annotated[tuple[Carrier, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
         (SimulatorCarrier(),),
         description=(
-            "可多个，谁空闲谁发；simulator 为本机模拟运营商 · Several share as each takes. The simulator is a\n"
-            "carrier in this process; a real one speaks SMPP, its last four lines only when they differ:\n"
+            "可多个，按权重（weight）分担；simulator 为本机模拟运营商 · Several share by weight. The simulator is a\n"
+            "carrier in this process; a real one speaks SMPP, its last five lines only when they differ:\n"
             "[[sms.carriers]]\n"
             'kind = "smpp"\n'
             'name = "mobile"\n'
@@ -186,7 +193,8 @@ class SmsSettings(Section):
             "tls = false\n"
             "window = 10\n"
             "parts_per_second = 50\n"
-            "or it is a cloud MAS by HTTP, its last two lines only when they differ; it pushes to\n"
+            "weight = 10\n"
+            "or it is a cloud MAS by HTTP, its last three lines only when they differ; it pushes to\n"
             "/mas/<name>/<push_path>/report and …/text of this server:\n"
             "[[sms.carriers]]\n"
             'kind = "mas"\n'
@@ -199,7 +207,8 @@ class SmsSettings(Section):
             'push_path = "…"  # 推送地址中的暗号，16 位以上\n'
             'allowed_addresses = ["192.0.2.0/24"]  # 平台推送来源\n'
             'add_serial = ""  # 扩展码\n'
-            "parts_per_second = 50"
+            "parts_per_second = 50\n"
+            "weight = 10"
         ),
     )
 
@@ -311,6 +320,16 @@ class AlertSettings(Section):
     )
     quiet_from: time = Field(time(21), description="通知类短信从几点起不发 · Notices wait from this hour, local time …")
     quiet_until: time = Field(time(8), description="……到几点 · … until this; warnings and replies do not wait")
+    duty_phone: str = Field(
+        "",
+        pattern=r"^(\+?[0-9]{3,20})?$",
+        description="值班手机，通道中断和重要短信未送达时告知 · Told when a carrier is down or a grave text fails",
+    )
+    duty_email: str = Field(
+        "",
+        pattern=r"^([^@\s]+@[^@\s]+)?$",
+        description="值班邮箱，须启用邮件 · The same by mail, where mail is enabled",
+    )
 
 
 class ApiSettings(Section):

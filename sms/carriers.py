@@ -1,10 +1,11 @@
-"""What the gateway needs of a carrier, whatever it speaks: SMPP today, MAS by HTTP or by database tomorrow.
+"""What the gateway needs of a carrier, whatever it speaks: SMPP, CMPP, MAS by HTTP or by database.
 
 A carrier divides the text itself, because only it knows how its parts travel, and reports once per message. What it
 hears it hands to `Ears`, and tells its peer "taken" only when they have.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct
@@ -12,6 +13,41 @@ from msgspec import Struct
 from alerts.settling import Heard
 from sms.statuses import Fault
 from sms.text import Part
+
+
+class MobileText(Struct, frozen=True, kw_only=True):
+    """One text to one phone (MT). `skip` are parts the carrier took before, under the same `reference`.
+
+    `priority` 0 goes first. `extension` is put behind the access number, so that an answer names it. `expires_at`:
+    beyond it the text is news no more, which the carrier is told where its protocol can say so.
+    """
+
+    phone: str
+    words: str
+    reference: int
+    expires_at: datetime
+    skip: frozenset[int] = frozenset()
+    priority: int = 0
+    extension: str = ""
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """How a carrier is, for the status page and the metrics. Counts are since the start of this process.
+
+    `state`: the word of its protocol (bound, up, down …). `waiting`: texts in our hands that wait for the window, the
+    rate or the end of a pause. `refusals`: how often each code of the carrier was the answer.
+    """
+
+    state: str
+    in_flight: int = 0
+    window: int = 0
+    waiting: int = 0
+    parts_per_s: float | None = None
+    paused_for_s: float = 0.0
+    silent_for_s: float | None = None
+    last_error: str = ""
+    counts: Mapping[str, int] = {}
+    refusals: Mapping[str, int] = {}
 
 
 class Sent(Struct, frozen=True):
@@ -50,6 +86,8 @@ class Ears(Protocol):
 
 class Carrier(Protocol):
     name: str
+    #: Its share of the traffic beside the others, while all are well.
+    weight: int
     #: How many messages it may hold at once: enough to keep its window full, few enough to lose little in a crash.
     ahead: int
 
@@ -57,8 +95,11 @@ class Carrier(Protocol):
     def is_up(self) -> bool:
         """Whether messages can be sent now."""
 
-    def send(self, phone: str, words: str, *, reference: int, skip: frozenset[int], on_sent: OnSent) -> None:
-        """`on_sent` is called exactly once. `skip` are parts it took before, under the same `reference`."""
+    def condition(self) -> Condition:
+        """How it is now."""
+
+    def send(self, text: MobileText, on_sent: OnSent) -> None:
+        """`on_sent` is called exactly once, perhaps before this returns."""
 
     async def run(self, ears: Ears) -> None:
         """Keeps the connection up until `drain`."""

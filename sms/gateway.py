@@ -24,7 +24,7 @@ from alerts.settling import Heard, Outcome, Report, record, tend
 from kernel.chance import Secrets
 from kernel.clock import Clock
 from kernel.db import Database
-from sms.carriers import Arrival, Carrier, Sent
+from sms.carriers import Arrival, Carrier, MobileText, Sent
 from sms.patience import cause_of, patiently
 from sms.receipts import same_message_ids
 from sms.statuses import Fault, RetryIn, decide
@@ -215,13 +215,16 @@ class Lane:
             # A crash came between the record of its parts and of itself.
             self._sent(message, Sent(()))
             return
-        self._carrier.send(
-            message.to,
-            message.words(self._secrets),
+        text = MobileText(
+            phone=message.to,
+            words=message.words(self._secrets),
             reference=message.id,
+            expires_at=message.expires_at,
             skip=message.accepted,
-            on_sent=partial(self._sent, message),
+            priority=message.priority,
+            extension=message.extension,
         )
+        self._carrier.send(text, partial(self._sent, message))
 
     def _sent(self, message: Outgoing, sent: Sent) -> None:
         self._reports.append(_report(message, sent))

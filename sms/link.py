@@ -1,4 +1,4 @@
-"""A lasting link to one carrier: the thin asyncio shell around session.py and pacing.py.
+"""A lasting link to one carrier: the thin asyncio shell around a session and pacing.py, in either dialect.
 
 Connects, binds, reconnects; sends what the pacer lets go; hands in what the carrier delivers and acknowledges it only
 once it has been taken. The durable queue is in the database, so nothing waits here while the link is down: what is
@@ -12,35 +12,33 @@ import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Generic
 
 from msgspec import Struct
 
-from sms.moves import Role, State
-from sms.pacing import NotSent, OnOutcome, Pacer, Submission, SubmitOutcome
-from sms.session import (
-    TERMS,
+from sms.conversation import (
     Answered,
     BindRefused,
     Bound,
+    Delivered,
+    Dialect,
     Event,
     LinkDead,
     ProtocolViolation,
     Received,
-    Terms,
+    State,
+    Submitted,
     Unanswered,
 )
-from sms.statuses import DEFAULT_POLICY, Policy, of_status
-from sms.vocabulary import Bind, DeliverSm, SubmitSm
+from sms.pacing import NotSent, OnOutcome, Pacer, Submission, SubmitOutcome
+from sms.statuses import DEFAULT_POLICY, Policy
 from sms.wire import Wire
 
 log = logging.getLogger(__name__)
 
-#: ESME_RX_T_APPN: "not now, deliver it again". The answer when taking a message has failed.
-RX_T_APPN = 0x64
-
-#: Takes one deliver_sm and its frame; the command_status it comes to is the answer. A coroutine, or a Future for those
-#: who take many at once.
-OnDeliver = Callable[[DeliverSm, bytes], Awaitable[int]]
+#: Takes one delivery and its frame; the status it comes to is the answer. A coroutine, or a Future for those who take
+#: many at once.
+OnDeliver = Callable[[Delivered, bytes], Awaitable[int]]
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -67,48 +65,50 @@ BACKOFF = Backoff()
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """For the status page. `last_activity` is of the event loop's clock; counts are since the start."""
+    """For the status page. `silent_for_s` is None before the first connection; counts are since the start."""
 
     state: State
     in_flight: int
     window: int
     waiting: int
     paused_for_s: float
-    last_activity: float
+    parts_per_s: float | None
+    silent_for_s: float | None
     last_error: str
     counts: Mapping[str, int]
-    refusals: Mapping[int, int]
+    #: By the name of the status.
+    refusals: Mapping[str, int]
 
 
-class Link:
+class Link(Generic[Submitted, Delivered]):
     """`run()` it in a task. `jitter` draws from [0, 1), so that all gateways do not return at the same moment."""
 
     def __init__(
         self,
         target: Target,
-        bind: Bind,
-        on_deliver: OnDeliver,
+        dialect: Dialect[Submitted],
+        on_deliver: OnDeliver[Delivered],
         *,
         jitter: Callable[[], float],
-        terms: Terms = TERMS,
         parts_per_s: float | None = None,
         backoff: Backoff = BACKOFF,
         policy: Policy = DEFAULT_POLICY,
     ) -> None:
-        self._target, self._bind, self._on_deliver = target, bind, on_deliver
-        self._terms, self._backoff, self._jitter = terms, backoff, jitter
-        self._pacer = Pacer(parts_per_s, policy)
+        self._target, self._dialect, self._on_deliver = target, dialect, on_deliver
+        self._backoff, self._jitter = backoff, jitter
+        self._parts_per_s, self._pacer = parts_per_s, Pacer(dialect, parts_per_s, policy)
         self._wire: Wire | None = None
         #: Who waits for which taking; a batch of receipts shares one.
         self._taking: dict[asyncio.Future[int], list[tuple[Wire, int]]] = {}
         self._is_bound, self._is_stopping, self._is_idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._last_activity, self._last_error = 0.0, ""
+        self._last_activity: float | None = None
+        self._last_error = ""
 
     @property
     def counts(self) -> Counter[str]:
         return self._pacer.counts
 
-    async def submit(self, pdu: SubmitSm) -> SubmitOutcome:
+    async def submit(self, pdu: Submitted) -> SubmitOutcome:
         """The outcome, once known. Run many at once: they are pipelined. Cancelling withdraws what is not yet sent."""
         future: asyncio.Future[SubmitOutcome] = asyncio.get_running_loop().create_future()
         submission = self.submit_nowait(pdu, partial(_resolve, future))
@@ -117,9 +117,9 @@ class Link:
         finally:
             submission.withdraw()
 
-    def submit_nowait(self, pdu: SubmitSm, on_outcome: OnOutcome) -> Submission:
+    def submit_nowait(self, pdu: Submitted, on_outcome: OnOutcome, priority: int = 0) -> Submission[Submitted]:
         """`on_outcome` is called exactly once, perhaps before this returns. Without a task or a future per message."""
-        submission = self._pacer.submission(pdu, on_outcome)
+        submission = self._pacer.submission(pdu, on_outcome, priority)
         if self._is_stopping.is_set() or self._wire is None or not self._wire.session.can_send:
             self._pacer.settle(submission, NotSent("draining" if self._is_stopping.is_set() else "not bound"))
         else:
@@ -162,26 +162,28 @@ class Link:
 
     def snapshot(self) -> Snapshot:
         session = self._wire.session if self._wire else None
+        heard_at, now = self._wire.heard_at if self._wire else self._last_activity, asyncio.get_running_loop().time()
         return Snapshot(
             state=session.state if session else State.CLOSED,
             in_flight=session.in_flight if session else 0,
-            window=self._terms.window,
+            window=self._dialect.window,
             waiting=self._pacer.waiting,
-            paused_for_s=max(0.0, self._pacer.paused_until - asyncio.get_running_loop().time()),
-            last_activity=self._wire.heard_at if self._wire else self._last_activity,
+            parts_per_s=self._parts_per_s,
+            paused_for_s=max(0.0, self._pacer.paused_until - now),
+            silent_for_s=None if heard_at is None else now - heard_at,
             last_error=self._last_error,
             counts=dict(self.counts),
-            refusals=dict(self._pacer.refusals),
+            refusals={self._dialect.meaning(status).name: n for status, n in self._pacer.refusals.items()},
         )
 
     def _failed(self, what: str) -> None:
         self.counts["errors"] += 1
         self._last_error = what
-        log.warning("link %s: %s", self._bind.system_id, what)
+        log.warning("link %s: %s", self._dialect.account, what)
 
     async def _connection(self) -> None:
         """One connection, from its beginning to its end."""
-        target, wire = self._target, Wire(Role.ESME, self._terms, self)
+        target, wire = self._target, Wire(self._dialect.open, self)
         try:
             async with asyncio.timeout(target.connect_s):
                 await asyncio.get_running_loop().create_connection(
@@ -206,14 +208,12 @@ class Link:
         self.counts["connects"] += 1
         if self._is_stopping.is_set():
             wire.transport.abort()
-        else:
-            wire.session.bind(self._bind, now)
 
     def happened(self, wire: Wire, event: Event, now: float) -> None:
         match event:
             case Answered() | Unanswered():
                 self._pacer.take(event, now)
-            case Received(sequence, DeliverSm() as pdu, raw):
+            case Received(sequence, pdu, raw):
                 taking = asyncio.ensure_future(self._on_deliver(pdu, raw))
                 if taking not in self._taking:
                     self._taking[taking] = []
@@ -223,7 +223,7 @@ class Link:
                 self.counts["binds"] += 1
                 self._is_bound.set()
             case BindRefused(status):
-                self._failed(f"bind refused: {of_status(status).name}")
+                self._failed(f"bind refused: {self._dialect.meaning(status).name}")
             case LinkDead(why) | ProtocolViolation(why):
                 self._failed(why)
             case _:
@@ -246,8 +246,8 @@ class Link:
         if taking.cancelled():
             return
         if error := taking.exception():
-            self._failed(f"deliver_sm was not taken: {type(error).__name__}")
-        status = RX_T_APPN if error else taking.result()
+            self._failed(f"a delivery was not taken: {type(error).__name__}")
+        status = self._dialect.not_now if error else taking.result()
         for wire, sequence in waiting:
             wire.session.acknowledge(sequence, status)
             wire.turn_soon()

@@ -1,6 +1,6 @@
 """In which order and how fast messages enter a session: the window, the contract's rate, the pause after a throttle.
 
-Without a socket and without a clock, like session.py. One Pacer belongs to one link and outlives its connections.
+Without a socket and without a clock, like the sessions. One Pacer belongs to one link and outlives its connections.
 Rules: order is kept, also for what was throttled, which goes back to its place with its receipt request; a throttle
 stops the whole bind, twice as long each time (statuses.DEFAULT_POLICY); parts are counted, not messages.
 Limits: of the one window that meets a throttle, the carrier may take later messages and turn away earlier ones.
@@ -9,17 +9,12 @@ Limits: of the one window that meets a throttle, the carrier may take later mess
 from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush
+from typing import Generic
 
 from msgspec import Struct
 
-from sms.pdus import FieldRefused
-from sms.session import Answered, Session, Unanswered
-from sms.statuses import Fault, Policy, RetryIn, decide, of_status
-from sms.vocabulary import ROK, SubmitSm
-
-RINVPARLEN = 0xC2
-#: Octets of text in one part behind its header: what a message_payload is billed by.
-_PART_OCTETS = 134
+from sms.conversation import ROK, Answered, Conversation, Dialect, FieldRefused, Submitted, Unanswered
+from sms.statuses import Fault, Policy, RetryIn, decide
 
 
 class Accepted(Struct, frozen=True):
@@ -27,7 +22,7 @@ class Accepted(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """The carrier said no, or our codec in its place; statuses.of_status(status) says why and for how long."""
+    """The carrier said no, or our codec in its place; the dialect says what `status` means."""
 
     status: int
 
@@ -48,12 +43,12 @@ SubmitOutcome = Accepted | Refused | OutcomeUnknown | NotSent
 OnOutcome = Callable[[SubmitOutcome], None]
 
 
-class Submission:
-    """One submit_sm on its way. `withdraw()` takes it back unless it is already sent."""
+class Submission(Generic[Submitted]):
+    """One submission on its way. `withdraw()` takes it back unless it is already sent."""
 
     __slots__ = ("attempts", "is_withdrawn", "on_outcome", "pdu", "sent_at", "ticket")
 
-    def __init__(self, ticket: int, pdu: SubmitSm, on_outcome: OnOutcome) -> None:
+    def __init__(self, ticket: tuple[int, int], pdu: Submitted, on_outcome: OnOutcome) -> None:
         self.ticket, self.pdu, self.on_outcome = ticket, pdu, on_outcome
         self.attempts, self.sent_at, self.is_withdrawn = 0, 0.0, False
 
@@ -81,12 +76,12 @@ class Rate:
         return 0.0
 
 
-class Pacer:
-    def __init__(self, parts_per_s: float | None, policy: Policy) -> None:
-        self._rate, self._policy = Rate(parts_per_s), policy
+class Pacer(Generic[Submitted]):
+    def __init__(self, dialect: Dialect[Submitted], parts_per_s: float | None, policy: Policy) -> None:
+        self._dialect, self._rate, self._policy = dialect, Rate(parts_per_s), policy
         self._tickets = 0
-        self._waiting: list[tuple[int, Submission]] = []  # a heap, by ticket
-        self._under_way: dict[int, Submission] = {}
+        self._waiting: list[tuple[tuple[int, int], Submission[Submitted]]] = []  # a heap, by ticket
+        self._under_way: dict[int, Submission[Submitted]] = {}
         self._streak = 0
         self.paused_until = 0.0
         self.counts: Counter[str] = Counter()
@@ -100,14 +95,15 @@ class Pacer:
     def is_empty(self) -> bool:
         return not self._waiting and not self._under_way
 
-    def submission(self, pdu: SubmitSm, on_outcome: OnOutcome) -> Submission:
+    def submission(self, pdu: Submitted, on_outcome: OnOutcome, priority: int = 0) -> Submission[Submitted]:
+        """0 goes first; those of one priority keep their order."""
         self._tickets += 1
-        return Submission(self._tickets, pdu, on_outcome)
+        return Submission((priority, self._tickets), pdu, on_outcome)
 
-    def put(self, submission: Submission) -> None:
+    def put(self, submission: Submission[Submitted]) -> None:
         heappush(self._waiting, (submission.ticket, submission))
 
-    def pump(self, session: Session, now: float) -> float | None:
+    def pump(self, session: Conversation[Submitted], now: float) -> float | None:
         """Send what may go. Returns when to come back, if neither an answer nor a new message brings us here."""
         while self._waiting and session.room:
             if now < self.paused_until:
@@ -115,7 +111,7 @@ class Pacer:
             if self._streak and self._under_way:
                 return None  # after a throttle one message tries the ground, so that the others keep their order
             submission = self._waiting[0][1]
-            wait_s = 0.0 if submission.is_withdrawn else self._rate.take(parts(submission.pdu), now)
+            wait_s = 0.0 if submission.is_withdrawn else self._rate.take(self._dialect.parts(submission.pdu), now)
             if wait_s:
                 return now + wait_s
             heappop(self._waiting)
@@ -125,7 +121,7 @@ class Pacer:
             try:
                 sequence = session.send(submission.pdu, now)
             except FieldRefused:
-                self.settle(submission, Refused(RINVPARLEN))
+                self.settle(submission, Refused(self._dialect.unfit))
                 continue
             submission.sent_at = now
             self._under_way[sequence] = submission
@@ -140,7 +136,7 @@ class Pacer:
             if submission.sent_at >= self.paused_until:
                 self._streak = 0
             self.settle(submission, Accepted(outcome.message_id))
-        elif of_status(outcome.status).fault is Fault.THROTTLED:
+        elif self._dialect.meaning(outcome.status).fault is Fault.THROTTLED:
             self._throttled(submission, outcome.status, now)
         else:
             self.settle(submission, Refused(outcome.status))
@@ -151,13 +147,13 @@ class Pacer:
         for _, submission in sorted(waiting, key=lambda ticketed: ticketed[0]):
             self.settle(submission, NotSent(why))
 
-    def settle(self, submission: Submission, outcome: SubmitOutcome) -> None:
+    def settle(self, submission: Submission[Submitted], outcome: SubmitOutcome) -> None:
         self.counts[type(outcome).__name__] += 1
         if isinstance(outcome, Refused):
             self.refusals[outcome.status] += 1
         submission.on_outcome(outcome)
 
-    def _throttled(self, submission: Submission, status: int, now: float) -> None:
+    def _throttled(self, submission: Submission[Submitted], status: int, now: float) -> None:
         self.counts["throttled"] += 1
         if submission.sent_at >= self.paused_until:
             # Sent since the last pause ended, so still too fast. The rest of that window counts as the same mistake.
@@ -170,8 +166,3 @@ class Pacer:
             self.put(submission)
         else:
             self.settle(submission, Refused(status))
-
-
-def parts(pdu: SubmitSm) -> int:
-    """What the carrier counts."""
-    return 1 if pdu.message_payload is None else max(1, -(-len(pdu.message_payload) // _PART_OCTETS))

@@ -5,6 +5,29 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 
+class CarrierRow(Model):
+    """One carrier as the operator wants it and as the gateway last saw it: how two processes talk about it.
+
+    `wanted`: running, paused (nothing is sent, texts from people are still taken), drained (no bind either).
+    `condition`: carriers.Condition as JSON, written every few seconds with `seen_at` by the process that speaks to it.
+    """
+
+    name = fields.CharField(max_length=20, primary_key=True)
+    kind = fields.CharField(max_length=12)
+    wanted = fields.CharField(max_length=8, default="running")
+    #: Its configured share, and what its health has made of it.
+    weight = fields.SmallIntField(default=10)
+    effective_weight = fields.FloatField(default=0)
+    condition = fields.TextField(default="{}")
+    seen_at = fields.DatetimeField(null=True)
+    down_since = fields.DatetimeField(null=True)
+    #: When the officer on duty was told that it is down; empty again once it is up.
+    alarmed_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "carrier"
+
+
 class InboundPdu(Model):
     """One deliver_sm from a person, stored before it was acknowledged. `frame` is kept as evidence."""
 

@@ -1,21 +1,21 @@
 """One TCP connection of one session: octets in, octets out, one timer. Both ends use it, link.py and the simulator.
 
-The asyncio part of SMPP is here and nowhere else; what the events mean is its owner's business.
+The asyncio part of SMPP and CMPP is here and nowhere else; what the events mean is its owner's business.
 """
 
 import asyncio
 import socket
-from typing import Protocol, cast
+from collections.abc import Callable
+from typing import Any, Protocol, cast
 
-from sms.moves import Role, State
-from sms.session import Event, LinkDead, ProtocolViolation, Session, Terms
+from sms.conversation import Conversation, Event, LinkDead, ProtocolViolation, State
 
 
 class Owner(Protocol):
     """What a wire tells the one that opened it."""
 
     def opened(self, wire: "Wire", now: float) -> None:
-        """The connection stands, the session is OPEN."""
+        """The connection stands, and the session is begun."""
 
     def happened(self, wire: "Wire", event: Event, now: float) -> None:
         """The session says so. Everything put under way here is written at once."""
@@ -34,10 +34,11 @@ _READ_OCTETS = 1 << 16
 
 class Wire(asyncio.BufferedProtocol):
     transport: asyncio.Transport
-    session: Session
+    #: What may be sent over it is its owner's business, who made it.
+    session: Conversation[Any]
 
-    def __init__(self, role: Role, terms: Terms, owner: Owner) -> None:
-        self._role, self._terms, self._owner = role, terms, owner
+    def __init__(self, open_session: Callable[[float], Conversation[Any]], owner: Owner) -> None:
+        self._open_session, self._owner = open_session, owner
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self.heard_at = self._loop.time()
@@ -52,7 +53,7 @@ class Wire(asyncio.BufferedProtocol):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         now = self._loop.time()
-        self.session = Session(self._role, now, self._terms)
+        self.session = self._open_session(now)
         self._owner.opened(self, now)
         self.turn()
 

@@ -17,12 +17,13 @@ from casework.clock.working_days import CHINA
 from casework.tables import Case
 from certs.export import signature_files, signatures_of, write_files
 from kernel.clock import FakeClock
+from server.carriers import SIMULATED_ACCESS_NUMBER
 from server.commands import database_url, run
 from server.demo.carrier import ForeignPeople, People, SimulatedPeople
 from server.demo.phone import Api
 from server.demo.story import CHAPTERS, Story
 from server.demo.telling import Silent, Teller, Told
-from server.doors import SIMULATED_ACCESS_NUMBER, Doors, open_doors
+from server.doors import Doors, open_doors
 from server.processes import Pace, Stop, stop_on_signals
 from server.settings import (
     ApiSettings,

@@ -25,7 +25,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from kernel.clock import Clock
-from sms import mas, text
+from sms import text
+from sms.mas import messages as mas
 from sms.receipts import CHINA
 from sms.simulator.handset import Handset
 

@@ -15,13 +15,14 @@ from enum import StrEnum
 from types import TracebackType
 
 from kernel.clock import Clock
-from sms import receipts, text
-from sms.moves import Role
+from sms import text
+from sms.conversation import ROK, Answered, Event, Received, Role, Unanswered
 from sms.receipts import MessageState, Receipt
-from sms.session import Answered, BindRequested, Event, Received, Terms, Unanswered
 from sms.simulator.faults import Faults
 from sms.simulator.handset import Handset
-from sms.vocabulary import ROK, DeliverSm, SubmitSm
+from sms.smpp import receipts
+from sms.smpp.session import BindRequested, Session, Terms
+from sms.smpp.vocabulary import DeliverSm, SubmitSm
 from sms.wire import Wire
 
 RINVPASWD, RINVSYSID, RTHROTTLED = 0x0E, 0x0F, 0x58
@@ -216,8 +217,12 @@ class _Peer:
         self._loop = asyncio.get_running_loop()
         self._account: _Account | None = None
         self._under_way: dict[int, _Delivery] = {}
-        self.wire = _Ear(Role.SMSC, smsc._terms, self)
+        self.wire = _Ear(self._session, self)
         self.wire.faults = smsc.faults
+
+    def _session(self, now: float) -> Session:
+        self.session = Session(Role.SMSC, now, self._smsc._terms)
+        return self.session
 
     def opened(self, wire: Wire, now: float) -> None:
         self._smsc._peers.add(self)
@@ -249,7 +254,7 @@ class _Peer:
             self._account.wake()
 
     def _introduced(self, event: BindRequested, now: float) -> None:
-        session, account = self.wire.session, self._smsc._accounts.get(event.bind.system_id)
+        session, account = self.session, self._smsc._accounts.get(event.bind.system_id)
         if account is None or account.password != event.bind.password:
             session.refuse(event.sequence, RINVSYSID if account is None else RINVPASWD)
             self._smsc.counts["bind refused"] += 1
@@ -260,7 +265,7 @@ class _Peer:
         account.wires.append(self.wire)
 
     def _submitted(self, sequence: int, pdu: SubmitSm) -> None:
-        smsc, faults, session = self._smsc, self._smsc.faults, self.wire.session
+        smsc, faults, session = self._smsc, self._smsc.faults, self.session
         smsc.counts["submitted"] += 1
         if faults.throttle_next:
             faults.throttle_next -= 1

@@ -11,10 +11,10 @@ from alerts.texts import TEMPLATES, Code, Text, parts_needed
 from kernel.chance import Secrets
 from sms.gateway import Gateway, Pace
 from sms.link import Backoff, Target
-from sms.session import Terms
 from sms.simulator import Smsc
-from sms.smpp import SmppCarrier
-from sms.vocabulary import BindTransceiver
+from sms.smpp.carrier import SmppCarrier
+from sms.smpp.session import Terms
+from sms.smpp.vocabulary import BindTransceiver
 
 ROOT = Path(__file__).parents[2]
 ACCESS_NUMBER = "10690000"

@@ -5,10 +5,10 @@ from ipaddress import ip_network
 
 from starlette.applications import Starlette
 
-from sms import mas
 from sms.link import Backoff
-from sms.mas_http import MasHttpCarrier, Patience
-from sms.mas_push import routes
+from sms.mas import messages as mas
+from sms.mas.http import MasHttpCarrier, Patience
+from sms.mas.push import routes
 from sms.simulator.mas import CloudMas, serving
 
 SIGNATURE = "衡江政务服务"

@@ -3,13 +3,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sms import receipts
-from sms.moves import Role, State
-from sms.pdus import Framer, FramingError, Malformed, decode, encode
-from sms.session import ProtocolViolation, Session, Terms
+from sms.conversation import ProtocolViolation, Role, State
+from sms.receipts import same_message_ids
+from sms.smpp import receipts
+from sms.smpp.pdus import Framer, FramingError, Malformed, decode, encode
+from sms.smpp.session import Session, Terms
+from sms.smpp.vocabulary import BindTransceiver, BindTransceiverResp, DeliverSm
 from sms.text import Concat, ConcatKind, Part, Reassembler, split_header
 from sms.text import decode as decode_text
-from sms.vocabulary import BindTransceiver, BindTransceiverResp, DeliverSm
 
 COMMANDS = [0x01, 0x02, 0x04, 0x05, 0x06, 0x09, 0x15, 0x103]
 COMMANDS += [command | 0x80000000 for command in COMMANDS] + [0x80000000, 0x0B, 0x102, 0xFFFFFFFF]
@@ -84,12 +85,12 @@ def test_any_octets_as_a_receipt(body, coding, state):
 def test_any_text_like_a_receipt(body):
     read = receipts.parse(DeliverSm(esm_class=4, short_message=body.encode()))
     if read is not None:
-        assert receipts.same_message_ids(read.message_id)
+        assert same_message_ids(read.message_id)
 
 
 @given(st.text(max_size=80) | st.just("9" * 5000))
 def test_any_message_id_has_forms(message_id):
-    assert receipts.same_message_ids(message_id)
+    assert same_message_ids(message_id)
 
 
 @given(st.binary(max_size=160), st.integers(0, 255))

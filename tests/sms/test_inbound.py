@@ -13,9 +13,9 @@ from kernel.refusals import ChangedMeanwhile
 from kernel.work import Work
 from sms.carriers import Arrival
 from sms.inbound import InboxRules
-from sms.pdus import encode
-from sms.smpp import identity_of
-from sms.vocabulary import DeliverSm
+from sms.smpp.carrier import identity_of
+from sms.smpp.pdus import encode
+from sms.smpp.vocabulary import DeliverSm
 from supervision.acts import CardView, ConfirmCard
 from supervision.tables import Card
 from tests.alerts.county import APPLICANT, LEADER_PHONE, SUPERVISOR_PHONE, phone_of

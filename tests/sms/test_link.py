@@ -12,16 +12,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kernel.clock import FakeClock
-from sms import receipts
+from sms.conversation import Answered, Role, State
 from sms.link import Backoff, Link, Target
-from sms.moves import Role, State
-from sms.pacing import Accepted, NotSent, OutcomeUnknown, Pacer, Rate, Refused, SubmitOutcome, parts
-from sms.pdus import encode
-from sms.receipts import MessageState
-from sms.session import Answered, Session, Terms
+from sms.pacing import Accepted, NotSent, OutcomeUnknown, Pacer, Rate, Refused, SubmitOutcome
+from sms.receipts import MessageState, Receipt
 from sms.simulator import Smsc
+from sms.smpp import receipts
+from sms.smpp.carrier import dialect, parts
+from sms.smpp.pdus import encode
+from sms.smpp.session import TERMS, Session, Terms
+from sms.smpp.vocabulary import BindReceiver, BindTransceiver, BindTransceiverResp, DeliverSm, SubmitSm, SubmitSmResp
 from sms.statuses import DEFAULT_POLICY, Fault, Retry
-from sms.vocabulary import BindReceiver, BindTransceiver, BindTransceiverResp, DeliverSm, SubmitSm, SubmitSmResp
 
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 BIND = BindTransceiver(system_id="zhangban", password="secret")
@@ -49,14 +50,14 @@ class Desk:
         return self.answers
 
     @property
-    def receipts(self) -> list[receipts.Receipt]:
+    def receipts(self) -> list[Receipt]:
         return [receipt for pdu, _ in self.taken if (receipt := receipts.parse(pdu))]
 
 
-def link_to(smsc: Smsc, desk: Desk, *, target=None, bind=BIND, on_deliver=None, **options) -> Link:
+def link_to(smsc: Smsc, desk: Desk, *, target=None, bind=BIND, on_deliver=None, terms=TERMS, **options) -> Link:
     return Link(
         target or Target(host=smsc.host, port=smsc.port),
-        bind,
+        dialect(bind, terms),
         on_deliver or desk.take,
         jitter=lambda: 0.0,
         backoff=Backoff(0.002, 0.01),
@@ -89,7 +90,7 @@ async def test_a_message_is_sent_and_its_receipt_taken():
         assert await link.submit(message()) == Accepted("10000001")
         assert (await smsc.handset("138").next_text()).text == "掌办"
         await until(lambda: desk.receipts)
-        assert desk.receipts == [receipts.Receipt("10000001", MessageState.DELIVERED, NOON, "000")]
+        assert desk.receipts == [Receipt("10000001", MessageState.DELIVERED, NOON, "000")]
         assert link.snapshot().state is State.BOUND_TRX
     assert smsc.counts["Unbound"] == 1
 
@@ -145,7 +146,7 @@ async def test_a_reply_that_could_not_be_taken_comes_again():
     async with carrier() as smsc, running(smsc, Desk(), on_deliver=shaky) as link:
         await smsc.handset("138").send("1069", "1 12345")
         assert attempts == 3
-        assert link.snapshot().last_error == "deliver_sm was not taken: OSError"
+        assert link.snapshot().last_error == "a delivery was not taken: OSError"
 
 
 async def test_those_who_take_many_at_once_answer_with_futures():
@@ -170,7 +171,7 @@ async def test_a_refusal_comes_back_with_its_status():
     async with carrier() as smsc, running(smsc, Desk()) as link:
         smsc.faults.error_every, smsc.faults.error_status = 2, 0x0B
         assert [await link.submit(message()) for _ in range(2)] == [Accepted("10000001"), Refused(0x0B)]
-        assert link.snapshot().refusals == {0x0B: 1}
+        assert link.snapshot().refusals == {"ESME_RINVDSTADR": 1}
 
 
 async def test_what_cannot_travel_is_refused_without_the_carrier():
@@ -204,7 +205,7 @@ async def test_a_carrier_that_throttles_for_ever_is_given_up_on():
 
 def test_pauses_grow_once_for_each_window_and_end_with_success():
     """Pacer and session without a socket: time is a number here."""
-    session, pacer = Session(Role.ESME, 0.0, Terms(window=3)), Pacer(None, DEFAULT_POLICY)
+    session, pacer = Session(Role.ESME, 0.0, Terms(window=3)), Pacer(dialect(BIND), None, DEFAULT_POLICY)
     outcomes: list[SubmitOutcome] = []
     session.bind(BIND, 0.0)
     session.receive(encode(BindTransceiverResp(system_id="S"), 1), 0.0)

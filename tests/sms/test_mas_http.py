@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import httpx
@@ -15,9 +16,9 @@ from starlette.applications import Starlette
 from alerts.settling import Heard
 from alerts.states import State
 from alerts.texts import Code
-from sms import mas
-from sms.carriers import Arrival, Sent
-from sms.mas_push import MAX_OCTETS, routes
+from sms.carriers import Arrival, MobileText, Sent
+from sms.mas import messages as mas
+from sms.mas.push import MAX_OCTETS, routes
 from sms.simulator.mas import MasFaults
 from sms.statuses import DEFAULT_POLICY, Fault, Retry
 from sms.text import decode
@@ -25,6 +26,7 @@ from tests.sms.carrier_desk import put, running, states_of, until
 from tests.sms.mas_desk import ACCOUNT, LOOPBACK, PUSH_SECRET, cloud_mas, mas_carrier, push_door
 
 PHONE = "13800138000"
+NEVER = datetime(2099, 1, 1, tzinfo=UTC)
 WORDS = "【衡江政务服务】您的申请已受理。"
 LONG = "【衡江政务服务】" + "一二三四五六七八九十" * 9
 QUICK_POLICY = {**DEFAULT_POLICY, Fault.THROTTLED: Retry(tries=3, first_s=0.02, factor=2, cap_s=0.05)}
@@ -64,7 +66,9 @@ class Sending:
 
     def put(self, *bodies, phone=PHONE, skip=frozenset()) -> None:
         for body in bodies:
-            self.carrier.send(phone, body, reference=1, skip=skip, on_sent=self.outcomes.append)
+            self.carrier.send(
+                MobileText(phone=phone, words=body, reference=1, skip=skip, expires_at=NEVER), self.outcomes.append
+            )
 
     async def send(self, *bodies, **changes) -> list[Sent]:
         before = len(self.outcomes)

@@ -4,17 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms.pdus import (
-    FieldRefused,
-    Framer,
-    FramingError,
-    Malformed,
-    decode,
-    decode_by_smpplib,
-    encode,
-    encode_by_smpplib,
-)
-from sms.vocabulary import (
+from sms.conversation import FieldRefused
+from sms.smpp.pdus import Framer, FramingError, Malformed, decode, decode_by_smpplib, encode, encode_by_smpplib
+from sms.smpp.vocabulary import (
     BindReceiver,
     BindReceiverResp,
     BindTransceiver,

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sms.receipts import MessageState, Receipt, parse, render, same_message_ids
-from sms.vocabulary import DeliverSm
+from sms.receipts import MessageState, Receipt, same_message_ids
+from sms.smpp.receipts import parse, render
+from sms.smpp.vocabulary import DeliverSm
 
 APPENDIX_B = (
     b"id:0123456789 sub:001 dlvrd:001 submit date:2611220915 done date:2611220917 stat:DELIVRD err:000 text:..."

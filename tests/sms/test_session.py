@@ -2,26 +2,26 @@
 
 import pytest
 
-from sms.moves import MAY_SEND, Role, State
-from sms.pdus import Framer, decode, encode
-from sms.session import (
+from sms.conversation import (
     Answered,
     BindRefused,
-    BindRequested,
     Bound,
     IllegalMove,
     LinkDead,
     ProtocolViolation,
     Received,
     Rejected,
-    Session,
+    Role,
+    State,
     Stray,
-    Terms,
     Unanswered,
     Unbound,
     WindowFull,
 )
-from sms.vocabulary import (
+from sms.smpp.moves import MAY_SEND
+from sms.smpp.pdus import Framer, decode, encode
+from sms.smpp.session import BindRequested, Session, Terms
+from sms.smpp.vocabulary import (
     BindReceiver,
     BindTransceiver,
     BindTransceiverResp,

@@ -9,12 +9,12 @@ import pytest
 
 from bench._smpp_ceiling import ceiling
 from kernel.clock import FakeClock
-from sms import receipts, text
-from sms.pdus import Framer, decode_by_smpplib, encode_by_smpplib
-from sms.receipts import MessageState
+from sms import text
+from sms.receipts import MessageState, Receipt
 from sms.simulator import IdStyle, Smsc
-from sms.text import ConcatKind
-from sms.vocabulary import (
+from sms.smpp import receipts
+from sms.smpp.pdus import Framer, decode_by_smpplib, encode_by_smpplib
+from sms.smpp.vocabulary import (
     BindReceiver,
     BindTransceiver,
     BindTransmitter,
@@ -28,6 +28,7 @@ from sms.vocabulary import (
     Unbind,
     UnbindResp,
 )
+from sms.text import ConcatKind
 
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 SUBMIT = SubmitSm(
@@ -93,7 +94,7 @@ async def test_a_message_arrives_and_is_answered_and_reported():
         arrived = await smsc.handset("13800138000").next_text()
         assert (arrived.sender, arrived.text, arrived.received_at) == ("10690001", "掌办", NOON)
         sequence, delivered = await peer.hear()
-        assert receipts.parse(delivered) == receipts.Receipt("10000001", MessageState.DELIVERED, NOON, "000")
+        assert receipts.parse(delivered) == Receipt("10000001", MessageState.DELIVERED, NOON, "000")
         assert (delivered.source, delivered.destination) == ("13800138000", "10690001")
         peer.tell(DeliverSmResp(), sequence)
         assert await peer.ask(EnquireLink()) == EnquireLinkResp()
@@ -214,7 +215,7 @@ async def test_receipts_may_misbehave():
         peer.tell(SUBMIT)
         heard = [(await peer.hear())[1] for _ in range(3)]
         assert [type(pdu) for pdu in heard] == [DeliverSm, DeliverSm, SubmitSmResp]
-        undelivered = receipts.Receipt("10000001", MessageState.UNDELIVERABLE, NOON, "001")
+        undelivered = Receipt("10000001", MessageState.UNDELIVERABLE, NOON, "001")
         assert receipts.parse(heard[0]) == receipts.parse(heard[1]) == undelivered
         assert not smsc.handset("13800138000").inbox
 

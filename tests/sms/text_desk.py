@@ -3,10 +3,10 @@
 from kernel.chance import Secrets
 from sms.carriers import Arrival
 from sms.inbound import Inbox, InboxRules
-from sms.pdus import encode
-from sms.smpp import identity_of
+from sms.smpp.carrier import identity_of
+from sms.smpp.pdus import encode
+from sms.smpp.vocabulary import DeliverSm
 from sms.text import segments
-from sms.vocabulary import DeliverSm
 from supervision.tables import ReplyCode
 from tests.alerts.county import County
 

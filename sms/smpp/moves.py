@@ -4,9 +4,9 @@ Holds SMPP 3.4 §2.2 and table 2-1. Rule: session.py asks this table before it s
 """
 
 from collections.abc import Mapping
-from enum import IntEnum, StrEnum
 
-from sms.vocabulary import (
+from sms.conversation import Role, State
+from sms.smpp.vocabulary import (
     BINDS,
     BindReceiver,
     BindReceiverResp,
@@ -25,30 +25,6 @@ from sms.vocabulary import (
     Unbind,
     UnbindResp,
 )
-
-
-class Role(IntEnum):
-    ESME = 0  # we, towards a carrier
-    SMSC = 1  # the carrier; the simulator
-
-    @property
-    def peer(self) -> "Role":
-        return Role(1 - self)
-
-
-class State(StrEnum):
-    OPEN = "open"  # connected, nobody has introduced himself
-    BINDING = "binding"
-    BOUND_TX = "bound for sending"
-    BOUND_RX = "bound for receiving"
-    BOUND_TRX = "bound"
-    UNBINDING = "unbinding"
-    CLOSED = "closed"
-
-    @property
-    def is_bound(self) -> bool:
-        return self in (State.BOUND_TX, State.BOUND_RX, State.BOUND_TRX)
-
 
 Kinds = frozenset[type[Pdu]]
 _ALIVE: Kinds = frozenset({EnquireLink, EnquireLinkResp, GenericNack})

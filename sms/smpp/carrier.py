@@ -11,20 +11,25 @@ from functools import partial
 
 from alerts.settling import Heard
 from alerts.states import State
-from sms import receipts
-from sms.carriers import Arrival, Ears, OnSent, Sent
+from sms.carriers import Arrival, Condition, Ears, MobileText, OnSent
+from sms.conversation import ROK, Dialect, Role
 from sms.link import BACKOFF, Backoff, Link, Snapshot, Target
-from sms.pacing import Accepted, NotSent, OutcomeUnknown, Refused, SubmitOutcome
-from sms.receipts import MessageState, Receipt
-from sms.session import TERMS, Terms
-from sms.statuses import Fault, of_receipt, of_status
+from sms.outcomes import Gathering, heard_of, plain_id
+from sms.receipts import MessageState
+from sms.smpp import receipts
+from sms.smpp.pdus import RINVPARLEN
+from sms.smpp.session import TERMS, Session, Terms
+from sms.smpp.vocabulary import Bind, DeliverSm, SubmitSm
+from sms.statuses import of_status
 from sms.text import segments
-from sms.vocabulary import ROK, Bind, DeliverSm, SubmitSm
 
 log = logging.getLogger(__name__)
 
 _USER_DATA_HEADER = 0x40
-_STATES = {MessageState.DELIVERED: State.DELIVERED, MessageState.EXPIRED: State.EXPIRED}
+#: ESME_RX_T_APPN: "not now, deliver it again".
+RX_T_APPN = 0x64
+#: Octets of text in one part behind its header: what a message_payload is billed by.
+_PART_OCTETS = 134
 
 
 class SmppCarrier:
@@ -42,14 +47,15 @@ class SmppCarrier:
         parts_per_s: float | None = None,
         backoff: Backoff = BACKOFF,
         ahead: int | None = None,
+        weight: int = 10,
     ) -> None:
-        self.name = name
+        self.name, self.weight = name, weight
         self.ahead = ahead or max(32, 4 * terms.window)
         self._source = source
         self._ears: Ears | None = None
         self._taken: asyncio.Future[int] | None = None
         self._link = Link(
-            target, bind, self._delivered, jitter=jitter, terms=terms, parts_per_s=parts_per_s, backoff=backoff
+            target, dialect(bind, terms), self._delivered, jitter=jitter, parts_per_s=parts_per_s, backoff=backoff
         )
 
     @property
@@ -58,6 +64,9 @@ class SmppCarrier:
 
     def snapshot(self) -> Snapshot:
         return self._link.snapshot()
+
+    def condition(self) -> Condition:
+        return condition_of(self._link.snapshot())
 
     async def bound(self, timeout_s: float) -> None:
         """Returns when messages can be sent. Raises TimeoutError."""
@@ -72,21 +81,21 @@ class SmppCarrier:
 
     # ---- out
 
-    def send(self, phone: str, words: str, *, reference: int, skip: frozenset[int], on_sent: OnSent) -> None:
+    def send(self, text: MobileText, on_sent: OnSent) -> None:
         # Eight bits of reference: sixteen would cost a character of each part, and 134 characters are two parts.
-        divided = segments(words, reference=reference)
-        numbered = [(number, part) for number, part in enumerate(divided.parts, 1) if number not in skip]
-        gathering = _Gathering(len(numbered), on_sent)
+        divided = segments(text.words, reference=text.reference)
+        numbered = [(number, part) for number, part in enumerate(divided.parts, 1) if number not in text.skip]
+        gathering = Gathering(len(numbered), on_sent, of_status)
         for number, short_message in numbered:
             pdu = SubmitSm(
-                source=self._source,
-                destination=phone,
+                source=self._source + text.extension,
+                destination=text.phone,
                 esm_class=_USER_DATA_HEADER if divided.has_header else 0,
                 registered_delivery=1,
                 data_coding=divided.coding,
                 short_message=short_message,
             )
-            self._link.submit_nowait(pdu, partial(gathering.take, number))
+            self._link.submit_nowait(pdu, partial(gathering.take, number), text.priority)
 
     # ---- in
 
@@ -97,7 +106,7 @@ class SmppCarrier:
             return self._ears.heard(Heard(plain_id(pdu.receipted_message_id), State.DELIVERED, pdu.source))
         receipt = receipts.parse(pdu)
         if receipt is not None and receipt.state.is_final:
-            return self._ears.heard(_heard(receipt, pdu.source))
+            return self._ears.heard(heard_of(receipt, pdu.source))
         if receipt is not None or receipts.is_marked(pdu):
             if receipt is None:
                 log.warning("carrier %s: a receipt names no message", self.name)
@@ -111,55 +120,45 @@ class SmppCarrier:
         return self._taken
 
 
+def dialect(bind: Bind, terms: Terms = TERMS) -> Dialect[SubmitSm]:
+    """SMPP with one account, for link.py."""
+
+    def opened(now: float) -> Session:
+        session = Session(Role.ESME, now, terms)
+        session.bind(bind, now)
+        return session
+
+    return Dialect(
+        account=bind.system_id,
+        window=terms.window,
+        open=opened,
+        meaning=of_status,
+        parts=parts,
+        unfit=RINVPARLEN,
+        not_now=RX_T_APPN,
+    )
+
+
+def condition_of(link: Snapshot) -> Condition:
+    return Condition(
+        state=link.state,
+        in_flight=link.in_flight,
+        window=link.window,
+        waiting=link.waiting,
+        parts_per_s=link.parts_per_s,
+        paused_for_s=link.paused_for_s,
+        silent_for_s=link.silent_for_s,
+        last_error=link.last_error,
+        counts=link.counts,
+        refusals=link.refusals,
+    )
+
+
+def parts(pdu: SubmitSm) -> int:
+    """What the carrier counts."""
+    return 1 if pdu.message_payload is None else max(1, -(-len(pdu.message_payload) // _PART_OCTETS))
+
+
 def identity_of(frame: bytes) -> bytes:
     """The PDU without its sequence number (octets 12 to 15), which is another one each time."""
     return frame[:12] + frame[16:]
-
-
-class _Gathering:
-    """The outcomes of one message's parts, until there is one for each."""
-
-    __slots__ = ("_accepted", "_error", "_fault", "_is_unsent", "_missing", "_on_sent")
-
-    def __init__(self, parts: int, on_sent: OnSent) -> None:
-        self._missing, self._on_sent = parts, on_sent
-        self._accepted: list[tuple[int, str]] = []
-        self._fault: Fault | None = None
-        self._error = ""
-        self._is_unsent = False
-
-    def take(self, number: int, outcome: SubmitOutcome) -> None:
-        match outcome:
-            case Accepted(message_id):
-                self._accepted.append((number, plain_id(message_id)))
-            case Refused(status):
-                meaning = of_status(status)
-                self._note(meaning.fault or Fault.TECHNICAL, meaning.name)
-            case OutcomeUnknown(why):
-                self._note(Fault.UNKNOWN, why)
-            case NotSent(why):
-                self._is_unsent = self._fault is None
-                self._note(Fault.TEMPORARY, why)
-        self._missing -= 1
-        if self._missing == 0:
-            self._on_sent(Sent(tuple(self._accepted), self._fault, self._error, self._is_unsent))
-
-    def _note(self, fault: Fault, error: str) -> None:
-        """The worst is told: what is unknown must not be taken for unsent, nor what is refused for good."""
-        if self._fault is None or _GRAVITY[fault] > _GRAVITY[self._fault]:
-            self._is_unsent = self._is_unsent and self._fault is None
-            self._fault, self._error = fault, error
-
-
-_GRAVITY = {Fault.TEMPORARY: 0, Fault.THROTTLED: 1, Fault.TECHNICAL: 2, Fault.PERMANENT: 3, Fault.UNKNOWN: 4}
-
-
-def _heard(receipt: Receipt, phone: str) -> Heard:
-    state = _STATES.get(receipt.state, State.FAILED)
-    error = "" if state is State.DELIVERED else f"{receipt.error or ''} {of_receipt(receipt).name}".strip()
-    return Heard(plain_id(receipt.message_id), state, phone, error)
-
-
-def plain_id(message_id: str) -> str:
-    """The first of `receipts.same_message_ids`, without the others, which are rarely wanted."""
-    return message_id.strip().lower().lstrip("0") or "0"

@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sms import mas
-from sms.mas_http import MasHttpCarrier
+from sms.mas import messages as mas
+from sms.mas.http import MasHttpCarrier
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,28 @@ from typing import Final
 
 from msgspec import Struct
 
-from sms.moves import BOUND_AS, NEVER_ANSWERED, Role, State, may_send
-from sms.pdus import MAX_PDU_OCTETS, RINVCMDLEN, Framer, FramingError, Malformed, decode, encode
-from sms.vocabulary import (
-    BINDS,
+from sms.conversation import (
     ROK,
+    Answered,
+    BindRefused,
+    Bound,
+    Event,
+    IllegalMove,
+    LinkDead,
+    ProtocolViolation,
+    Received,
+    Rejected,
+    Role,
+    State,
+    Stray,
+    Unanswered,
+    Unbound,
+    WindowFull,
+)
+from sms.smpp.moves import BOUND_AS, NEVER_ANSWERED, may_send
+from sms.smpp.pdus import MAX_PDU_OCTETS, RINVCMDLEN, Framer, FramingError, Malformed, decode, encode
+from sms.smpp.vocabulary import (
+    BINDS,
     Bind,
     BindResp,
     DeliverSm,
@@ -48,88 +65,11 @@ class Terms(Struct, frozen=True, kw_only=True):
     max_pdu_octets: int = MAX_PDU_OCTETS
 
 
-# ---------------------------------------------------------------------------------------------------------- events
-
-
-class Event(Struct, frozen=True):
-    """What has happened. The session is CLOSED after BindRefused, Unbound, LinkDead and ProtocolViolation."""
-
-
-class Bound(Event, frozen=True):
-    state: State
-    system_id: str
-
-
-class BindRefused(Event, frozen=True):
-    status: int
-
-
 class BindRequested(Event, frozen=True):
     """SMSC only: to be answered by `accept` or `refuse`."""
 
     sequence: int
     bind: Bind
-
-
-class Received(Event, frozen=True):
-    """A deliver_sm (ESME) or submit_sm (SMSC), to be answered by `acknowledge`. `raw` is the frame as it came."""
-
-    sequence: int
-    pdu: SubmitSm | DeliverSm
-    raw: bytes
-
-
-class Answered(Event, frozen=True):
-    """The outcome of `send`. Accepted if status is 0; statuses.of_status tells what another one means."""
-
-    sequence: int
-    status: int
-    message_id: str
-
-
-class Unanswered(Event, frozen=True):
-    """The outcome of `send` is unknown: the peer may or may not have taken it."""
-
-    sequence: int
-    why: str
-
-
-class Rejected(Event, frozen=True):
-    """The peer asked something it may not ask, and was told `status`."""
-
-    sequence: int
-    command_id: int
-    status: int
-
-
-class Stray(Event, frozen=True):
-    """The peer answered what nobody asked, or too late."""
-
-    sequence: int
-    command_id: int
-
-
-class Unbound(Event, frozen=True):
-    by_peer: bool
-
-
-class LinkDead(Event, frozen=True):
-    why: str
-
-
-class ProtocolViolation(Event, frozen=True):
-    why: str
-
-
-class IllegalMove(Exception):
-    """Our own fault: this session may not send this now."""
-
-    def __init__(self, role: Role, state: State, pdu: str) -> None:
-        super().__init__(f"{role.name} may not send {pdu} while {state.value}")
-
-
-class WindowFull(Exception):
-    """Our own fault: look at `room` before `send`."""
 
 
 # --------------------------------------------------------------------------------------------------------- session

@@ -9,9 +9,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from sms.conversation import ROK
 from sms.text import Concat, ConcatKind, Part, is_possible, split_header
-
-ROK = 0x00
 
 
 class Pdu(Struct, frozen=True, kw_only=True):

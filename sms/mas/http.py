@@ -22,9 +22,9 @@ import httpx
 from msgspec import Struct
 
 from alerts.texts import parts_needed
-from sms import mas
-from sms.carriers import Arrival, Ears, OnSent, Sent
+from sms.carriers import Arrival, Condition, Ears, MobileText, OnSent, Sent
 from sms.link import BACKOFF, Backoff
+from sms.mas import messages as mas
 from sms.pacing import Rate
 from sms.statuses import DEFAULT_POLICY, Fault, Meaning, Policy, RetryIn, decide
 
@@ -73,8 +73,9 @@ class MasHttpCarrier:
         patience: Patience = PATIENCE,
         backoff: Backoff = BACKOFF,
         policy: Policy = DEFAULT_POLICY,
+        weight: int = 10,
     ) -> None:
-        self.name = name
+        self.name, self.weight = name, weight
         #: One while in doubt: what is claimed and given back has lost an attempt.
         self.ahead = self._most = 4 * connections
         self.counts: Counter[str] = Counter()
@@ -97,8 +98,19 @@ class MasHttpCarrier:
     def is_up(self) -> bool:
         return self._is_reachable and not self._is_draining and _now() >= self._rest_until
 
-    def send(self, phone: str, words: str, *, reference: int, skip: frozenset[int], on_sent: OnSent) -> None:
-        message = _Message(phone, words, skip, on_sent)
+    def condition(self) -> Condition:
+        return Condition(
+            state="draining" if self._is_draining else "up" if self.is_up else "down",
+            in_flight=len(self._under_way),
+            window=self._connections,
+            waiting=len(self._waiting),
+            paused_for_s=max(0.0, self._rest_until - _now()),
+            last_error=self.last_error,
+            counts=dict(self.counts),
+        )
+
+    def send(self, text: MobileText, on_sent: OnSent) -> None:
+        message = _Message(text.phone, text.words, text.skip, on_sent)
         if self._is_draining or not self._is_reachable:
             self._unsent(message, "draining" if self._is_draining else "not connected")
             return

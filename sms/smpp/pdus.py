@@ -13,10 +13,9 @@ from typing import Any, Final, TypeVar
 
 from smpplib import smpp
 
-from kernel.refusals import Refusal
-from sms.vocabulary import (
+from sms.conversation import ROK, FieldRefused
+from sms.smpp.vocabulary import (
     BINDS,
-    ROK,
     Bind,
     BindReceiverResp,
     BindResp,
@@ -45,15 +44,7 @@ MAX_MESSAGE_OCTETS: Final = 254
 #: Leaves room for the other fields within the 16-bit length of a TLV and within MAX_PDU_OCTETS.
 MAX_PAYLOAD_OCTETS: Final = 60_000
 
-RINVMSGLEN, RINVCMDLEN, RINVOPTPARSTREAM = 0x01, 0x02, 0xC0
-
-
-class FieldRefused(Refusal):
-    """Our own caller's fault: the field cannot travel in SMPP."""
-
-    code = "SMS_FIELD_REFUSED"
-    zh = "短信字段“{field}”不合规：最多{limit}个字符，且仅限可显示的英文字符。"
-    en = "{field} cannot be sent: at most {limit} octets of printable ASCII."
+RINVMSGLEN, RINVCMDLEN, RINVOPTPARSTREAM, RINVPARLEN = 0x01, 0x02, 0xC0, 0xC2
 
 
 class Malformed(Exception):

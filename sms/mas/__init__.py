@@ -1,0 +1,1 @@
+"""China Mobile's message access servers: the cloud MAS by HTTP."""

@@ -1,0 +1,61 @@
+"""From what a link says of parts to what the gateway wants to know of messages, in SMPP as in CMPP. Pure."""
+
+from collections.abc import Callable
+
+from alerts.settling import Heard
+from alerts.states import State
+from sms.carriers import OnSent, Sent
+from sms.pacing import Accepted, NotSent, OutcomeUnknown, Refused, SubmitOutcome
+from sms.receipts import MessageState, Receipt
+from sms.statuses import Fault, Meaning, of_receipt
+
+_STATES = {MessageState.DELIVERED: State.DELIVERED, MessageState.EXPIRED: State.EXPIRED}
+
+
+class Gathering:
+    """The outcomes of one message's parts, until there is one for each."""
+
+    __slots__ = ("_accepted", "_error", "_fault", "_is_unsent", "_meaning", "_missing", "_on_sent")
+
+    def __init__(self, parts: int, on_sent: OnSent, meaning: Callable[[int], Meaning]) -> None:
+        self._missing, self._on_sent, self._meaning = parts, on_sent, meaning
+        self._accepted: list[tuple[int, str]] = []
+        self._fault: Fault | None = None
+        self._error = ""
+        self._is_unsent = False
+
+    def take(self, number: int, outcome: SubmitOutcome) -> None:
+        match outcome:
+            case Accepted(message_id):
+                self._accepted.append((number, plain_id(message_id)))
+            case Refused(status):
+                meaning = self._meaning(status)
+                self._note(meaning.fault or Fault.TECHNICAL, meaning.name)
+            case OutcomeUnknown(why):
+                self._note(Fault.UNKNOWN, why)
+            case NotSent(why):
+                self._is_unsent = self._fault is None
+                self._note(Fault.TEMPORARY, why)
+        self._missing -= 1
+        if self._missing == 0:
+            self._on_sent(Sent(tuple(self._accepted), self._fault, self._error, self._is_unsent))
+
+    def _note(self, fault: Fault, error: str) -> None:
+        """The worst is told: what is unknown must not be taken for unsent, nor what is refused for good."""
+        if self._fault is None or _GRAVITY[fault] > _GRAVITY[self._fault]:
+            self._is_unsent = self._is_unsent and self._fault is None
+            self._fault, self._error = fault, error
+
+
+_GRAVITY = {Fault.TEMPORARY: 0, Fault.THROTTLED: 1, Fault.TECHNICAL: 2, Fault.PERMANENT: 3, Fault.UNKNOWN: 4}
+
+
+def heard_of(receipt: Receipt, phone: str) -> Heard:
+    state = _STATES.get(receipt.state, State.FAILED)
+    error = "" if state is State.DELIVERED else f"{receipt.error or ''} {of_receipt(receipt).name}".strip()
+    return Heard(plain_id(receipt.message_id), state, phone, error)
+
+
+def plain_id(message_id: str) -> str:
+    """The first of `receipts.same_message_ids`, without the others, which are rarely wanted."""
+    return message_id.strip().lower().lstrip("0") or "0"
