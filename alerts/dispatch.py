@@ -12,9 +12,13 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from alerts.extensions import extended
+from alerts.limits import hold_back
 from alerts.outgoing import Channel, Letter, enqueue
 from alerts.settings import AlertRules
-from alerts.texts import SEE_THE_SYSTEM, Code, Template, TextRefused, render
+from alerts.templates import SEE_THE_SYSTEM
+from alerts.texts import Code, Template, TextRefused, render
+from alerts.wordings import in_force
 from kernel.db import Database
 
 log = logging.getLogger(__name__)
@@ -41,7 +45,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     variables: Mapping[str, str | Code]
     case_number: str = ""
     unit_code: str = ""
-    #: The applicant's name and id number, which are masked wherever somebody wrote them.
+    #: The applicant's name and id number, which are masked where somebody wrote them into a free text.
     unsayable: Sequence[str] = ()
 
 
@@ -57,10 +61,13 @@ async def notify(database: Database, notices: Sequence[Notice], *, rules: AlertR
     """Puts the notices into the queue, in the caller's transaction. Each stands alone."""
     letters: list[Letter] = []
     reworded = unsaid = 0
+    secret = await secret_names(database) if any(notice.template.free for notice in notices) else ()
+    worded = await in_force(database, [*(notice.template for notice in notices), *SEE_THE_SYSTEM.values()])
     for notice in notices:
-        for attempt, wording in enumerate(_wordings(notice)):
+        notice = replace(notice, unsayable=(*notice.unsayable, *secret))
+        for attempt, said in enumerate(_ways_to_say(notice)):
             try:
-                letters += _letters(wording, rules, now)
+                letters += _letters(replace(said, template=worded[said.template.id]), rules, now)
             except TextRefused as refusal:
                 log.warning("notice about %s: %s", notice.case_number or "no case", refusal)
             else:
@@ -69,7 +76,19 @@ async def notify(database: Database, notices: Sequence[Notice], *, rules: AlertR
         else:
             unsaid += 1
             log.error("notice %s about %s cannot be said", notice.template.id, notice.case_number or "no case")
-    return Told(new=await enqueue(database, letters, now=now), reworded=reworded, unsaid=unsaid)
+    return Told(new=await send(database, letters, rules=rules, now=now), reworded=reworded, unsaid=unsaid)
+
+
+async def secret_names(database: Database) -> Sequence[str]:
+    """What secret items are called: in no catalogue and in no text, whoever writes it there."""
+    rows = await database.rows("SELECT DISTINCT name FROM item_version WHERE secret ORDER BY name")
+    return [str(row["name"]) for row in rows]
+
+
+async def send(database: Database, letters: Sequence[Letter], *, rules: AlertRules, now: datetime) -> int:
+    """Puts `letters` into the queue, each as soon as the hour and the limits allow; returns how many were new."""
+    letters = await extended(database, letters, rules=rules, now=now)
+    return await enqueue(database, await hold_back(database, letters, rules=rules, now=now), now=now)
 
 
 def in_general(notice: Notice) -> Notice:
@@ -78,7 +97,7 @@ def in_general(notice: Notice) -> Notice:
     return replace(notice, template=template, variables={"no": notice.case_number})
 
 
-def _wordings(notice: Notice) -> Iterator[Notice]:
+def _ways_to_say(notice: Notice) -> Iterator[Notice]:
     """From the words as they were meant to words that can always be said."""
     yield notice
     if free := notice.template.free:
@@ -90,7 +109,8 @@ def _wordings(notice: Notice) -> Iterator[Notice]:
 def _letters(notice: Notice, rules: AlertRules, now: datetime) -> list[Letter]:
     text = render(notice.template, signature=rules.signature, variables=notice.variables, unsayable=notice.unsayable)
     # Whoever asks at night is awake.
-    send_after = now if notice.template.is_reply else rules.send_after(now, notice.template.message_class)
+    quiet = not notice.template.is_reply and notice.template.message_class in rules.quiet_classes
+    send_after = rules.send_after(now, notice.template.message_class) if quiet else now
     expires_at = max(notice.to.until or send_after + rules.valid_for, now + timedelta(minutes=1))
     channels = [(Channel.SMS, notice.to.phone)]
     if rules.mail and text.code is None:
@@ -105,6 +125,7 @@ def _letters(notice: Notice, rules: AlertRules, now: datetime) -> list[Letter]:
             expires_at=expires_at,
             case_number=notice.case_number,
             unit_code=notice.unit_code,
+            quiet=quiet,
         )
         for channel, address in channels
         if address

@@ -1,8 +1,10 @@
 """The mailer: the same queue, another channel. Off unless a mail server is named (AlertRules.mail).
 
-Holds SMTP (RFC 5321) through aiosmtplib. A mail that a server took is `submitted`, and that is its end: nobody sends
-receipts. Limits: one mail at a time on a connection of its own; a mail may come twice after a cut connection, which
-its Message-ID lets a mailbox notice.
+Holds SMTP (RFC 5321) through aiosmtplib: a few connections, each kept open while there are mails and closed when there
+are none. A mail that a server took is `submitted`, and that is its end: nobody sends receipts. Whatever concerns the
+account or the sender is ours to mend, so it is tried again; only what a server says of the recipient or of the mail
+itself is for good.
+Limits: a mail may come twice after a cut connection, which its Message-ID lets a mailbox notice.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from email.utils import format_datetime
 import aiosmtplib
 from msgspec import Struct
 
-from alerts.outgoing import Channel, Outgoing, claim, recover
+from alerts.outgoing import LEASE, Channel, Outgoing, claim, recover
 from alerts.settling import Outcome, Report, record
 from kernel.clock import Clock
 from kernel.db import Database
@@ -23,8 +25,12 @@ from kernel.db import Database
 log = logging.getLogger(__name__)
 
 _CARRIER = "mail"
-#: A server that is down comes back within hours; after the last wait a person must look.
+#: Greylisting ends within minutes, and a server that is down comes back within hours; then a person must look.
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
+#: Speaks TLS from the first octet (RFC 8314).
+_TLS_PORT = 465
+#: Connecting and all: before the lease of a claim ends and somebody else sends the mail.
+_LONGEST_S = LEASE.total_seconds() * 3 / 4
 
 
 class MailServer(Struct, frozen=True, kw_only=True):
@@ -34,8 +40,12 @@ class MailServer(Struct, frozen=True, kw_only=True):
     username: str = ""
     password: str = ""
     start_tls: bool = True
-    #: Below the lease of a claim, with room for connecting.
+    #: Certificates to trust instead of the system's, for a server of one's own.
+    ca_file: str = ""
+    #: For one answer.
     timeout_s: float = 20.0
+    #: Few: servers count connections of one client.
+    connections: int = 3
 
     def __repr__(self) -> str:
         return f"MailServer({self.host}:{self.port})"
@@ -45,46 +55,94 @@ class Mailer:
     def __init__(self, database: Database, clock: Clock, server: MailServer, *, poll_s: float = 2.0) -> None:
         self._database, self._clock, self._server, self._poll_s = database, clock, server, poll_s
         self._stopped = asyncio.Event()
+        #: Claimed by us and not yet recorded.
+        self._held: set[int] = set()
 
     async def run(self) -> None:
-        while not self._stopped.is_set():
-            sent = await self.send_next()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0 if sent else self._poll_s):
-                    await self._stopped.wait()
+        """Until `stop`: each connection takes the next mail when it is done with one."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._server.connections):
+                group.create_task(self._work())
 
     def stop(self) -> None:
-        """Ends `run` after the mail it is at."""
+        """Ends `run` after the mails it is at."""
         self._stopped.set()
 
-    async def send_next(self) -> bool:
-        """Sends one mail, if one is due."""
-        await recover(self._database, now=self._clock.now(), channel=Channel.MAIL)
+    async def send_due(self) -> int:
+        """Sends every mail that is due, one after another on one connection; returns how many."""
+        connection, sent = self._connection(), 0
+        try:
+            while await self._send_next(connection):
+                sent += 1
+        finally:
+            await _leave(connection)
+        return sent
+
+    async def _work(self) -> None:
+        while not self._stopped.is_set():
+            await recover(self._database, now=self._clock.now(), channel=Channel.MAIL, held=self._held)
+            await self._send_until_stopped()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._stopped.wait()
+
+    async def _send_until_stopped(self) -> None:
+        connection = self._connection()
+        try:
+            while not self._stopped.is_set() and await self._send_next(connection):
+                pass
+        finally:
+            await _leave(connection)
+
+    async def _send_next(self, connection: aiosmtplib.SMTP) -> bool:
         claimed = await claim(self._database, now=self._clock.now(), limit=1, channel=Channel.MAIL, carrier=_CARRIER)
         for mail in claimed:
-            report = await self._send(mail)
-            await record(self._database, now=self._clock.now(), carrier=_CARRIER, reports=[report])
+            self._held.add(mail.id)
+            try:
+                report = await self._send(connection, mail)
+                await record(self._database, now=self._clock.now(), carrier=_CARRIER, reports=[report])
+            finally:
+                self._held.discard(mail.id)
         return bool(claimed)
 
-    async def _send(self, mail: Outgoing) -> Report:
-        server = self._server
+    async def _send(self, connection: aiosmtplib.SMTP, mail: Outgoing) -> Report:
+        message = _message(mail, self._server.sender, self._clock.now())
         try:
-            await aiosmtplib.send(
-                _message(mail, server.sender, self._clock.now()),
-                hostname=server.host,
-                port=server.port,
-                username=server.username or None,
-                password=server.password or None,
-                start_tls=server.start_tls,
-                timeout=server.timeout_s,
-            )
+            async with asyncio.timeout(_LONGEST_S):
+                if not connection.is_connected:
+                    await connection.connect()
+                await connection.send_message(message)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             return _after(mail, max(each.code for each in refused.recipients))
-        except aiosmtplib.SMTPResponseException as refused:
+        except aiosmtplib.SMTPDataError as refused:
             return _after(mail, refused.code)
+        except aiosmtplib.SMTPResponseException as refused:
+            connection.close()
+            return _again(mail, f"SMTP {refused.code}")
         except (aiosmtplib.SMTPException, OSError) as error:
+            connection.close()
             return _again(mail, type(error).__name__)
         return Report(message=mail, outcome=Outcome.SUBMITTED)
+
+    def _connection(self) -> aiosmtplib.SMTP:
+        server, is_tls = self._server, self._server.port == _TLS_PORT
+        return aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            username=server.username or None,
+            password=server.password or None,
+            use_tls=is_tls,
+            start_tls=server.start_tls and not is_tls,
+            cert_bundle=server.ca_file or None,
+            timeout=server.timeout_s,
+        )
+
+
+async def _leave(connection: aiosmtplib.SMTP) -> None:
+    if connection.is_connected:
+        with suppress(aiosmtplib.SMTPException, OSError):
+            await connection.quit()
+    connection.close()
 
 
 def _message(mail: Outgoing, sender: str, now: datetime) -> EmailMessage:

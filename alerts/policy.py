@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from alerts import abnormal_words as abnormal
 from alerts import clock_words, words
 from alerts.dispatch import Notice, Recipient, in_general, notify
 from alerts.people import answerable, as_recipients, asked_about, holders, holders_anywhere, takers_of_turn
 from alerts.settings import AlertRules
-from alerts.texts import TEMPLATES, Code
+from alerts.templates import TEMPLATES
+from alerts.texts import Code
 from alerts.words import E, Matter, Words
 from casework.clock.events import (
     DueDateMoved,
@@ -30,6 +32,7 @@ from casework.clock.events import (
 from casework.clock.working_days import Calendar
 from casework.events import (
     AcceptanceRefused,
+    BypassTried,
     CalendarProvisional,
     CaseAccepted,
     CaseCompleted,
@@ -62,6 +65,8 @@ from supervision.events import (
     ComplaintRefused,
     LightTurned,
     OrderIssued,
+    ReportDrifted,
+    ReportMissing,
     StepOverdue,
 )
 from supervision.reply_codes import Purpose
@@ -108,15 +113,14 @@ async def _whose_turn_and_head(matter: Matter[LightTurned | StepOverdue]) -> Seq
     return as_recipients([*turn, *await holders(event.unit, Role.SECTION_HEAD)])
 
 
-async def _handlers_and_head(matter: Matter[CaseAccepted | ClockTold]) -> Sequence[Recipient]:
+async def _handlers_and_head(matter: Matter[CaseAccepted | BypassTried | ClockTold]) -> Sequence[Recipient]:
     return as_recipients(await holders(matter.event.unit, Role.HANDLER, Role.SECTION_HEAD))
 
 
-async def _window_and_handlers(matter: Matter[CaseFiled | UnlistedFeeCharged]) -> Sequence[Recipient]:
+async def _window_and_answering(matter: Matter[CaseFiled | UnlistedFeeCharged]) -> Sequence[Recipient]:
     hall = matter.case.window_unit or matter.work.given(CaseworkRules).hall_unit
-    return as_recipients(
-        [*await holders(hall, Role.WINDOW_CLERK), *await holders(matter.case.unit_code, Role.HANDLER)],
-    )
+    answering = await holders(matter.case.unit_code, Role.HANDLER, Role.SECTION_HEAD)
+    return as_recipients([*await holders(hall, Role.WINDOW_CLERK), *answering])
 
 
 async def _information_centre(matter: Matter[CalendarProvisional]) -> Sequence[Recipient]:
@@ -151,6 +155,11 @@ async def _unit_asked_and_supervision(matter: Matter[AnswerOverdue]) -> Sequence
     return as_recipients([*asked, *await holders_anywhere(Role.SUPERVISOR)])
 
 
+async def _reporting_unit_and_supervision(matter: Matter[ReportMissing | ReportDrifted]) -> Sequence[Recipient]:
+    unit = await holders(matter.event.unit, Role.LIAISON, Role.SECTION_HEAD)
+    return as_recipients([*unit, *await holders_anywhere(Role.SUPERVISOR)])
+
+
 async def _who_complained(
     matter: Matter[ComplaintFiled | ComplaintAccepted | ComplaintRefused],
 ) -> Sequence[Recipient]:
@@ -169,34 +178,39 @@ POLICY: tuple[Line[Any], ...] = (
     Line(CardReminded,       "T05",    _deciding_leaders,    words.card_proposed),
     Line(CardServed,         "T06",    _carded_leaders,      words.card_served),
     Line(CaseFiled,          "T09",    _applicant,           words.received),
-    Line(CaseFiled,          "T04",    _window_and_handlers, words.late_entry),
+    Line(CaseFiled,          "T04",    _window_and_answering, abnormal.late_entry),
     Line(SupplementAsked,    "T10",    _applicant,           words.supplement),
     Line(CaseAccepted,       "T11",    _applicant,           words.accepted),
     Line(CaseAccepted,       "T17",    _applicant,           words.deemed),
     Line(CaseAccepted,       "T17",    _handlers_and_head,   words.deemed),
+    Line(CaseAccepted,       "T04",    _handlers_and_head,   abnormal.silence),
+    Line(BypassTried,        "T04",    _handlers_and_head,   abnormal.bypassed),
     Line(AcceptanceRefused,  "T12",    _applicant,           words.not_accepted),
     Line(CaseDecided,        "T12",    _applicant,           words.not_granted),
     Line(ClockStopped,       "T13",    _applicant,           words.stopped),
     Line(ClockExtended,      "T14",    _applicant,           words.extended),
     Line(CaseCompleted,      "T15",    _applicant,           words.done),
     Line(StoppageToldLonger, "T13",    _applicant,           clock_words.told_longer),
-    Line(StoppageOverran,    "T04",    _handlers_and_head,   clock_words.overran),
-    Line(StepOverdue,        "T04",    _whose_turn_and_head, clock_words.step_overdue),
+    Line(StoppageOverran,    "T04",    _handlers_and_head,   abnormal.overran),
+    Line(StepOverdue,        "T04",    _whose_turn_and_head, abnormal.step_overdue),
     Line(HearingRightTold,   "T30",    _applicant,           clock_words.hearing_right),
     Line(HearingAsked,       "T13",    _applicant,           clock_words.hearing_asked),
     Line(HearingAnnounced,   "T31",    _applicant,           clock_words.hearing_announced),
-    Line(HearingLightTurned, "T04",    _handlers_and_head,   clock_words.hearing_light),
+    Line(HearingLightTurned, "T04",    _handlers_and_head,   abnormal.hearing_light),
     Line(RenewalDeemed,      "T32",    _applicant,           clock_words.renewed_by_law),
-    Line(RenewalDeemed,      "T04",    _handlers_and_head,   clock_words.renewal_silence),
+    Line(RenewalDeemed,      "T04",    _handlers_and_head,   abnormal.renewal_silence),
     Line(DueDateMoved,       "T29",    _applicant,           clock_words.due_moved),
     Line(DueDateMoved,       "T29",    _handlers_and_head,   clock_words.due_moved),
-    Line(UnlistedFeeCharged, "T04",    _window_and_handlers, words.unlisted_fee),
+    Line(UnlistedFeeCharged, "T04",    _window_and_answering, abnormal.unlisted_fee),
     Line(OriginalsAsked,     "T26",    _applicant,           words.originals),
     Line(CaseCompleted,      "T27",    _applicant,           words.delivered_online),
+    Line(CaseCompleted,      "T38",    _applicant,           words.rate),
     Line(CalendarProvisional, "T20",   _information_centre,  words.provisional),
     Line(LoginCodeDrawn,     "T21",    _who_logs_in,         words.login_code),
     Line(QuestionAnswered,   "T23",    _who_asked,           words.answered),
-    Line(AnswerOverdue,      "T04",    _unit_asked_and_supervision, words.answer_overdue),
+    Line(ReportMissing,      "T04",    _reporting_unit_and_supervision, abnormal.report_missing),
+    Line(ReportDrifted,      "T04",    _reporting_unit_and_supervision, abnormal.report_drifted),
+    Line(AnswerOverdue,      "T04",    _unit_asked_and_supervision, abnormal.answer_overdue),
     Line(ComplaintFiled,     "T18",    _who_complained,      words.complaint_filed),
     Line(ComplaintAccepted,  "T22",    _who_complained,      words.complaint_decided),
     Line(ComplaintRefused,   "T22",    _who_complained,      words.complaint_decided),
@@ -210,7 +224,7 @@ async def tell(work: Work, recorded: Recorded) -> None:
     event = recorded.event
     number = str(getattr(event, "case", ""))
     case = await Case.get_or_none(number=number) if number else None
-    if number and case is None:
+    if number and case is None and not isinstance(event, _OF_ANOTHER_SYSTEM):
         return
     rules = work.given(AlertRules)
     matter = Matter(work=work, event=event, file=case, rules=rules, calendar=work.given(Calendar))
@@ -237,6 +251,10 @@ def consumer() -> Consumer:
 
 
 # --------------------------------------------------------------------------------------------------------- below
+
+
+#: Their case is in no file of ours.
+_OF_ANOTHER_SYSTEM = (BypassTried,)
 
 
 def _is_secret(matter: Matter[Event]) -> bool:

@@ -25,8 +25,25 @@ class AlertRules:
     #: The officer on duty, told when a carrier is down or a grave text fails; empty: nobody is.
     duty_phone: str = ""
     duty_email: str = ""
+    #: So long a carrier may be down or failing before the officer on duty hears of it; links break for seconds.
+    alarm_after: timedelta = timedelta(seconds=60)
+    #: The carriers' own limit: beyond it they refuse one template to one phone for the rest of the span.
+    same_template_most: int = 50
+    same_template_within: timedelta = timedelta(hours=24)
+    #: Whoever gets more to-dos than this within the span reads about the others in one text.
+    digest_over: int = 5
+    digest_within: timedelta = timedelta(minutes=10)
+    #: How many digits the access numbers leave for an extension by which an answer is known; 0: none, as by default,
+    #: for a carrier that did not grant them refuses the text. `access_numbers`: ours, as far as settings know them.
+    extension_digits: int = 0
+    access_numbers: tuple[str, ...] = ()
     #: A message nobody could deliver for this long is news no more.
     valid_for: timedelta = timedelta(days=3)
+    #: How long words and numbers are kept, by period (alerts/retention.py): what the law had told, what somebody may
+    #: ask about, and login codes.
+    keep_years: int = 10
+    keep_days: int = 90
+    keep_code_days: int = 7
     #: Working days to appeal against a card (no law gives a number; the public measures say three).
     appeal_working_days: int = 3
     #: Whether people are told that a changed calendar moved a due date: later, earlier.
@@ -35,8 +52,12 @@ class AlertRules:
 
     def send_after(self, now: datetime, message_class: MessageClass) -> datetime:
         """`now`, or the end of the quiet hours."""
-        if message_class not in self.quiet_classes or self.quiet_from == self.quiet_until:
+        if message_class not in self.quiet_classes:
             return now
+        return self.quiet_end(now) or now
+
+    def quiet_end(self, now: datetime) -> datetime | None:
+        """When the quiet hours end that `now` is in; None outside them."""
         local = now.astimezone(CHINA)
         at = local.time()
         over_midnight = self.quiet_from > self.quiet_until
@@ -46,6 +67,6 @@ class AlertRules:
             else self.quiet_from <= at < self.quiet_until
         )
         if not is_quiet:
-            return now
+            return None
         day = local.date() + timedelta(days=1 if over_midnight and at >= self.quiet_from else 0)
         return datetime.combine(day, self.quiet_until, CHINA).astimezone(now.tzinfo)

@@ -4,13 +4,15 @@ Everything takes a whole batch and costs the same few statements however long it
 act of an office, so `record` and `tend` open their own transactions; no network call is made inside one.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
 
-from alerts.outgoing import LEASE, Outgoing
+from alerts.expiry import Expiry
+from alerts.outgoing import Outgoing, accepted_parts
 from alerts.states import (
     MAX_ATTEMPTS,
     Change,
@@ -21,18 +23,24 @@ from alerts.states import (
     instant_at,
     listed,
     move,
+    plan_anew,
 )
 from alerts.texts import national_number
-from kernel.db import Database, Row, instant_of
+from kernel.db import Database, Row, SqlValue, instant_of
 
 #: A receipt may come this much earlier than the record of its submit_resp, not more: ids are used again.
 EARLY_RECEIPT = timedelta(minutes=10)
 KEEP_RECEIPTS = timedelta(days=2)
+#: Nothing is heard of a part so long after it was taken, but of another one under the same id.
+LATEST_RECEIPT = timedelta(days=14)
+#: Waiting receipts are looked at in pages, at most so many a round.
+_PAGE, _PAGES, _BEYOND = 1000, 10, 1 << 62
 
 
 class Outcome(StrEnum):
     SUBMITTED = "submitted"
     AGAIN = "again"  # certainly not taken: once more after `wait`
+    UNSENT = "unsent"  # nobody was asked to take it: once more at once, and no attempt is lost
     REFUSED = "refused"  # never
     GIVEN_UP = "given_up"  # tried often enough
     UNKNOWN = "unknown"
@@ -62,22 +70,34 @@ Spellings = Callable[[str], Sequence[str]]
 
 
 async def record(
-    database: Database, *, now: datetime, carrier: str, reports: Sequence[Report] = (), heard: Sequence[Heard] = ()
+    database: Database,
+    *,
+    now: datetime,
+    carrier: str,
+    reports: Sequence[Report] = (),
+    heard: Sequence[Heard] = (),
+    perhaps_before: bool = False,
 ) -> None:
     """Writes down, in one transaction, what became of claimed messages and which receipts came.
 
     A receipt for a part that is not recorded yet is kept for it; one for a part that is already final is ignored.
+    `perhaps_before`: the database went away under an earlier try, which may have been committed all the same.
     """
     if not reports and not heard:
         return
-    accepted = [(report, seq, sms_id) for report in reports for seq, sms_id in report.accepted]
-    taken = {sms_id for _, _, sms_id in accepted}
-    receipts = {receipt.sms_id: receipt for receipt in heard}
+    accepted = [(report, seq, _readable(sms_id, _ID)) for report in reports for seq, sms_id in report.accepted]
+    phones = {sms_id: report.message.to for report, _, sms_id in accepted}
+    receipts = {receipt.sms_id: receipt for receipt in map(_storable, heard)}
     async with database.transaction():
+        await plan_anew(database)
+        if perhaps_before:
+            before = await accepted_parts(database, [report.message.id for report in reports])
+            accepted = [each for each in accepted if each[1] not in before.get(each[0].message.id, ())]
         # A receipt in the same batch as its submit_resp costs no statement of its own.
-        known = {**await _early_receipts(database, now, carrier, taken), **receipts}
+        known = {id_: each for id_, each in receipts.items() if id_ in phones and _may_be_of(each, phones[id_])}
+        late = [receipt for sms_id, receipt in receipts.items() if sms_id not in known]
+        known |= await _early_receipts(database, now, carrier, {i: p for i, p in phones.items() if i not in known})
         await _insert_parts(database, now, carrier, accepted, known)
-        late = [receipt for sms_id, receipt in receipts.items() if sms_id not in taken]
         touched = await _update_parts(database, now, carrier, late)
         changes = {report.message.id: _after(report, known, now) for report in reports}
         long = {report.message.id for report in reports if report.message.parts > 1 or report.message.accepted}
@@ -90,14 +110,14 @@ async def record(
         matched = {str(row["sms_id"]) for row in touched}
         await _keep_waiting(database, now, carrier, [receipt for receipt in late if receipt.sms_id not in matched])
         await move(database, now, changes)
+        await _give_back_attempts(database, reports)
         await _settle_long(database, now, long)
 
 
-async def tend(database: Database, *, now: datetime, spellings: Spellings) -> None:
+async def tend(database: Database, *, now: datetime, spellings: Spellings, expiry: Expiry | None = None) -> None:
     """Housekeeping: drops what is news no more, settles what receipts can settle, tries unsettled codes again."""
     async with database.transaction():
-        rows = await database.rows("SELECT id FROM message WHERE state = 'queued' AND expires_at <= $1", now)
-        await move(database, now, {as_int(row["id"]): Change(state=State.EXPIRED) for row in rows})
+        await (expiry or Expiry()).drop(database, now)
         await _match_waiting(database, now, spellings)
         await _settle_unknown(database, now)
         await database.execute("DELETE FROM receipt WHERE at < $1", now - KEEP_RECEIPTS)
@@ -108,8 +128,10 @@ async def tend(database: Database, *, now: datetime, spellings: Spellings) -> No
 
 def _after(report: Report, known: Mapping[str, Heard], now: datetime) -> Change:
     match report.outcome:
-        case Outcome.AGAIN:
-            return Change(state=State.QUEUED, error=report.error, send_after=now + report.wait)
+        case Outcome.AGAIN | Outcome.UNSENT:
+            # Without a wait it keeps its place: it was due before what has come since.
+            later = now + report.wait if report.wait else None
+            return Change(state=State.QUEUED, error=report.error, send_after=later)
         case Outcome.REFUSED:
             return Change(state=State.FAILED, error=report.error)
         case Outcome.GIVEN_UP:
@@ -117,10 +139,21 @@ def _after(report: Report, known: Mapping[str, Heard], now: datetime) -> Change:
         case Outcome.UNKNOWN:
             return after_unknown(report.message.confirms, report.message.attempts, now)
     if report.message.parts == 1 and report.accepted:
-        heard = known.get(report.accepted[0][1])
+        heard = known.get(_readable(report.accepted[0][1], _ID))
         if heard is not None:
             return Change(state=heard.state, error=heard.error)
     return Change(state=State.SUBMITTED)
+
+
+async def _give_back_attempts(database: Database, reports: Sequence[Report]) -> None:
+    """Else a link that comes and goes would use up all the tries of texts that it never sent."""
+    unsent = [{"id": report.message.id} for report in reports if report.outcome is Outcome.UNSENT]
+    if unsent:
+        await database.execute(
+            f"UPDATE message SET attempts = attempts - 1 FROM {listed(database, 1, id='bigint')}"
+            " WHERE message.id = r.id AND state = 'queued' AND attempts > 0",
+            as_json(unsent),
+        )
 
 
 async def _insert_parts(
@@ -158,44 +191,89 @@ async def _update_parts(database: Database, now: datetime, carrier: str, heard: 
     """Settles the parts of `heard`; returns every part it concerns, also those that were final already."""
     if not heard:
         return []
-    rows = listed(database, 1, sms_id="text", state="text", error="text")
-    # An array, because PostgreSQL may remember a plan from when the table was small, which reads all of it.
-    few = f" AND message_part.sms_id = ANY(ARRAY(SELECT sms_id FROM {rows}))" if database.dialect == "postgres" else ""
+    rows = listed(database, 1, sms_id="text", phone="text", state="text", error="text")
     return await database.rows(
         "UPDATE message_part SET state = CASE WHEN message_part.state = 'submitted' THEN r.state"
         " ELSE message_part.state END, error = CASE WHEN message_part.state = 'submitted' THEN r.error"
         f" ELSE message_part.error END, done_at = COALESCE(done_at, {instant_at(database, 3)})"
-        f" FROM {rows} WHERE message_part.sms_id = r.sms_id AND carrier = $2{few}"
+        f" FROM {rows} WHERE message_part.sms_id = r.sms_id AND carrier = $2"
+        f" AND submitted_at > {instant_at(database, 4)}"
+        " AND r.phone IN ('', (SELECT to_phone FROM message WHERE message.id = message_id))"
         " RETURNING message_id, total, message_part.sms_id",
-        as_json({"sms_id": each.sms_id, "state": each.state, "error": each.error} for each in heard),
+        as_json(
+            {
+                "sms_id": each.sms_id,
+                "phone": each.phone if _MOBILE.fullmatch(each.phone) else "",
+                "state": each.state,
+                "error": each.error,
+            }
+            for each in heard
+        ),
         carrier,
         now,
+        now - LATEST_RECEIPT,
     )
 
 
 async def _early_receipts(
-    database: Database, now: datetime, carrier: str, sms_ids: Collection[str]
+    database: Database, now: datetime, carrier: str, phones: Mapping[str, str]
 ) -> dict[str, Heard]:
-    """Takes out the receipts that came before their submit_resp was recorded."""
-    if not sms_ids:
+    """Takes out the receipts that came before their submit_resp was recorded. `phones`: whose each id is."""
+    if not phones:
         return {}
     rows = await database.rows(
-        "DELETE FROM receipt WHERE carrier = $2 AND at > $3"
-        f" AND sms_id IN (SELECT r.sms_id FROM {listed(database, 1, sms_id='text')})"
-        " RETURNING sms_id, state, error",
-        as_json({"sms_id": sms_id} for sms_id in sms_ids),
+        "SELECT id, sms_id, phone, state, error FROM receipt WHERE carrier = $2 AND at > $3"
+        f" AND sms_id IN (SELECT r.sms_id FROM {listed(database, 1, sms_id='text')})",
+        as_json({"sms_id": sms_id} for sms_id in phones),
         carrier,
         now - EARLY_RECEIPT,
     )
-    return {
-        str(row["sms_id"]): Heard(str(row["sms_id"]), State(str(row["state"])), error=str(row["error"])) for row in rows
-    }
+    early: dict[str, Heard] = {}
+    used: list[int] = []
+    for row in rows:
+        id_, state = str(row["sms_id"]), State(str(row["state"]))
+        receipt = Heard(id_, state, str(row["phone"]), str(row["error"]))
+        if _may_be_of(receipt, phones[id_]):
+            early[id_] = receipt
+            used.append(as_int(row["id"]))
+    await _forget(database, used)
+    return early
+
+
+async def _forget(database: Database, receipts: Collection[int]) -> None:
+    if receipts:
+        await database.execute(
+            f"DELETE FROM receipt WHERE id IN (SELECT r.id FROM {listed(database, 1, id='bigint')})",
+            as_json({"id": receipt} for receipt in receipts),
+        )
 
 
 async def _keep_waiting(database: Database, now: datetime, carrier: str, heard: Sequence[Heard]) -> None:
     columns = ("carrier", "sms_id", "phone", "state", "error", "at")
-    rows = [(carrier, h.sms_id, national_number(h.phone), h.state, h.error[:80], now) for h in heard]
+    rows = [(carrier, each.sms_id, each.phone, each.state, each.error, now) for each in heard]
     await database.insert("receipt", columns, rows)
+
+
+#: What the columns of an id, a phone and an error hold.
+_ID, _PHONE, _ERROR = 64, 20, 80
+_MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
+
+
+def _readable(text: str, most: int) -> str:
+    if len(text) <= most and text.isprintable():
+        return text
+    return "".join(character for character in text if character.isprintable())[:most]
+
+
+def _storable(receipt: Heard) -> Heard:
+    """As our columns can hold it. Carriers write what they like, and one receipt must not keep back all the others."""
+    phone = _readable(national_number(receipt.phone), _PHONE)
+    return Heard(_readable(receipt.sms_id, _ID), receipt.state, phone, _readable(receipt.error, _ERROR))
+
+
+def _may_be_of(receipt: Heard, phone: str) -> bool:
+    """Not if it names another person's number. Some carriers name none, or ours: then the id must do."""
+    return receipt.phone == phone or not _MOBILE.fullmatch(receipt.phone)
 
 
 async def _settle_long(database: Database, now: datetime, messages: Collection[int]) -> None:
@@ -227,33 +305,53 @@ async def _settle_long(database: Database, now: datetime, messages: Collection[i
 async def _match_waiting(database: Database, now: datetime, spellings: Spellings) -> None:
     """Receipts whose id is written in another way than submit_resp wrote it, or that crossed with their part.
 
-    Another way to write it is believed only together with the phone: "10" is also "16" and "a".
+    Another way to write it is believed only together with the phone: "10" is also "16" and "a". The newest first,
+    page by page, while most of them are somebody's: what is nobody's is not read again and again.
     """
-    waiting = await database.rows("SELECT * FROM receipt ORDER BY id DESC LIMIT 1000")
+    before = _BEYOND
+    for _ in range(_PAGES):
+        page = await database.rows(f"SELECT * FROM receipt WHERE id < $1 ORDER BY id DESC LIMIT {_PAGE}", before)
+        if not page or await _match(database, now, spellings, page) * 2 < len(page):
+            return
+        before = as_int(page[-1]["id"])
+
+
+async def _match(database: Database, now: datetime, spellings: Spellings, waiting: Sequence[Row]) -> int:
+    """How many of `waiting` settled a part."""
     forms = {form for row in waiting for form in spellings(str(row["sms_id"]))}
-    if not forms:
-        return
-    parts: dict[tuple[str, str, str], Row] = {}
+    parts: dict[tuple[str, str, str], list[Row]] = {}
     for row in await database.rows(
-        "SELECT p.id, p.message_id, p.carrier, p.sms_id, m.to_phone FROM message_part p JOIN message m"
+        "SELECT p.id, p.message_id, p.carrier, p.sms_id, p.submitted_at, m.to_phone FROM message_part p JOIN message m"
         f" ON m.id = p.message_id JOIN {listed(database, 1, sms_id='text')} ON p.sms_id = r.sms_id"
-        " WHERE p.state = 'submitted'",
+        f" WHERE p.state = 'submitted' AND p.submitted_at > {instant_at(database, 2)} ORDER BY p.id",
         as_json({"sms_id": form} for form in forms),
+        now - LATEST_RECEIPT,
     ):
-        parts[str(row["carrier"]), str(row["sms_id"]), str(row["to_phone"])] = row
-    found: dict[int, Row] = {}
+        # Several: a carrier that divides by itself has one id for all parts of a text.
+        parts.setdefault((str(row["carrier"]), str(row["sms_id"]), str(row["to_phone"])), []).append(row)
+    settled: list[tuple[SqlValue, ...]] = []
+    used: list[int] = []
+    messages: set[int] = set()
     for receipt in waiting:
+        earliest = instant_of(receipt["at"]) + EARLY_RECEIPT
         for form in spellings(str(receipt["sms_id"])):
-            part = parts.pop((str(receipt["carrier"]), form, str(receipt["phone"])), None)
-            if part is not None:
-                found[as_int(receipt["id"])] = {**receipt, "part": part["id"], "message": part["message_id"]}
+            key = (str(receipt["carrier"]), form, str(receipt["phone"]))
+            its = [part for part in parts.get(key, ()) if instant_of(part["submitted_at"]) <= earliest]
+            if its:
+                del parts[key]
+                its = [part for part in its if part["message_id"] == its[-1]["message_id"]]
+                used.append(as_int(receipt["id"]))
+                messages.update(as_int(part["message_id"]) for part in its)
+                state, error = str(receipt["state"]), str(receipt["error"])
+                settled += [(state, error, now, as_int(part["id"])) for part in its]
                 break
     await database.execute_many(
         "UPDATE message_part SET state = $1, error = $2, done_at = $3 WHERE id = $4 AND state = 'submitted'",
-        [(str(row["state"]), str(row["error"]), now, as_int(row["part"])) for row in found.values()],
+        settled,
     )
-    await database.execute_many("DELETE FROM receipt WHERE id = $1", [(receipt,) for receipt in found])
-    await _settle_long(database, now, {as_int(row["message"]) for row in found.values()})
+    await _forget(database, used)
+    await _settle_long(database, now, messages)
+    return len(used)
 
 
 async def _settle_unknown(database: Database, now: datetime) -> None:
@@ -261,13 +359,17 @@ async def _settle_unknown(database: Database, now: datetime) -> None:
     changes: dict[int, Change] = {}
     used: set[int] = set()
     for row in await database.rows(
-        "SELECT m.id, m.attempts, m.send_after, m.claimed_until, c.id AS receipt, c.state AS heard, c.error, c.at"
-        " FROM message m LEFT JOIN receipt c ON c.phone = m.to_phone AND c.carrier = m.carrier"
+        # Their own receipts first: else SQLite would read every waiting one for each text.
+        "WITH c AS MATERIALIZED (SELECT * FROM receipt WHERE phone IN"
+        " (SELECT to_phone FROM message WHERE state = 'unknown'))"
+        " SELECT m.id, m.attempts, m.send_after, m.created_at, c.id AS receipt, c.state AS heard, c.error, c.at"
+        " FROM message m LEFT JOIN c ON c.phone = m.to_phone AND c.carrier = m.carrier"
         " WHERE m.state = 'unknown' ORDER BY m.id, c.id"
     ):
         message = as_int(row["id"])
-        claimed = instant_of(row["claimed_until"]) - LEASE
-        if row["receipt"] is not None and row["receipt"] not in used and instant_of(row["at"]) >= claimed:
+        # Since it was queued, not since it was claimed: a lease that was renewed no longer says when that was.
+        made = instant_of(row["created_at"])
+        if row["receipt"] is not None and row["receipt"] not in used and instant_of(row["at"]) >= made:
             if message not in changes or changes[message].state is not State.DELIVERED:
                 used.add(as_int(row["receipt"]))
                 changes[message] = Change(state=State(str(row["heard"])), error=str(row["error"]))
@@ -275,4 +377,4 @@ async def _settle_unknown(database: Database, now: datetime) -> None:
             is_last = as_int(row["attempts"]) >= MAX_ATTEMPTS
             changes[message] = Change(state=State.DEAD if is_last else State.QUEUED, error="outcome unknown")
     await move(database, now, changes)
-    await database.execute_many("DELETE FROM receipt WHERE id = $1", [(receipt,) for receipt in used])
+    await _forget(database, used)

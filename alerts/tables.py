@@ -1,8 +1,10 @@
-"""Tables of the message queue: messages, the parts that left, receipts that came before we knew their part."""
+"""Tables of texts: messages, the parts that left, receipts that came before we knew their part, and their wordings."""
 
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
+
+from casework.papers.tables import TemplateState
 
 
 class Message(Model):
@@ -36,18 +38,60 @@ class Message(Model):
     finished_at = fields.DatetimeField(null=True)
     error = fields.CharField(max_length=80, default="")
     #: Digits behind the access number, by which an answer is known.
-    extension = fields.CharField(max_length=10, default="")
-    #: The message in whose place this one goes: by another number, another channel, to somebody else.
+    extension = fields.CharField(max_length=10, default="", db_default="")
+    #: The first message in whose place this one goes, by another number or another channel.
     stands_for = fields.BigIntField(null=True)
-    #: When something was sent in its place, or nothing could be.
+    #: When something was sent in its place.
     replaced_at = fields.DatetimeField(null=True)
+    #: When the clock looked what could be done about a dead letter, and did it.
+    followed_up_at = fields.DatetimeField(null=True)
+    #: The digest that says what this one would have said.
+    merged_into = fields.BigIntField(null=True)
+    #: Whether it waits while people sleep, also when it is tried again.
+    quiet = fields.BooleanField(default=False, db_default=False)
     #: When its words were struck out, because nobody needs them any more.
     masked_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "message"
         # Every index is written again with each change of state: no more of them than the queue needs.
-        indexes = (Index(fields=("state", "channel", "priority", "id"), name="idx_message_queue"),)
+        indexes = (
+            Index(fields=("state", "channel", "priority", "send_after", "id"), name="idx_message_due"),
+            Index(fields=("to_phone", "created_at"), name="idx_message_phone"),  # how often a phone was texted
+        )
+
+
+class TextTemplate(Model):
+    """One version of the words of one text. Decided once, then never changed: messages name it."""
+
+    id = fields.BigIntField(primary_key=True)
+    template = fields.CharField(max_length=24)
+    version = fields.IntField()
+    body = fields.TextField()
+    #: JSON: the number under which a carrier has exactly these words, by the carrier's name.
+    registrations = fields.TextField(default="{}")
+    reason = fields.CharField(max_length=200, default="")
+    state = fields.CharEnumField(TemplateState, max_length=10)
+    author = fields.CharField(max_length=20)
+    proposed_at = fields.DatetimeField()
+    decided_by = fields.CharField(max_length=20, default="")
+    decided_at = fields.DatetimeField(null=True)
+    opinion = fields.CharField(max_length=500, default="")
+    signature = fields.CharField(max_length=60, default="")  # the evidence number; empty for the program's own
+
+    class Meta:
+        table = "text_template"
+        unique_together = (("template", "version"),)
+
+
+class RetentionMark(Model):
+    """How far the looks at old texts have come: `reached` is the number of the last one of that look."""
+
+    name = fields.CharField(max_length=20, primary_key=True)
+    reached = fields.BigIntField()
+
+    class Meta:
+        table = "retention_mark"
 
 
 class MessagePart(Model):

@@ -31,7 +31,7 @@ from casework.flow.delivery import is_electronic
 from casework.flow.events import CaseUrged
 from casework.flow.steps import step_name
 from casework.flow.tasks import NEVER
-from casework.intake.events import OriginalsAsked, UnlistedFeeCharged
+from casework.intake.events import OriginalsAsked
 from casework.intake.query_passwords import DIGITS
 from casework.licences.acts import LicenceState
 from casework.licences.events import LicenceEnded, LicenceExpiring
@@ -40,8 +40,11 @@ from casework.licences.tables import Licence
 from casework.papers.documents import FORMS, DocumentKind
 from casework.queries import days_left, gaps_of
 from casework.tables import Case, Task
-from hall.events import AnswerOverdue, LoginCodeDrawn, QuestionAnswered
-from hall.tables import Consultation
+from hall.events import LoginCodeDrawn, QuestionAnswered
+from hall.ratings import DIGITS as RATING_DIGITS
+from hall.ratings import PURPOSE as RATING
+from hall.ratings import rating_code_value
+from hall.rules import HallRules
 from kernel.events import Event
 from kernel.tables import Unit
 from kernel.work import Work
@@ -63,8 +66,6 @@ E = TypeVar("E", bound=Event, covariant=True)
 
 #: In place of the name of a secret item, where the case of somebody else's event is mentioned.
 _UNNAMED = "内容请登录系统查看"
-#: Working days to say why an entry was late; no law gives a number, and it is the work of minutes.
-_TO_EXPLAIN_DAYS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,18 +164,6 @@ async def received(matter: Matter[CaseFiled], to: Recipient) -> Words | None:
     }
 
 
-async def late_entry(matter: Matter[CaseFiled], to: Recipient) -> Words | None:
-    if not matter.event.late_entry:
-        return None
-    return {
-        "no": matter.case.number,
-        "item": matter.case.item_name,
-        "abn": "窗口收件日期与录入日期不一致",
-        "officer": "窗口人员",
-        "limit": _day(matter.calendar.nth_working_day_after(matter.today, _TO_EXPLAIN_DAYS)),
-    }
-
-
 async def supplement(matter: Matter[SupplementAsked], to: Recipient) -> Words | None:
     return {
         "no": matter.case.number,
@@ -232,16 +221,6 @@ async def extended(matter: Matter[ClockExtended], to: Recipient) -> Words | None
     }
 
 
-async def unlisted_fee(matter: Matter[UnlistedFeeCharged], to: Recipient) -> Words | None:
-    return {
-        "no": matter.case.number,
-        "item": matter.case.item_name,
-        "abn": "收取了清单以外的费用",
-        "officer": "窗口人员",
-        "limit": _day(matter.calendar.nth_working_day_after(matter.today, _TO_EXPLAIN_DAYS)),
-    }
-
-
 async def originals(matter: Matter[OriginalsAsked], to: Recipient) -> Words | None:
     return {
         "no": matter.case.number,
@@ -253,7 +232,7 @@ async def originals(matter: Matter[OriginalsAsked], to: Recipient) -> Words | No
 async def delivered_online(matter: Matter[CaseCompleted], to: Recipient) -> Words | None:
     if matter.event.outcome != "granted" or not await is_electronic(matter.case):
         return None
-    return {"no": matter.case.number, "result": "准予许可"}
+    return {"no": matter.case.number, "result": "准予许可", "code": _rating(matter, to)}
 
 
 async def done(matter: Matter[CaseCompleted], to: Recipient) -> Words | None:
@@ -265,7 +244,16 @@ async def done(matter: Matter[CaseCompleted], to: Recipient) -> Words | None:
         "result": "准予许可",
         "date": _day(deliver_by(granted_on, matter.calendar)),
         "place": matter.rules.hall_place,
+        "code": _rating(matter, to),
     }
+
+
+async def rate(matter: Matter[CaseCompleted], to: Recipient) -> Words | None:
+    """Whom the other two do not ask: a refused applicant's opinion counts as much."""
+    if matter.event.outcome == "granted":
+        return None
+    until = matter.work.now + matter.work.given(HallRules).rating_life
+    return {"no": matter.case.number, "code": _rating(matter, to), "exp": _moment(until)}
 
 
 async def provisional(matter: Matter[CalendarProvisional], to: Recipient) -> Words | None:
@@ -306,17 +294,6 @@ async def login_code(matter: Matter[LoginCodeDrawn], to: Recipient) -> Words | N
 async def answered(matter: Matter[QuestionAnswered], to: Recipient) -> Words | None:
     number = matter.event.consultation
     return {"tno": number, "dept": await _unit_name(matter.event.unit), "pwd": Code("query", number, DIGITS)}
-
-
-async def answer_overdue(matter: Matter[AnswerOverdue], to: Recipient) -> Words | None:
-    asked = await Consultation.get(number=matter.event.consultation)
-    return {
-        "no": asked.number,
-        "item": asked.item_name or "政策法规咨询",
-        "abn": "咨询逾期未答复",
-        "officer": await _unit_name(asked.unit_code),
-        "limit": _day(matter.calendar.nth_working_day_after(matter.today, _TO_EXPLAIN_DAYS)),
-    }
 
 
 async def complaint_filed(matter: Matter[ComplaintFiled], to: Recipient) -> Words | None:
@@ -362,6 +339,10 @@ async def _card(card: Card) -> Words:
 async def _unit_name(code: str) -> str:
     unit = await Unit.get_or_none(code=code)
     return unit.short_name if unit else code
+
+
+def _rating(matter: Matter[CaseCompleted], to: Recipient) -> Code:
+    return Code(RATING, rating_code_value(matter.case.number, to.phone), RATING_DIGITS)
 
 
 def _day(day: date) -> str:

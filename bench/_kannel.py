@@ -7,12 +7,12 @@ loopback. dlr-mask 1|2 asks for the final receipt only: 31 would call back twice
 
 import asyncio
 import shutil
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 from urllib.parse import quote
+
+from bench._peers import Counted, free_ports, process, reachable
 
 AT_ONCE = 64
 PATIENCE_S = 120.0
@@ -60,15 +60,16 @@ max-messages = 3
 """
 
 
-async def kannel_rate(
-    smsc: int, folder: Path, messages: int, *, account: str, password: str, body: str
-) -> float | None:
-    """Messages per second through Kannel to the SMSC on port `smsc`; None where Kannel is not installed."""
+def kannel_is_here() -> bool:
+    return _program("bearerbox") is not None and _program("smsbox") is not None
+
+
+async def kannel_rate(smsc: int, home: Path, messages: int, *, account: str, password: str, body: str) -> float:
+    """Messages per second through Kannel to the SMSC on port `smsc`. Its files go to `home`. Raises TimeoutError."""
     bearerbox, smsbox = _program("bearerbox"), _program("smsbox")
-    if bearerbox is None or smsbox is None:
-        return None
-    admin, inner, sendsms = _free_ports(3)
-    home = folder / "kannel"
+    assert bearerbox is not None, "ask kannel_is_here"
+    assert smsbox is not None, "ask kannel_is_here"
+    admin, inner, sendsms = free_ports(3)
     (home / "spool").mkdir(parents=True)
     config = home / "kannel.conf"
     config.write_text(
@@ -76,7 +77,7 @@ async def kannel_rate(
             admin=admin, smsbox=inner, sendsms=sendsms, smsc=smsc, folder=home, account=account, password=password
         )
     )
-    async with _process(bearerbox, str(config)), _reachable(inner), _process(smsbox, str(config)), _reachable(sendsms):
+    async with process(bearerbox, str(config)), reachable(inner), process(smsbox, str(config)), reachable(sendsms):
         await _timed(sendsms, 100, body)  # until the bind stands and every thread runs
         return await _timed(sendsms, messages, body)
 
@@ -87,29 +88,11 @@ def _program(name: str) -> str | None:
 
 
 async def _timed(sendsms: int, messages: int, body: str) -> float:
-    receipts, all_here = 0, asyncio.Event()
-
-    async def called_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal receipts
-        while await reader.readuntil(b"\r\n\r\n"):
-            receipts += 1
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-            if receipts >= messages:
-                all_here.set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await called_back(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    callback = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/dlr"
     numbers = iter(range(messages))
     begun = perf_counter()
-    async with server, asyncio.timeout(PATIENCE_S):
-        await asyncio.gather(*(_send(sendsms, numbers, body, callback) for _ in range(AT_ONCE)))
-        await all_here.wait()
+    async with Counted(messages) as receipts, asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(_send(sendsms, numbers, body, receipts.url) for _ in range(AT_ONCE)))
+        await receipts.all_here.wait()
         return messages / (perf_counter() - begun)
 
 
@@ -127,44 +110,3 @@ async def _send(port: int, numbers: Iterator[int], body: str, callback: str) -> 
         length = int(head.split("content-length:", 1)[1].split("\r\n", 1)[0])
         await reader.readexactly(length)
     writer.close()
-
-
-@asynccontextmanager
-async def _process(*command: str) -> AsyncIterator[None]:
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            async with asyncio.timeout(10):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-
-@asynccontextmanager
-async def _reachable(port: int) -> AsyncIterator[None]:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-                continue
-            writer.close()
-            break
-    yield
-
-
-def _free_ports(count: int) -> Sequence[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

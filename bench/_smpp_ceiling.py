@@ -1,8 +1,8 @@
 """How many messages a second an SMSC can take at all: the ceiling against which the gateway is measured.
 
 A blaster that does next to nothing itself: one pre-encoded submit_sm (60 Chinese characters, receipt asked for) whose
-sequence number alone changes, a window of 500, every deliver_sm acknowledged with five constants. A message counts
-when its submit_sm_resp and its receipt are both here.
+sequence number and phone alone change, a window of 500, every deliver_sm acknowledged with five constants. A message
+counts when its submit_sm_resp and its receipt are both here.
 """
 
 import argparse
@@ -33,7 +33,8 @@ class _Blaster(asyncio.Protocol):
             short_message=("掌办提醒" * 15).encode("utf-16-be"),
         )
         frame = encode(pdu, 0)
-        self._head, self._tail = frame[:12], frame[16:]
+        phone = frame.index(b"13800138000")
+        self._head, self._middle, self._tail = frame[:12], frame[16 : phone + 3], frame[phone + 11 :]
         self._rest = b""
         self._sent = self._answered = self._receipts = 0
         self._began = 0.0
@@ -77,8 +78,11 @@ class _Blaster(asyncio.Protocol):
         first = self._sent + 1
         # Receipts are waited for, too: an SMSC that answers fast and reports slowly has no higher ceiling.
         self._sent = min(self._messages, min(self._answered, self._receipts) + self._window)
-        head, tail = self._head, self._tail
-        return [head + sequence.to_bytes(4, "big") + tail for sequence in range(first, self._sent + 1)]
+        head, middle, tail = self._head, self._middle, self._tail
+        return [
+            b"%b%b%b%08d%b" % (head, sequence.to_bytes(4, "big"), middle, sequence, tail)
+            for sequence in range(first, self._sent + 1)
+        ]
 
 
 async def ceiling(host: str, port: int, system_id: str, password: str, messages: int, *, window: int = WINDOW) -> float:

@@ -135,6 +135,15 @@ class CaseDelivered(Event, frozen=True, tag="case.delivered"):
     document: str
 
 
+class CaseRated(Event, frozen=True, tag="case.rated"):
+    """Whoever applied was asked how content they are: `score` from 1 to 5. `evidence`: of a text, else empty."""
+
+    case: str
+    unit: str
+    score: int
+    evidence: str = ""
+
+
 class CaseWithdrawn(Event, frozen=True, tag="case.withdrawn"):
     case: str
 
@@ -215,6 +224,7 @@ EVENTS = (
     CaseDecided,
     CaseCompleted,
     CaseDelivered,
+    CaseRated,
     CaseWithdrawn,
     ClockStopped,
     ClockResumed,

@@ -72,6 +72,7 @@ EVENT_NAMES: Mapping[str, tuple[str, tuple[Group, ...]]] = MappingProxyType(
         "case.decided": ("作出决定", (Group.HANDLERS, Group.OUTGOING)),
         "case.completed": ("办结", (Group.HANDLERS,)),
         "case.delivered": ("送达", (Group.HANDLERS, Group.RECEIPTS)),
+        "case.rated": ("服务评价", (Group.APPLICANT, Group.RECEIPTS)),
         "case.signed_on_behalf": ("代理签署", (Group.HANDLERS,)),
         "case.branch_ended": ("并联会办意见", (Group.HANDLERS,)),
         "case.branches_joined": ("并联会办结束", ()),

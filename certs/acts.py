@@ -114,6 +114,21 @@ class PublishRevocationList(Act[Done], frozen=True, tag="certs.publish_revocatio
     """The clock's act: signs a new list when the newest is older than the settings allow."""
 
 
+class Attestation(View, frozen=True, tag="attestation"):
+    """A signature (DER) of the office, and the certificate (DER) it verifies with."""
+
+    signature: bytes
+    certificate: bytes
+
+
+class AttestEvidence(Act[Attestation], frozen=True, tag="certs.attest_evidence"):
+    """Signs what the books say about a sealed text, for whoever looks at it: `what` is show, export or verify."""
+
+    number: str
+    what: str
+    record: bytes
+
+
 class PruneRequests(Act[Done], frozen=True, tag="certs.prune_requests"):
     """The clock's act: forgets login challenges, unused signing requests and open enrolments that expired a day ago."""
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.encodings import device_key, sha256_hex, spki_of
 from certs.keyring import Keyring
-from certs.profiles import ISSUING, ROOT, Profile, faults, key_usage, subject_name
+from certs.profiles import ISSUING, ROOT, Profile, faults, key_usage, subject_name, uri_names
 from certs.refusals import IssuanceDefect
 from certs.settings import CertSettings
 from certs.tables import CertificateState, IssuedCertificate
@@ -46,9 +46,12 @@ class Authority:
         return fingerprint(self.issuing)
 
     async def issue(
-        self, profile: Profile, *, name: str, holder: str, spki: bytes, now: datetime, device: str = ""
+        self, profile: Profile, *, name: str, holder: str, spki: bytes, now: datetime, device: str = "", uri: str = ""
     ) -> IssuedCertificate:
-        """Signs a certificate for `spki` and enters it in the register, in the caller's transaction."""
+        """Signs a certificate for `spki` and enters it in the register, in the caller's transaction.
+
+        `uri`: whom it speaks for, where a name does not say it (subjectAltName).
+        """
         subject = subject_name(name, organisation=self.settings.organisation, serial_number=holder)
         not_before = now.replace(microsecond=0)
         not_after = min(not_before + profile.lifetime, self.issuing.not_valid_after_utc)
@@ -66,21 +69,22 @@ class Authority:
             state=CertificateState.INTENDED,
             used_at=now,
         )
-        order = _Order(profile, subject, device_key(spki), serial, not_before, not_after)
+        order = _Order(profile, subject, device_key(spki), serial, not_before, not_after, uri)
         key = self.keyring.key("issuing")
         certificate = _signed(order, issuer=self.issuing.subject, issuer_key=key, crl_url=self.settings.crl_url)
-        self._lint(certificate, profile, subject, spki, now)
+        self._lint(certificate, order, spki, now)
         row.der = certificate.public_bytes(Encoding.DER)
         row.fingerprint = fingerprint(certificate)
         row.state = CertificateState.ISSUED
         await row.save(update_fields=["der", "fingerprint", "state"])
         return row
 
-    def _lint(
-        self, certificate: x509.Certificate, profile: Profile, subject: x509.Name, spki: bytes, now: datetime
-    ) -> None:
-        if certificate.subject != subject or spki_of(certificate.public_key()) != spki:
+    def _lint(self, certificate: x509.Certificate, order: "_Order", spki: bytes, now: datetime) -> None:
+        profile = order.profile
+        if certificate.subject != order.subject or spki_of(certificate.public_key()) != spki:
             raise IssuanceDefect(profile=profile.name.value, why=["subject or key"])
+        if uri_names(certificate) != ([order.uri] if order.uri else []):
+            raise IssuanceDefect(profile=profile.name.value, why=["alternative name"])
         if wrong := faults(certificate, profile):
             raise IssuanceDefect(profile=profile.name.value, why=wrong)
         self.verifier.relied_on(certificate.public_bytes(Encoding.DER), profile, at=now)
@@ -150,6 +154,7 @@ class _Order:
     serial: int
     not_before: datetime
     not_after: datetime
+    uri: str = ""
 
 
 def _signed(
@@ -171,6 +176,9 @@ def _signed(
     )
     if profile.purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(profile.purposes), critical=False)
+    if order.uri:
+        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(order.uri)])
+        builder = builder.add_extension(names, critical=False)
     if profile.policy is not None:
         policies = x509.CertificatePolicies([x509.PolicyInformation(profile.policy, None)])
         builder = builder.add_extension(policies, critical=False)

@@ -51,6 +51,15 @@ class SealRevoked(Event, frozen=True, tag="certs.seal_revoked"):
     reason: str
 
 
+class EvidenceViewed(Event, frozen=True, tag="certs.evidence_viewed"):
+    """A sealed text was shown, exported or verified in place; `sha256` of the record that was signed for it."""
+
+    about: ClassVar[str] = "evidence"
+    evidence: str
+    what: str
+    sha256: str
+
+
 class OfficerLoggedIn(AboutOfficer, frozen=True, tag="certs.officer_logged_in"):
     serial: str
 
@@ -63,5 +72,6 @@ EVENTS: tuple[type[Event], ...] = (
     OfficerEnrolled,
     CertificateRevoked,
     SealRevoked,
+    EvidenceViewed,
     OfficerLoggedIn,
 )

@@ -1,36 +1,76 @@
-"""Sealed evidence of a confirmation by text message (MO).
+"""Sealed evidence of what a person asked for by text message (MO).
 
 A text is an acknowledgement, not an electronic signature: the phone holds no key. So the office keeps exactly what
-the carrier delivered (raw PDUs, numbers, times) with the act it caused, as canonical JSON (RFC 8785), sealed with
-the server's evidence certificate. A bundle verifies offline with the root certificate alone, and only byte for byte.
+the carrier delivered (raw PDUs, numbers, times) with the act it asked for, as canonical JSON (RFC 8785), sealed with
+the server's evidence certificate before the act is performed: what was refused is sealed like what was done. A sealed
+body verifies offline with the root certificate alone, and only byte for byte; server/evidence/ makes a file of it.
+
+Limits: the time is the office's own; no time-stamping authority (RFC 3161) witnesses it.
 """
 
-import json
-from collections.abc import Sequence
+import re
 from datetime import UTC, datetime
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+import msgspec
 
+from certs.acts import Attestation, AttestEvidence
 from certs.authority import Authority, server_signer
 from certs.encodings import b64u, check_es256, sha256_hex, sign_es256, unb64u
+from certs.events import EvidenceViewed
 from certs.profiles import SERVER_EVIDENCE
-from certs.refusals import EvidenceInvalid
+from certs.refusals import CertificateRevoked, EvidenceInvalid
 from certs.signatures import canonical, instant_text
 from certs.tables import EvidenceRecord, IssuedCertificate
-from certs.verification import Verifier, read_certificate
+from certs.verification import RevocationList, Trusted, Verifier
 from kernel.acts import Act, TextProof, View
 from kernel.numbers import next_number
-from kernel.refusals import NotFound, Refusal
+from kernel.refusals import NotFound
 from kernel.work import Work
 
 _KIND = "zhangban-text-confirmation"
+_SEALER = "证据封存"
+_NUMBER = re.compile(r"EV\d{8,18}", re.ASCII)
+
+
+class TextBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is sealed. `act`: the act with its tag; `pdus`: base64url, as the carrier delivered them, in their order."""
+
+    v: int
+    kind: str
+    number: str
+    act: dict[str, object]
+    actor: dict[str, str]
+    inbound: str
+    sender: str
+    receiver: str
+    text: str
+    text_sha256: str
+    pdus: tuple[str, ...]
+    pdus_sha256: tuple[str, ...]
+    carrier: str
+    smsc_time: str | None
+    received_at: str
+    sealed_at: str
+
+    @property
+    def frames(self) -> list[bytes]:
+        """Raises ValueError for what is no base64url."""
+        return [unb64u(pdu) for pdu in self.pdus]
+
+
+class SealedText(msgspec.Struct, frozen=True):
+    """The octets that were sealed, their seal (DER), and the certificate (DER) it verifies with."""
+
+    number: str
+    body: bytes
+    signature: bytes
+    certificate: bytes
 
 
 async def seal_text(work: Work, act: Act[View], proof: TextProof) -> str:
-    """Seals what was received and what it caused; returns the evidence number ("EV00000001")."""
+    """Seals what was received and what it asks for; returns the evidence number ("EV00000001")."""
     authority = work.given(Authority)
-    signer = await server_signer(authority, SERVER_EVIDENCE, holder="server", name="证据封存", now=work.now)
+    signer = await server_signer(authority, SERVER_EVIDENCE, holder="server", name=_SEALER, now=work.now)
     number = f"EV{await next_number('evidence'):08d}"
     body = canonical(_body(work, number, act, proof))
     await EvidenceRecord.create(
@@ -43,6 +83,57 @@ async def seal_text(work: Work, act: Act[View], proof: TextProof) -> str:
         sealed_at=work.now,
     )
     return number
+
+
+async def sealed_text(number: str) -> SealedText:
+    """As it was sealed; `number` as the person had it in a text. Raises NOT_FOUND."""
+    number = number.strip().upper()
+    record = await EvidenceRecord.get_or_none(number=number) if _NUMBER.fullmatch(number) else None
+    if record is None:
+        raise NotFound(what="证据记录")
+    certificate = await IssuedCertificate.get(id=record.certificate_id)
+    return SealedText(number, bytes(record.body), bytes(record.signature), certificate.der)
+
+
+async def attest_evidence(work: Work, act: AttestEvidence) -> Attestation:
+    """Raises NOT_FOUND."""
+    sealed = await sealed_text(act.number)
+    signer = await server_signer(work.given(Authority), SERVER_EVIDENCE, holder="server", name=_SEALER, now=work.now)
+    work.record(EvidenceViewed(evidence=sealed.number, what=act.what, sha256=sha256_hex(act.record)))
+    return Attestation(signature=sign_es256(signer.key, act.record), certificate=signer.row.der)
+
+
+def read_body(body: bytes) -> TextBody:
+    """Raises EVIDENCE_INVALID for what is no such body, or not in its one spelling."""
+    try:
+        read = msgspec.json.decode(body, type=TextBody)
+        if canonical(read) != body:
+            raise EvidenceInvalid(why="not in canonical form")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as wrong:
+        raise EvidenceInvalid(why=type(wrong).__name__) from None
+    if (read.v, read.kind) != (1, _KIND):
+        raise EvidenceInvalid(why="another kind of record")
+    return read
+
+
+def check_sealed(
+    content: bytes,
+    attested: Attestation,
+    verifier: Verifier,
+    *,
+    at: datetime,
+    revocations: RevocationList | None = None,
+) -> Trusted:
+    """Whether the office's evidence seal over `content` holds and its certificate held at that instant.
+
+    A list made later than that is as good: it names when each certificate was revoked. Raises the refusal.
+    """
+    trusted = verifier.relied_on(attested.certificate, SERVER_EVIDENCE, at=at)
+    since = revocations.revoked.get(trusted.certificate.serial_number) if revocations else None
+    if since is not None and since <= at:
+        raise CertificateRevoked(at=since.isoformat())
+    check_es256(trusted.key, content, attested.signature)
+    return trusted
 
 
 def _body(work: Work, number: str, act: Act[View], proof: TextProof) -> dict[str, object]:
@@ -64,39 +155,3 @@ def _body(work: Work, number: str, act: Act[View], proof: TextProof) -> dict[str
         "received_at": proof.received_at.astimezone(UTC).isoformat(),
         "sealed_at": instant_text(work.now),
     }
-
-
-async def evidence_bundle(authority: Authority, number: str) -> bytes:
-    """A self-contained file: body, seal and the seal's chain. Raises NotFound."""
-    record = await EvidenceRecord.get_or_none(number=number)
-    if record is None:
-        raise NotFound(what="证据记录")
-    certificate = await IssuedCertificate.get(id=record.certificate_id)
-    chain = [certificate.der, authority.issuing.public_bytes(Encoding.DER)]
-    return _written(record.body, record.signature, chain)
-
-
-def verified(bundle: bytes, root: x509.Certificate) -> dict[str, object]:
-    """The sealed body of an intact bundle; needs nothing but the root. Raises EvidenceInvalid."""
-    try:
-        parts = json.loads(bundle)
-        body, signature = unb64u(parts["body"]), unb64u(parts["signature"])
-        chain = [unb64u(link) for link in parts["chain"]]
-        if _written(body, signature, chain) != bundle:
-            raise EvidenceInvalid(why="not in canonical form")
-        sealed: dict[str, object] = json.loads(body)
-        at = datetime.fromisoformat(str(sealed["sealed_at"]))
-        verifier = Verifier([root], [read_certificate(link) for link in chain[1:]])
-        check_es256(verifier.relied_on(chain[0], SERVER_EVIDENCE, at=at).key, body, signature)
-    except (ValueError, TypeError, LookupError, RecursionError) as wrong:
-        raise EvidenceInvalid(why=type(wrong).__name__) from None
-    except EvidenceInvalid:
-        raise
-    except Refusal as refused:
-        raise EvidenceInvalid(why=refused.code) from None
-    return sealed
-
-
-def _written(body: bytes, signature: bytes, chain: Sequence[bytes]) -> bytes:
-    parts = {"v": 1, "body": b64u(body), "signature": b64u(signature), "chain": [b64u(link) for link in chain]}
-    return canonical(parts)

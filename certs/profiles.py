@@ -20,7 +20,9 @@ E = TypeVar("E", bound=x509.ExtensionType)
 #: RFC 9336 id-kp-documentSigning.
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 #: ITU-T X.667: an arc under a UUID needs no registration authority.
-_POLICIES = "2.25.147692821870655833590024251945501435888.1"
+_ARC = "2.25.147692821870655833590024251945501435888"
+_POLICIES = f"{_ARC}.1"
+_PURPOSES = f"{_ARC}.2"
 
 
 class KeyKind(StrEnum):
@@ -37,6 +39,8 @@ class ProfileName(StrEnum):
     OFFICER_SIGNING = "officer_signing"
     UNIT_SEAL = "unit_seal"
     SERVER_EVIDENCE = "server_evidence"
+    FERRY_SIGNING = "ferry_signing"
+    EXCHANGE_SENDER = "exchange_sender"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,25 @@ SERVER_EVIDENCE = Profile(
     purposes=(DOCUMENT_SIGNING,),
     policy=ObjectIdentifier(f"{_POLICIES}.3"),
 )
-PROFILES = {profile.name: profile for profile in (ROOT, ISSUING, OFFICER_SIGNING, UNIT_SEAL, SERVER_EVIDENCE)}
+#: A system that sends case data; for which organisation and region stands in its URI (ferry/exchange/credentials.py).
+EXCHANGE_SENDER = Profile(
+    name=ProfileName.EXCHANGE_SENDER,
+    lifetime=2 * _YEAR,
+    usages=_SIGNING_USAGES,
+    purposes=(DOCUMENT_SIGNING,),
+    policy=ObjectIdentifier(f"{_POLICIES}.10"),
+)
+#: One zone of a data ferry: seals parcels and nothing else. The zone is the URI `ferry:<zone>` in the certificate.
+FERRY_SIGNING = Profile(
+    name=ProfileName.FERRY_SIGNING,
+    lifetime=2 * _YEAR,
+    usages=_SIGNING_USAGES,
+    purposes=(ObjectIdentifier(f"{_PURPOSES}.1"),),
+)
+PROFILES = {
+    profile.name: profile
+    for profile in (ROOT, ISSUING, OFFICER_SIGNING, UNIT_SEAL, SERVER_EVIDENCE, EXCHANGE_SENDER, FERRY_SIGNING)
+}
 
 
 def subject_name(common_name: str, *, organisation: str, serial_number: str | None = None) -> x509.Name:
@@ -154,6 +176,12 @@ def faults(certificate: x509.Certificate, profile: Profile) -> list[str]:
     if profile.policy and (policies is None or profile.policy not in {p.policy_identifier for p in policies}):
         found.append("certificate policy")
     return found
+
+
+def uri_names(certificate: x509.Certificate) -> list[str]:
+    """The URIs of its subject alternative names."""
+    names = _extension(certificate.extensions, x509.SubjectAlternativeName)
+    return names.get_values_for_type(x509.UniformResourceIdentifier) if names is not None else []
 
 
 def _is_ca(extensions: x509.Extensions) -> bool:

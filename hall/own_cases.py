@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from casework.acts import Status
 from casework.clock.working_days import Calendar, day_of
-from casework.flow.steps import step_name
+from casework.flow.steps import COMPLETE, step_name
 from casework.queries import day, days_left, gaps_of
 from casework.tables import Case, ViewLog
 from hall.progress import status_name
@@ -97,8 +97,17 @@ async def own_case(
     documents = await database.rows(
         "SELECT id, kind, number, title, sha256, issued_at FROM document WHERE case_id = $1 ORDER BY id", _id(found[0])
     )
+    (rated,) = await database.rows(
+        "SELECT (SELECT MAX(at) FROM case_step WHERE case_id = $1 AND step = $2) AS completed_at,"
+        " (SELECT score FROM rating WHERE case_number = $3) AS score",
+        _id(found[0]),
+        COMPLETE,
+        str(found[0]["number"]),
+    )
     return {
         **case,
+        "completed_at": instant(rated["completed_at"]),
+        "rating": rated["score"],
         "materials": [
             {**row, "received_at": instant_of(row["received_at"]), "on_paper": not row["sha256"]} for row in materials
         ],

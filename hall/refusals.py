@@ -18,6 +18,30 @@ class LoginCodeWrong(Refusal):
     en = "The code is wrong, used, locked or has expired."
 
 
+class RatingCodeWrong(Refusal):
+    code = "RATING_CODE_WRONG"
+    zh = "评价码不正确，请核对办结短信后重试，须使用收到该短信的手机。"
+    en = "No completed case of this phone has this rating code."
+
+
+class RatingCodeExpired(Refusal):
+    code = "RATING_CODE_EXPIRED"
+    zh = "该办件办结已超过{days}天，不再接受评价。"
+    en = "Ratings are taken for {days} days after completion."
+
+
+class RatingNotOpen(Refusal):
+    code = "RATING_NOT_OPEN"
+    zh = "该办件尚未办结，或办结已超过{days}天，不能评价。"
+    en = "The case is not completed yet, or was completed more than {days} days ago."
+
+
+class CaseAlreadyRated(Refusal):
+    code = "CASE_ALREADY_RATED"
+    zh = "办件{case}已评价（{score}分），以第一次评价为准。"
+    en = "Case {case} was rated {score} before; the first rating stands."
+
+
 class UnknownConsultation(Refusal):
     code = "UNKNOWN_CONSULTATION"
     zh = "未找到咨询{number}。"

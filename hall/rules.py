@@ -17,5 +17,7 @@ class HallRules(msgspec.Struct, frozen=True, kw_only=True):
         (5, timedelta(hours=1)),
         (10, timedelta(days=1)),
     )
+    #: How long after its completion a case may be rated.
+    rating_life: timedelta = timedelta(days=30)
     #: Long enough to file an application; every login costs a text.
     session_life: timedelta = timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Tables of the public hall: applicants and their login codes, questions, announcements with their signed steps."""
+"""Tables of the public hall: applicants and their login codes, questions, ratings, announcements with their steps."""
 
 from tortoise import fields
 from tortoise.indexes import Index
@@ -55,6 +55,21 @@ class Consultation(Model):
     class Meta:
         table = "consultation"
         indexes = (Index(fields=("unit_code", "answered_at", "due_on", "id"), name="idx_consultation_open"),)
+
+
+class Rating(Model):
+    """How content somebody was with one case (评价): the first answer, which stands."""
+
+    id = fields.BigIntField(primary_key=True)
+    case_number = fields.CharField(max_length=40, unique=True)
+    unit_code = fields.CharField(max_length=16)
+    score = fields.SmallIntField()  # 1 to 5; 5 is best
+    rated_at = fields.DatetimeField()
+    rated_by = fields.CharField(max_length=60)
+    evidence = fields.CharField(max_length=60, default="")  # of the text that said so; empty: in the app
+
+    class Meta:
+        table = "rating"
 
 
 class Announcement(Model):

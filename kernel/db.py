@@ -32,6 +32,17 @@ Row = dict[str, object]
 
 T = TypeVar("T")
 
+_FROM_THE_DRIVER = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a farewell has arrived in the middle of a question
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.TooManyConnectionsError,
+    asyncpg.exceptions.TransactionRollbackError,  # a deadlock's victim
+)
+#: What is said when a server stops, starts or cannot be reached; tortoise passes it through. InterfaceError is also
+#: what a value of a wrong type is called, which is a ValueError besides.
+GONE = (*_FROM_THE_DRIVER, OSError)
 #: Values bound in one statement; both databases allow 32 thousand, but planning cost grows sooner.
 _BOUND_VALUES = 4000
 #: Where the application keeps the migrations of all packages' tables.
@@ -136,16 +147,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Everything in the block is committed together, or nothing. Inside another transaction: a savepoint."""
+        """Everything in the block is committed together, or nothing. Inside another transaction: a savepoint.
+
+        Raises OperationalError when the database is busy or gone, and tells a deadlock's victim the same.
+        """
         context = in_transaction(self.dialect)
         try:
             await context.__aenter__()
-        except asyncio.CancelledError:
-            # Cancelled while it began: tortoise would keep SQLite's only connection locked for ever. Nothing was
-            # written, and this exception type says that there is nothing to roll back.
+        except (asyncio.CancelledError, *GONE) as ended:
+            # While it began: tortoise would keep the connection for ever, and this task on it. Nothing was written,
+            # and this exception type says that there is nothing to roll back.
             if hasattr(context, "token"):
                 await context.__aexit__(TransactionManagementError, None, None)
-            raise
+            if isinstance(ended, asyncio.CancelledError):
+                raise
+            raise _operational(ended) from ended
         try:
             async with AsyncExitStack() as stack:
                 stack.push_async_exit(context)
@@ -154,9 +170,10 @@ class Database:
                     # writes. A write that touches nothing makes this one wait its turn instead.
                     await self.execute("DELETE FROM number_series WHERE name IS NULL")
                 yield
-        except asyncpg.exceptions.TransactionRollbackError as chosen:
-            # A deadlock's victim. tortoise does not know the class; to our callers it is what a busy SQLite says.
-            raise OperationalError(str(chosen)) from chosen
+        except _FROM_THE_DRIVER as lost:
+            if isinstance(lost, ValueError):
+                raise
+            raise _operational(lost) from lost
 
     @property
     def connection(self) -> BaseDBAsyncClient:
@@ -166,11 +183,21 @@ class Database:
 
     async def rows(self, sql: str, *values: SqlValue) -> list[Row]:
         """Rows as dicts. Instants come back as the driver gives them: use `instant` on each."""
-        return await self.connection.execute_query_dict(self._spoken(sql), self._bound(values))
+        try:
+            return await self.connection.execute_query_dict(self._spoken(sql), self._bound(values))
+        except GONE as lost:
+            if isinstance(lost, ValueError):
+                raise
+            raise _operational(lost) from lost
 
     async def execute(self, sql: str, *values: SqlValue) -> int:
         """Runs one statement and returns the number of rows it touched."""
-        count, _ = await self.connection.execute_query(self._spoken(sql), self._bound(values))
+        try:
+            count, _ = await self.connection.execute_query(self._spoken(sql), self._bound(values))
+        except GONE as lost:
+            if isinstance(lost, ValueError):
+                raise
+            raise _operational(lost) from lost
         return count
 
     async def insert(
@@ -204,6 +231,11 @@ class Database:
         if self.dialect != "sqlite":
             return list(values)
         return [_stored(value) for value in values]
+
+
+def _operational(lost: BaseException) -> OperationalError:
+    """What a busy SQLite says, for callers who know one word for both."""
+    return OperationalError(f"{type(lost).__name__}: {lost}")
 
 
 def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:

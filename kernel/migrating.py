@@ -1,47 +1,64 @@
-"""Tables created together: for tortoise, which keeps a copy of all tables before every single operation, and builds
-every one of their classes anew for it. With seventy tables that is seconds at each first start, and a write lock on
-SQLite that other processes lose patience with.
+"""Steps of a migration taken together: for tortoise, which keeps a copy of all tables before every single operation,
+and builds every one of their classes anew for it. With a hundred tables that is seconds at each first start, and a
+write lock on SQLite that other processes lose patience with.
 """
 
 from collections.abc import Iterable
-from itertools import groupby
+from typing import cast
 
-from tortoise.migrations.operations import CreateModel, Operation, TortoiseOperation
+from tortoise.migrations.operations import AddField, AddIndex, CreateModel, Operation, RemoveIndex, TortoiseOperation
 from tortoise.migrations.schema_editor.base import BaseSchemaEditor
-from tortoise.migrations.schema_generator.state import ModelState, State
+from tortoise.migrations.schema_generator.state import State
+
+#: What may be put off: each looks at the state before and after, and at nothing that happens in between.
+_KINDS = (CreateModel, AddField, AddIndex, RemoveIndex)
 
 
-class CreateModels(TortoiseOperation):
-    """Many `CreateModel` as one step."""
+class Together(TortoiseOperation):
+    """Many operations as one step."""
 
-    def __init__(self, models: Iterable[CreateModel]) -> None:
-        self.models = tuple(models)
+    def __init__(self, operations: Iterable[TortoiseOperation]) -> None:
+        self.operations = tuple(operations)
 
     def describe(self) -> str:
-        return f"Create models {', '.join(model.name for model in self.models)}"
+        return "; ".join(operation.describe() for operation in self.operations)
 
     def state_forward(self, app_label: str, state: State) -> None:
-        made = {(app_label, create.name): ModelState.make_from_model(app_label, create.model) for create in self.models}
-        state.models.update(made)
-        state.reload_models(made)
+        later = _Later(state)
+        for operation in self.operations:
+            operation.state_forward(app_label, cast(State, later))  # which has what these operations use of a State
+        state.reload_models(later.changed)
 
     async def database_forward(
         self, app_label: str, old_state: State, new_state: State, state_editor: BaseSchemaEditor | None = None
     ) -> None:
-        for create in self.models:
-            await create.database_forward(app_label, old_state, new_state, state_editor)
+        for operation in self.operations:
+            await operation.database_forward(app_label, old_state, new_state, state_editor)
 
     async def database_backward(
         self, app_label: str, old_state: State, new_state: State, state_editor: BaseSchemaEditor | None = None
     ) -> None:
-        for create in reversed(self.models):
-            await create.database_backward(app_label, old_state, new_state, state_editor)
+        for operation in reversed(self.operations):
+            await operation.database_backward(app_label, old_state, new_state, state_editor)
+
+
+class _Later:
+    """A state that notes which models are to be built anew, and leaves it at that."""
+
+    def __init__(self, state: State) -> None:
+        self.models, self.apps = state.models, state.apps
+        self.changed: set[tuple[str, str]] = set()
+
+    def reload_model(self, app_label: str, model_name: str) -> None:
+        self.changed.add((app_label, model_name))
+
+    def reload_models(self, models: Iterable[tuple[str, str]]) -> None:
+        self.changed.update(models)
 
 
 def together(operations: Iterable[Operation]) -> list[Operation]:
-    """The same operations, each run of created tables as one."""
-    result: list[Operation] = []
-    for creates, run in groupby(operations, key=lambda operation: isinstance(operation, CreateModel)):
-        found = list(run)
-        result += [CreateModels(each for each in found if isinstance(each, CreateModel))] if creates else found
-    return result
+    """The same operations as one step. Raises TypeError for one that must stand alone."""
+    found = list(operations)
+    if alone := [type(each).__name__ for each in found if not isinstance(each, _KINDS)]:
+        raise TypeError(f"must be a step of its own: {', '.join(alone)}")
+    return [Together([each for each in found if isinstance(each, _KINDS)])]

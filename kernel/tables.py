@@ -25,9 +25,12 @@ class Officer(Model):
     name = fields.CharField(max_length=40)
     unit_code = fields.CharField(max_length=16, db_index=True)
     phone = fields.CharField(max_length=20, unique=True)
+    #: Another phone of the same person, for texts that the first did not get; nobody else's first or second.
+    second_phone = fields.CharField(max_length=20, default="", db_default="")
     email = fields.CharField(max_length=120, default="")
     roles: fields.JSONField[list[str]] = fields.JSONField()
     active = fields.BooleanField(default=True)
+    phone_since = fields.DatetimeField(null=True)  # when `phone` became theirs; null: when they were entered
 
     class Meta:
         table = "officer"

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from alerts.dead_letters import undelivered_to
 from certs.acts import (
     ApproveEnrolment,
     BeginLogin,
@@ -30,6 +31,29 @@ from mobile_api.refusals import Refusal
 from mobile_api.scalars import Base64URL
 
 
+@strawberry.type(description="A warning or result that was texted to the caller and did not arrive, without its code.")
+class UndeliveredText:
+    id: strawberry.ID
+    title: str
+    text: str
+    case_number: strawberry.ID | None
+    at: datetime
+
+
+async def _undelivered(info: Info) -> list[UndeliveredText]:
+    services = info.context.services
+    return [
+        UndeliveredText(
+            id=strawberry.ID(str(each.id)),
+            title=each.title,
+            text=each.text,
+            case_number=strawberry.ID(each.case_number) if each.case_number else None,
+            at=each.at,
+        )
+        for each in await undelivered_to(services.database, info.context.actor.id, now=services.clock.now())
+    ]
+
+
 @strawberry.type(description="The officer behind the session.")
 class Me:
     id: strawberry.ID
@@ -38,6 +62,10 @@ class Me:
     unit: str | None
     unit_name: str | None
     phone: str | None
+    second_phone: str | None
+    undelivered: list[UndeliveredText] = strawberry.field(
+        resolver=_undelivered, description="Within thirty days, newest first; at most fifty."
+    )
 
 
 @strawberry.type(description="The phone signs `toSign` and keeps `pickup`; `checkCode` is read out to the RA operator.")
@@ -108,7 +136,9 @@ async def _me(info: Info) -> Me | None:
     actor = info.context.actor
     if actor.kind is not ActorKind.OFFICER:
         return None
-    units = await info.context.services.database.rows("SELECT name FROM unit WHERE code = $1", actor.unit)
+    database = info.context.services.database
+    units = await database.rows("SELECT name FROM unit WHERE code = $1", actor.unit)
+    phones = await database.rows("SELECT second_phone FROM officer WHERE id = $1", actor.id)
     return Me(
         id=strawberry.ID(actor.id),
         name=actor.name,
@@ -116,6 +146,7 @@ async def _me(info: Info) -> Me | None:
         unit=actor.unit,
         unit_name=str(units[0]["name"]) if units else None,
         phone=actor.phone,
+        second_phone=str(phones[0]["second_phone"]) or None if phones else None,
     )
 
 

@@ -7,6 +7,7 @@ import strawberry
 
 from hall.accounts import ApplicantSession, LogInByCode, LoginCodeView, RequestLoginCode
 from hall.own_cases import ViewOwnCase, own_case, own_cases
+from hall.ratings import RateCase, RatingView
 from kernel.acts import Done
 from mobile_api.context import Info, perform
 from mobile_api.enums import CaseStatus, Channel
@@ -79,6 +80,18 @@ class MyDocument:
 class MyCaseDetail(MyCase):
     materials: list[MyMaterial]
     documents: list[MyDocument]
+    completed_at: datetime | None = strawberry.field(description="办结; from then on the case can be rated.")
+    rating: int | None = strawberry.field(description="From 1 to 5, 5 is best; null until it was rated.")
+
+
+@strawberry.type(description="The rating that stands. `score` is from 1 to 5, 5 is best.")
+class RatingPayload:
+    case: strawberry.ID
+    score: int
+    rated_at: datetime
+
+
+RatingResult = Annotated[RatingPayload | Refusal, strawberry.union("RatingResult")]
 
 
 async def _request_login_code(info: Info, idempotency_key: str, phone: str) -> LoginCodeResult:
@@ -115,6 +128,14 @@ async def _my_case(info: Info, number: strawberry.ID) -> MyCaseDetail | None:
     return None if row is None else shaped(MyCaseDetail, row)
 
 
+async def _rate_case(info: Info, idempotency_key: str, case: strawberry.ID, score: int) -> RatingResult:
+    return await perform(info, RateCase(case=case, score=score), _rated, key=idempotency_key)
+
+
+def _rated(view: RatingView) -> RatingPayload:
+    return RatingPayload(case=strawberry.ID(view.case), score=view.score, rated_at=view.rated_at)
+
+
 def _code_sent(view: LoginCodeView) -> LoginCodePayload:
     return LoginCodePayload(expires_at=view.expires_at)
 
@@ -138,4 +159,7 @@ class ApplicantMutations:
     )
     log_in_by_code: ApplicantSessionResult = strawberry.field(
         resolver=_log_in_by_code, description="A new key for every code that was typed."
+    )
+    rate_case: RatingResult = strawberry.field(
+        resolver=_rate_case, description="For applicants: a completed case of their own, once."
     )

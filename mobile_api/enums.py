@@ -4,6 +4,7 @@ from enum import EnumMeta
 
 import strawberry
 
+from alerts.texts import MessageClass
 from casework.acts import Channel, Decision
 from casework.acts import Status as CaseStatus
 from casework.catalogue.acts import ChangeDecision, ChangeKind, ChangeState, ChangeStep
@@ -62,6 +63,7 @@ __all__ = [
     "LicenceState",
     "Light",
     "MaterialForm",
+    "MessageClass",
     "OnlineLevel",
     "OverdueScope",
     "PartState",
@@ -106,6 +108,7 @@ _NAMED: tuple[tuple[EnumMeta, str, str], ...] = (
     (StageKind, "StageKind", "What a stage of an item is for."),
     (CatalogueReportKind, "CatalogueReportKind", "The first four are filed with the efficiency office."),
     (MaterialForm, "MaterialForm", "How a material may be handed in."),
+    (MessageClass, "MessageClass", "The three classes of texts: about a case, notices, warnings."),
     (PartState, "PartState", "Where a part of a package stands."),
     (Role, "Role", "What an officer is in their unit."),
     (SignatureFormat, "SignatureFormat", "DER: Android, iOS. P1363: WebCrypto."),

@@ -9,11 +9,13 @@ from strawberry.types.field import StrawberryField
 from kernel.refusals import Refusal as KernelRefusal
 from mobile_api.account import AccountMutations, AccountQueries
 from mobile_api.applicants import ApplicantMutations, ApplicantQueries
+from mobile_api.billing import BillingQueries
 from mobile_api.cards import CardMutations, CardQueries
 from mobile_api.cases import CaseMutations, CaseQueries
 from mobile_api.catalogue import CatalogueMutations, CatalogueQueries
 from mobile_api.clock import ClockMutations
 from mobile_api.complaints import ComplaintMutations, ComplaintQueries
+from mobile_api.coverage import CoverageQueries
 from mobile_api.files import FileMutations
 from mobile_api.findings import FindingQueries
 from mobile_api.flow import FlowMutations, FlowQueries
@@ -27,6 +29,7 @@ from mobile_api.refusals import Refusal, refused
 from mobile_api.scalars import SCALARS
 from mobile_api.statistics import StatisticsQueries
 from mobile_api.tasks import TaskQueries
+from mobile_api.texts import TextMutations, TextQueries
 from mobile_api.window import WindowMutations, WindowQueries
 
 
@@ -43,12 +46,15 @@ class Query(
     ComplaintQueries,
     ApplicantQueries,
     StatisticsQueries,
+    BillingQueries,
     IntakeQueries,
     WindowQueries,
     FlowQueries,
     FindingQueries,
+    CoverageQueries,
     LicenceQueries,
     PaperQueries,
+    TextQueries,
 ):
     pass
 
@@ -72,6 +78,7 @@ class Mutation(
     FlowMutations,
     LicenceMutations,
     PaperMutations,
+    TextMutations,
 ):
     pass
 

@@ -62,9 +62,12 @@ class StatisticsRow:
     red_lights: int
     yellow_cards: int
     red_cards: int
+    rated: int
+    low_ratings: int
     on_time_rate: str | None
     early_rate: str | None
     average_days: str | None
+    satisfaction: str | None = strawberry.field(description="Per cent of the best score; null without a rating.")
 
 
 @strawberry.type(description="`rows`: every group with a case. `total`: all of them together.")

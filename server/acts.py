@@ -4,6 +4,7 @@ One screen, one row per act: act, use-case, who may, assurance. A door that need
 a rule of its own.
 """
 
+from alerts import by_hand, dead_letters, digests, retention, rewording, wordings
 from casework import acts as case_acts
 from casework import files
 from casework.archive import acts as archive_acts
@@ -40,16 +41,22 @@ from casework.permissions import (
     window_clerk,
 )
 from certs import acts as cert_acts
-from certs import enrolment, login, revocation
-from hall import accounts, announcements, consultations, own_cases, progress
+from certs import enrolment, evidence, login, revocation
+from ferry import orders as ferry_orders
+from ferry.exchange import acts as exchange_acts
+from ferry.exchange import cases as exchange_cases
+from ferry.exchange import days, holding, intake, senders
+from hall import accounts, announcements, consultations, own_cases, progress, ratings
 from kernel.actor import Assurance, Role
 from kernel.directory import EnterDirectory, enter_directory
 from kernel.office import Rule
 from kernel.permissions import any_officer, anybody, role, the_system
 from kernel.retention import ForgetAnswers, forget_answers
 from server.archive.filing import archive_cases
+from sms.orders import AskCarrier, ask_carrier
+from sms.retention import StrikeOutInbound, strike_out_inbound
 from supervision import acts as card_acts
-from supervision import cards, complaints, orders, reminders, sweep
+from supervision import cards, complaints, coverage, orders, refused_texts, reminders, sweep
 
 NONE, SESSION, SMS_CODE, CERTIFICATE, SYSTEM = (
     Assurance.NONE,
@@ -74,6 +81,7 @@ ra_operator = role(Role.RA_OPERATOR)
 supervisor = role(Role.SUPERVISOR)
 supervision_leader = role(Role.SUPERVISION_LEADER)
 legal_office = role(Role.LEGAL_OFFICE)
+proposer_of_texts = role(Role.INFORMATION_CENTRE, Role.SERVICE_CENTRE, Role.SUPERVISOR)
 drafter_of_papers = role(Role.LEGAL_OFFICE, Role.REFORM_OFFICE, Role.SERVICE_CENTRE)
 
 RULES = (
@@ -161,14 +169,21 @@ RULES = (
     Rule(card_acts.ProposeCard, cards.propose_card, supervisor, SESSION),
     Rule(card_acts.ConfirmCard, cards.confirm_card, anybody, SMS_CODE),
     Rule(card_acts.RejectCard, cards.reject_card, anybody, SMS_CODE),
-    Rule(card_acts.AcknowledgeCard, cards.acknowledge_card, any_officer, SESSION),
+    Rule(card_acts.AcknowledgeCard, cards.acknowledge_card, cards.officer_or_text, SESSION),
+    Rule(card_acts.NoteRefusedText, refused_texts.note_refused_text, anybody, SMS_CODE),
     Rule(card_acts.PrepareCardDecision, cards.prepare_card_decision, supervision_leader, SESSION),
     Rule(card_acts.DecideCard, cards.decide_card, supervision_leader, CERTIFICATE),
+    # messages
+    Rule(digests.ReleaseHeld, digests.release_held, the_system, SYSTEM),
+    Rule(dead_letters.FollowUpUndelivered, dead_letters.follow_up_undelivered, the_system, SYSTEM),
+    Rule(retention.StrikeOutTexts, retention.strike_out_texts, the_system, SYSTEM),
+    Rule(StrikeOutInbound, strike_out_inbound, the_system, SYSTEM),
     # the public
     Rule(progress.QueryProgress, progress.query_progress, anybody, NONE),
     Rule(accounts.RequestLoginCode, accounts.request_login_code, anybody, NONE),
     Rule(accounts.LogInByCode, accounts.log_in_by_code, anybody, NONE),
     Rule(accounts.ForgetLoginCodes, accounts.forget_login_codes, the_system, SYSTEM),
+    Rule(ratings.RateCase, ratings.rate_case, ratings.applicant_or_text, SESSION),
     Rule(own_cases.ViewOwnCase, own_cases.view_own_case, own_cases.applicant_of_the_case, SESSION),
     Rule(consultations.AskQuestion, consultations.ask_question, anybody, NONE),
     Rule(consultations.AnswerQuestion, consultations.answer_question, consultations.officer_asked, SESSION),
@@ -187,6 +202,31 @@ RULES = (
     Rule(complaints.FileComplaint, complaints.file_complaint, anybody, NONE),
     Rule(complaints.DecideComplaint, complaints.decide_complaint, supervisor | supervision_leader, SESSION),
     Rule(complaints.QueryComplaint, complaints.query_complaint, anybody, NONE),
+    Rule(coverage.RegisterExemption, coverage.register_exemption, the_system, SYSTEM),
+    # the exchange of case data
+    Rule(exchange_acts.AddSender, senders.add_sender, the_system, SYSTEM),
+    Rule(exchange_acts.RevokeSender, senders.revoke_sender, the_system, SYSTEM),
+    Rule(exchange_acts.ImportBatch, intake.import_batch, the_system, SYSTEM),
+    Rule(exchange_acts.ImportPart, intake.import_part, the_system, SYSTEM),
+    Rule(exchange_acts.ReleaseHeldRows, holding.release_held_rows, the_system, SYSTEM),
+    Rule(exchange_acts.TurnReportedLights, exchange_cases.turn_reported_lights, the_system, SYSTEM),
+    Rule(exchange_acts.WatchDays, days.watch_days, the_system, SYSTEM),
+    # texts, by hand
+    Rule(by_hand.SendText, by_hand.send_text, the_system, SYSTEM),
+    Rule(by_hand.ResendTexts, by_hand.resend_texts, the_system, SYSTEM),
+    Rule(by_hand.ViewText, by_hand.view_text, the_system, SYSTEM),
+    Rule(AskCarrier, ask_carrier, the_system, SYSTEM),
+    # the data ferry
+    Rule(ferry_orders.MakeFerryKeys, ferry_orders.make_ferry_keys, the_system, SYSTEM),
+    Rule(ferry_orders.TakeFerryCertificate, ferry_orders.take_ferry_certificate, the_system, SYSTEM),
+    Rule(ferry_orders.PinPeer, ferry_orders.pin_peer, the_system, SYSTEM),
+    Rule(ferry_orders.OrderFerry, ferry_orders.order_ferry, the_system, SYSTEM),
+    Rule(ferry_orders.TendFerryKeys, ferry_orders.tend_ferry_keys, the_system, SYSTEM),
+    # the wording of texts
+    Rule(wordings.EnterTextTemplates, wordings.enter_text_templates, the_system, SYSTEM),
+    Rule(rewording.ProposeTextTemplate, rewording.propose_text_template, proposer_of_texts, SESSION),
+    Rule(rewording.PrepareTextTemplateDecision, rewording.prepare_text_template_decision, legal_office, SESSION),
+    Rule(rewording.DecideTextTemplate, rewording.decide_text_template, legal_office, CERTIFICATE),
     # certificates
     Rule(cert_acts.RequestEnrolment, enrolment.request_enrolment, anybody, NONE),
     Rule(cert_acts.SubmitCsr, enrolment.submit_csr, anybody, NONE),
@@ -195,6 +235,7 @@ RULES = (
     Rule(cert_acts.RejectEnrolment, enrolment.reject_enrolment, ra_operator | the_system, SESSION),
     Rule(cert_acts.RevokeCertificate, revocation.revoke_certificate, ra_operator | the_system, SESSION),
     Rule(cert_acts.PublishRevocationList, revocation.publish_revocation_list, the_system, SYSTEM),
+    Rule(cert_acts.AttestEvidence, evidence.attest_evidence, the_system, SYSTEM),
     Rule(cert_acts.PruneRequests, login.prune_requests, the_system, SYSTEM),
     Rule(cert_acts.BeginLogin, login.begin_login, anybody, NONE),
     Rule(cert_acts.FinishLogin, login.finish_login, anybody, NONE),

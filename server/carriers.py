@@ -1,17 +1,19 @@
 """From the settings of a carrier to the carrier: one function, one branch per kind."""
 
 import secrets
-import ssl
 from collections.abc import Mapping
 
-from server.settings import MasCarrier, SimulatorCarrier, SmppCarrier
+from kernel.clock import Clock
+from server.carrier_settings import CmppCarrier, MasCarrier, MasDatabaseCarrier, SimulatorCarrier, SmppCarrier
+from server.cmpp_carrier import cmpp_connection
+from server.smpp_carrier import smpp_connection
 from sms.carriers import Carrier
 from sms.link import Target
 from sms.mas import messages as mas
 from sms.mas.http import MasHttpCarrier
+from sms.mas.templates import Templates
 from sms.simulator import Smsc
 from sms.smpp.carrier import SmppCarrier as SmppConnection
-from sms.smpp.session import Terms
 from sms.smpp.vocabulary import BindTransceiver
 
 #: What the simulated carrier shows as our number; people answer to it.
@@ -19,8 +21,19 @@ SIMULATED_ACCESS_NUMBER = "10690000"
 SIMULATED_ACCOUNT = ("zhangban", "demo")
 
 
-def connection(carrier: SimulatorCarrier | SmppCarrier | MasCarrier, simulators: Mapping[str, Smsc]) -> Carrier:
+def connection(
+    carrier: SimulatorCarrier | SmppCarrier | MasCarrier | CmppCarrier | MasDatabaseCarrier,
+    simulators: Mapping[str, Smsc],
+    clock: Clock,
+) -> Carrier:
     jitter = secrets.SystemRandom().random
+    if isinstance(carrier, MasDatabaseCarrier):
+        # Its driver costs 15 MB and a tenth of a second, which only those who have such a carrier shall pay.
+        from server.mas_database_carrier import mas_database_connection
+
+        return mas_database_connection(carrier, clock, jitter)
+    if isinstance(carrier, CmppCarrier):
+        return cmpp_connection(carrier, clock, jitter)
     if isinstance(carrier, MasCarrier):
         account = mas.Account(
             ec_name=carrier.ec_name,
@@ -28,13 +41,18 @@ def connection(carrier: SimulatorCarrier | SmppCarrier | MasCarrier, simulators:
             secret_key=carrier.secret_key.get_secret_value(),
             sign=carrier.sign,
             add_serial=carrier.add_serial,
+            access_number=carrier.access_number,
         )
         return MasHttpCarrier(
             carrier.name,
             carrier.url,
             account,
+            clock=clock,
             jitter=jitter,
+            connections=carrier.connections,
             parts_per_s=carrier.parts_per_second,
+            templates=Templates(ids=carrier.templates, only=carrier.only_templates),
+            pull_every_s=0 if carrier.receive == "push" else carrier.pull_every_seconds,
             weight=carrier.weight,
         )
     if isinstance(carrier, SimulatorCarrier):
@@ -45,16 +63,8 @@ def connection(carrier: SimulatorCarrier | SmppCarrier | MasCarrier, simulators:
             Target(host=smsc.host, port=smsc.port),
             BindTransceiver(system_id=system_id, password=password),
             source=SIMULATED_ACCESS_NUMBER,
+            clock=clock,
             jitter=jitter,
             weight=carrier.weight,
         )
-    return SmppConnection(
-        carrier.name,
-        Target(host=carrier.host, port=carrier.port, tls=ssl.create_default_context() if carrier.tls else None),
-        BindTransceiver(system_id=carrier.system_id, password=carrier.password.get_secret_value()),
-        source=carrier.source_address,
-        jitter=jitter,
-        terms=Terms(window=carrier.window),
-        parts_per_s=carrier.parts_per_second,
-        weight=carrier.weight,
-    )
+    return smpp_connection(carrier, clock, jitter)

@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
-from unicodedata import category
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from casework.acts import ViewCase
 from kernel.actor import THE_OPERATOR
@@ -33,15 +30,13 @@ from server.commands import (
 )
 from server.config_file import SettingsRefused
 from server.settings import Settings
+from server.terminal import as_it_stands, console
 from server.wiring import open_system
 
 CaseArgument = Annotated[str, typer.Argument(metavar="NUMBER", help="办件编号 · The case's number.")]
 DatabaseOption = Annotated[
     str | None, typer.Option(callback=database_url, help="数据库地址 · Another database, a backup for instance.")
 ]
-
-#: Columns of a table that nobody looks at in a terminal.
-_WIDE = 160
 
 archive_app = typer.Typer(help="审批档案 · Archives of closed cases, verified offline.", no_args_is_help=True)
 case_app = typer.Typer(help="办件 · One case, for the operator.", no_args_is_help=True)
@@ -147,52 +142,40 @@ def _settings(config: Path | None, database: str | None) -> Settings:
     return settings.model_copy(update={"database": settings.database.model_copy(update={"url": database})})
 
 
-def _console() -> Console:
-    """As wide as the terminal; wide enough for a digest where the output goes into a file."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDE)
-
-
 def _print_verdict(verdict: ArchiveVerdict) -> None:
-    console = _console()
+    shown = console()
     table = Table("", "", show_header=False, box=None)
-    table.add_row("档号", _as_it_stands(verdict.archive))
-    table.add_row("办件", _as_it_stands(f"{verdict.case}（{verdict.unit}）"))
-    table.add_row("归档", _as_it_stands(verdict.archived_at))
+    table.add_row("档号", as_it_stands(verdict.archive))
+    table.add_row("办件", as_it_stands(f"{verdict.case}（{verdict.unit}）"))
+    table.add_row("归档", as_it_stands(verdict.archived_at))
     table.add_row("清单 SHA-256", verdict.sha256)
     table.add_row(
         "文件", f"{verdict.files}个，文书{verdict.papers}件，签名{verdict.decisions}个，事件{verdict.events}个"
     )
     table.add_row("过程记录", "，".join(f"{name}{count}条" for name, count in verdict.record.items()))
-    console.print(table)
+    shown.print(table)
     if verdict.intact:
-        console.print("完好 · intact: every digest, seal, signature and event holds", style="green")
+        shown.print("完好 · intact: every digest, seal, signature and event holds", style="green")
         return
     for fault in verdict.faults:
         why = f"（{fault.why}）" if fault.why else ""
-        where = _as_it_stands(f"{fault.where}{why}")
+        where = as_it_stands(f"{fault.where}{why}")
         typer.echo(f"{fault.code}  {FAULT_NAMES[fault.code]}：{where}", err=True)
 
 
 def _print_sheet(sheet: Sheet) -> None:
-    console = _console()
+    shown = console()
     for section, rows in sheet.items():
-        console.rule(f"[bold]{section}[/bold]", align="left")
+        shown.rule(f"[bold]{section}[/bold]", align="left")
         if not rows:
-            console.print("（无）", style="dim")
+            shown.print("（无）", style="dim")
             continue
         if section == "办件":
             table = Table("", "", show_header=False, box=None)
             for label, value in rows[0].items():
-                table.add_row(label, _as_it_stands(value))
+                table.add_row(label, as_it_stands(value))
         else:
             table = Table(*rows[0], box=None)
             for row in rows:
-                table.add_row(*map(_as_it_stands, row.values()))
-        console.print(table)
-
-
-def _as_it_stands(value: object) -> Text:
-    """What somebody else wrote: never markup, never a command to the terminal."""
-    shown = (f"\\x{ord(char):02x}" if category(char) in ("Cc", "Cf") else char for char in str(value))
-    return Text("".join(shown))
+                table.add_row(*map(as_it_stands, row.values()))
+        shown.print(table)

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from server.config_file import SettingsRefused
-from server.settings import DEFAULT_FILE, Section, Settings, load
+from server.setting_types import Section
+from server.settings import DEFAULT_FILE, Settings, load
 
 app = typer.Typer(help="配置文件 · The settings file.", no_args_is_help=True)
 
@@ -23,8 +24,8 @@ ConfigPath = Annotated[Path, typer.Argument(help="配置文件 · The file, zhan
 def init(path: ConfigPath = DEFAULT_FILE) -> None:
     """写出带注释的配置文件，不覆盖已有文件 · Write a commented file; an existing one is never overwritten."""
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(template())
+        path.touch(mode=0o600, exist_ok=False)  # the passwords of carriers will stand in it
+        path.write_text(template(), encoding="utf-8")
     except OSError as error:
         typer.echo(
             f"{path}：{'已存在 · exists already' if isinstance(error, FileExistsError) else error.strerror}", err=True
@@ -60,7 +61,9 @@ def _entries(section: type[Section], *, at: str) -> Iterator[str]:
         if isinstance(field.default, Section):
             continue
         yield "# " + (field.description or "").replace("\n", "\n# ") + _range(field)
-        if isinstance(field.default, tuple):
+        if field.default == ():
+            yield f"# {name} = []"
+        elif isinstance(field.default, tuple) and isinstance(field.default[0], Section):
             for row in field.default:
                 yield f"[[{at}.{name}]]"
                 yield from (f"{key} = {_toml(value)}" for key, value in row)
@@ -84,6 +87,8 @@ def _toml(value: object) -> str:
             return str(value)
         case time():
             return f'"{value:%H:%M}"'
+        case tuple():
+            return f"[{', '.join(map(_toml, value))}]"
         case SecretStr():
             return _toml(value.get_secret_value())
         case _:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from tortoise.exceptions import OperationalError, ValidationError
+from tortoise.exceptions import BaseORMException, OperationalError, ValidationError
 
 from certs.enrolment import waiting_enrolments
 from kernel.db import Database
@@ -16,7 +17,7 @@ from kernel.refusals import Invalid, Refusal
 from server.config_file import Problem, SettingsRefused
 from server.desk import approve_at_the_desk, load_county
 from server.settings import Settings, load
-from server.wiring import TABLES, open_system, sqlite_file
+from server.wiring import TABLES, System, open_system, sqlite_file
 
 T = TypeVar("T")
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="配置文件 · Settings file.")]
@@ -72,6 +73,38 @@ def refuse_absent(url: str) -> None:
     file = sqlite_file(url)
     if file is not None and not file.exists():
         raise SettingsRefused([Problem(str(file), "没有这个数据库文件", "there is no such database file")])
+
+
+@asynccontextmanager
+async def reading(url: str) -> AsyncIterator[Database]:
+    """A database for a command that only reads: one that is not there is not made, a backup stays at its version.
+
+    Raises SettingsRefused where it does not answer or does not have the tables.
+    """
+    refuse_absent(url)
+    try:
+        database = await Database.open(url, modules=TABLES)
+    except (OSError, BaseORMException):
+        raise SettingsRefused([Problem("database.url", "数据库没有应答", "the database does not answer")]) from None
+    try:
+        yield database
+    except OperationalError:
+        wrong = Problem("database.url", "没有所需的表或列", "this database lacks the tables or columns")
+        raise SettingsRefused([wrong]) from None
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def at_work(config: Path | None) -> AsyncIterator[System]:
+    """The installation for whoever works on one. Where there is none, such as in the wrong folder, none is made.
+
+    Raises SettingsRefused.
+    """
+    settings = settings_of(config)
+    refuse_absent(settings.database.url)
+    async with open_system(settings) as system:
+        yield system
 
 
 # --------------------------------------------------------------------------------------------------- the event log

@@ -199,6 +199,7 @@ _WORDS = {
     "string_type": ("应为带引号的文字", "must be text in quotes"),
     "path_type": ("应为带引号的路径", "must be a path in quotes"),
     "tuple_type": ("应为列表", "must be a list"),
+    "dict_type": ("应为一组设置", "must be a table"),
     "model_type": ("应为一组设置", "must be a table"),
     "model_attributes_type": ("应为一组设置", "must be a table"),
     "time_type": ("应为带引号的时刻，如 “21:00”", 'must be a time in quotes, such as "21:00"'),
@@ -226,16 +227,20 @@ def _explained(
         zh, en = _unknown(model, place)
     elif error["type"] in _WORDS:
         zh, en = (words.format_map(error.get("ctx", {})) for words in _WORDS[error["type"]])
+        zh = zh.replace("', '", "'、'").replace(" or ", " 或 ")  # pydantic enumerates in English
     else:
         zh, own, en = error["msg"].partition(" · ")  # a sentence of our own validators has both
         zh, en = (zh, en) if own else ("填写有误", zh)
     return Problem(where, zh, en, line)
 
 
+_TAGS = ("smpp", "mas", "cmpp", "mas-db", "simulator", "folder", "sftp", "table")
+
+
 def _without_tags(loc: Place) -> Iterator[str | int]:
-    """pydantic names the kind of a carrier after its index; the file does not."""
+    """pydantic names the kind of carrier or peer after its index, and says "[key]" behind a key; the file does not."""
     for previous, word in zip((None, *loc), loc, strict=False):
-        if not (isinstance(previous, int) and isinstance(word, str) and word in ("smpp", "mas", "simulator")):
+        if word != "[key]" and not (isinstance(previous, int) and word in _TAGS):
             yield word
 
 

@@ -24,17 +24,17 @@ async def load_county(system: System) -> int:
     sample = county()
     units = tuple(msgspec.convert(unit, UnitEntry, from_attributes=True) for unit in sample.units)
     officers = tuple(msgspec.convert(officer, OfficerEntry, from_attributes=True) for officer in sample.officers)
-    await _done(system, EnterDirectory(units=units, officers=officers))
+    await done(system, EnterDirectory(units=units, officers=officers))
     for item in items():
         if not await Item.exists(code=item.code):
-            await _done(system, PublishItem(definition=msgspec.json.encode(item)))
+            await done(system, PublishItem(definition=msgspec.json.encode(item)))
     return len(items())
 
 
 async def import_directory(system: System, document: bytes) -> EnterDirectory:
     """Enters the units and officers of a directory file, all or none. Raises FileRefused, or the act's refusal."""
     directory = await directory_file.read(document)
-    await _done(system, directory)
+    await done(system, directory)
     return directory
 
 
@@ -44,7 +44,7 @@ async def import_calendar(system: System, document: bytes, *, first: str, second
     Returns the year and how many cases were looked at. Raises CalendarRefused with every problem, TwoPersonsNeeded …
     """
     notice = read_arrangement(document)
-    year = await _done(
+    year = await done(
         system,
         ImportCalendar(
             year=notice.year,
@@ -59,7 +59,7 @@ async def import_calendar(system: System, document: bytes, *, first: str, second
     )
     await system.renew_calendar()
     cases = 0
-    while found := (await _done(system, ReprojectDeadlines())).count:
+    while found := (await done(system, ReprojectDeadlines())).count:
         cases += found
     return year, cases
 
@@ -74,17 +74,18 @@ async def certificates(system: System, *, officer: str | None = None) -> list[Ce
 
 async def revoke_certificate(system: System, serial: str, reason: RevocationReason) -> CertificateView:
     """Revokes on the operator's own authority. Raises NOT_FOUND."""
-    return await _done(system, RevokeCertificate(serial=serial, reason=reason))
+    return await done(system, RevokeCertificate(serial=serial, reason=reason))
 
 
 async def approve_at_the_desk(system: System, enrolment: str, *, document: str) -> None:
     """Checks, unless somebody already has, and approves on the operator's own authority. Raises the refusal."""
     if not await Enrolment.exists(id=enrolment, state=EnrolmentState.CHECKED):
-        await _done(system, CheckIdentity(enrolment=enrolment, document=document))
-    await _done(system, ApproveEnrolment(enrolment=enrolment))
+        await done(system, CheckIdentity(enrolment=enrolment, document=document))
+    await done(system, ApproveEnrolment(enrolment=enrolment))
 
 
-async def _done(system: System, act: Act[V]) -> V:
+async def done(system: System, act: Act[V]) -> V:
+    """The view of what the operator does. Raises the refusal."""
     outcome = await system.office.perform(act, THE_OPERATOR, key=None)
     if isinstance(outcome, Refusal):
         raise outcome

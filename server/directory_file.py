@@ -35,6 +35,7 @@ class OfficerRow(OfficerEntry, frozen=True, kw_only=True, forbid_unknown_fields=
     name: Annotated[str, _text(40)]
     unit_code: Annotated[str, _text(16)]
     phone: Annotated[str, Meta(pattern=r"^1\d{10}$")]
+    second_phone: Annotated[str, Meta(pattern=r"^(1\d{10})?$")] = ""
     email: Annotated[str, _text(120, shortest=0)] = ""
 
 
@@ -66,7 +67,7 @@ async def read(document: bytes) -> EnterDirectory:
     officers = _rows("officers", "id", file.officers, OfficerRow, problems)
     problems += _twice("code", [(name, unit.code) for name, unit in units])
     problems += _twice("id", [(name, officer.id) for name, officer in officers])
-    problems += _twice("phone", [(name, officer.phone) for name, officer in officers])
+    problems += _twice("phone", [(name, phone) for name, officer in officers for phone in _phones(officer)])
     problems += await _strangers(file, officers)
     if problems:
         raise FileRefused(problems)
@@ -99,14 +100,20 @@ async def _strangers(file: _File, officers: Sequence[tuple[str, OfficerRow]]) ->
     """Officers of units that exist neither here nor in the directory, and phones of people who are not in the file."""
     units = {_said(unit, "code") for unit in file.units} | {unit.code for unit in await Unit.all()}
     here = {_said(officer, "id") for officer in file.officers}
-    phones = {officer.phone: officer.id for officer in await Officer.all() if officer.id not in here}
+    others = [officer for officer in await Officer.all() if officer.id not in here]
+    phones = {phone: officer.id for officer in others for phone in _phones(officer)}
     problems = []
     for name, officer in officers:
         if officer.unit_code not in units:
             problems.append(f"{name}：没有单位{officer.unit_code} · there is no unit {officer.unit_code}")
-        if (holder := phones.get(officer.phone)) is not None:
-            problems.append(f"{name}：手机号码已登记给{holder} · the phone is {holder}'s")
+        for phone in _phones(officer):
+            if (holder := phones.get(phone)) is not None:
+                problems.append(f"{name}：手机号码已登记给{holder} · the phone is {holder}'s")
     return problems
+
+
+def _phones(officer: Officer | OfficerEntry) -> list[str]:
+    return [phone for phone in (officer.phone, officer.second_phone) if phone]
 
 
 def _said(value: object, key: str) -> str:

@@ -19,8 +19,11 @@ from certs.revocation import newest_list_der
 from mobile_api.app import routes
 from mobile_api.authentication import CertificateSessions
 from mobile_api.services import Services
+from server.carrier_settings import MasCarrier, SimulatorCarrier
 from server.carriers import SIMULATED_ACCOUNT, connection
 from server.config_file import Problem, SettingsRefused
+from server.metrics import Metrics
+from server.metrics import door as metrics_door
 from server.processes import (
     Pace,
     Stop,
@@ -33,7 +36,6 @@ from server.processes import (
     until_stopped,
 )
 from server.provisions import alert_rules, api_limits, casework_rules, inbox_rules, mail_server
-from server.settings import MasCarrier, SimulatorCarrier
 from server.wiring import System, sqlite_file
 from sms.carriers import Carrier
 from sms.gateway import Gateway
@@ -69,7 +71,7 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
             for carrier in settings.sms.carriers
             if isinstance(carrier, SimulatorCarrier)
         }
-        carriers = [connection(carrier, simulators) for carrier in settings.sms.carriers]
+        carriers = [connection(carrier, simulators, system.clock) for carrier in settings.sms.carriers]
         gateway = await stack.enter_async_context(_gateway(system, carriers))
         await stack.enter_async_context(
             running(
@@ -81,13 +83,15 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
         )
         if settings.mail.enabled:
             await stack.enter_async_context(_mailer(system))
-        port = await stack.enter_async_context(http_door(build_app(system, carriers), door=door))
+        app = build_app(system, carriers, gateway)
+        served = http_door(app, door=door, trusted=settings.http.trusted_proxies)
+        port = await stack.enter_async_context(served)
         binding = [carrier for carrier in carriers if isinstance(carrier, SmppConnection)]
         yield Doors(http_port=port, carriers=binding, simulators=simulators)
 
 
-def build_app(system: System, carriers: Sequence[Carrier]) -> Starlette:
-    """The HTTP door of this process: for phones, for whoever checks certificates, for what a MAS pushes."""
+def build_app(system: System, carriers: Sequence[Carrier], gateway: Gateway | None = None) -> Starlette:
+    """The HTTP door of this process: for phones, for whoever checks certificates or measures, for what a MAS pushes."""
 
     async def revocation_list(request: Request) -> Response:
         der = await newest_list_der(system.authority)
@@ -107,12 +111,15 @@ def build_app(system: System, carriers: Sequence[Carrier]) -> Starlette:
         demo=system.settings.demo,
     )
     crl = Route("/pki/issuing.crl", revocation_list, methods=["GET"])
-    return Starlette(routes=[*routes(services), crl, *_push_routes(system, carriers)])
+    measured = Metrics(system.database, system.clock, lambda: gateway.lanes if gateway else ())
+    monitors = [ip_network(address) for address in system.settings.http.metrics_from]
+    metrics = Route("/metrics", metrics_door(measured, monitors), methods=["GET"])
+    return Starlette(routes=[*routes(services), crl, metrics, *_push_routes(system, carriers)])
 
 
 def _push_routes(system: System, carriers: Sequence[Carrier]) -> Iterator[Route]:
     for chosen, carrier in zip(system.settings.sms.carriers, carriers, strict=True):
-        if isinstance(chosen, MasCarrier) and isinstance(carrier, MasHttpCarrier):
+        if isinstance(chosen, MasCarrier) and isinstance(carrier, MasHttpCarrier) and chosen.receive != "pull":
             allowed = [ip_network(address) for address in chosen.allowed_addresses]
             yield from mas_push.routes(carrier, secret=chosen.push_path.get_secret_value(), allowed=allowed)
 
@@ -169,7 +176,16 @@ async def _gateway(system: System, carriers: Sequence[Carrier]) -> AsyncIterator
     )
     # SQLite serves one process only (_only_server), so whatever lies claimed there is an orphan of the last run.
     alone = system.database.dialect == "sqlite"
-    gateway = Gateway(system.database, system.clock, system.secrets, carriers=carriers, inbox=inbox, alone=alone)
+    gateway = Gateway(
+        system.database,
+        system.clock,
+        system.secrets,
+        carriers=carriers,
+        inbox=inbox,
+        alone=alone,
+        rules=alert_rules(system.settings),
+        kinds={carrier.name: carrier.kind for carrier in system.settings.sms.carriers},
+    )
     stop = Stop()
 
     async def run() -> bool:

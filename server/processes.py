@@ -9,7 +9,7 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +18,9 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
+from alerts.dead_letters import FollowUpUndelivered
+from alerts.digests import ReleaseHeld
+from alerts.retention import StrikeOutTexts
 from casework.acts import CheckCalendar, DeemAccepted
 from casework.archive.acts import ArchiveCases
 from casework.catalogue.acts import BringChangesIntoEffect
@@ -25,6 +28,8 @@ from casework.clock.acts import DeemRenewed, NoteOverruns, ReprojectDeadlines, T
 from casework.intake.acts import CollectUploads
 from casework.licences.acts import TendLicences
 from certs.acts import PruneRequests, PublishRevocationList
+from ferry.exchange.acts import ReleaseHeldRows, TurnReportedLights, WatchDays
+from ferry.orders import TendFerryKeys
 from hall.accounts import ForgetLoginCodes
 from hall.consultations import CallOverdueAnswers
 from kernel.actor import THE_CLOCK
@@ -33,6 +38,7 @@ from kernel.refusals import Refusal
 from kernel.retention import ForgetAnswers
 from server.config_file import Problem, SettingsRefused
 from server.wiring import System
+from sms.retention import StrikeOutInbound
 from supervision.acts import IssueOrders, RemindUnconfirmed, TurnLights
 
 _log = structlog.get_logger(__name__)
@@ -110,11 +116,19 @@ CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
     (NoteOverruns(), timedelta(0)),
     (TurnHearingLights(), timedelta(0)),
     (ReprojectDeadlines(), timedelta(0)),
+    (ReleaseHeld(), timedelta(seconds=1)),
+    (FollowUpUndelivered(), timedelta(seconds=20)),
+    (StrikeOutTexts(), timedelta(minutes=1)),
+    (StrikeOutInbound(), timedelta(minutes=1)),
     (RemindUnconfirmed(), timedelta(minutes=1)),
     (CallOverdueAnswers(), timedelta(minutes=1)),
     (TendLicences(), timedelta(minutes=1)),
+    (TurnReportedLights(), timedelta(seconds=1)),
+    (ReleaseHeldRows(), timedelta(minutes=1)),
+    (WatchDays(), timedelta(minutes=1)),
     (ArchiveCases(), timedelta(minutes=1)),
     (PublishRevocationList(), timedelta(minutes=1)),
+    (TendFerryKeys(), timedelta(minutes=1)),
     (PruneRequests(), timedelta(hours=1)),
     (ForgetAnswers(), timedelta(hours=1)),
     (CollectUploads(), timedelta(hours=1)),
@@ -196,9 +210,18 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def http_door(app: Starlette, *, door: socket.socket) -> AsyncIterator[int]:
-    """Serves `app` on a listening socket, where callers wait until it is ready, and yields the port."""
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=int(_GRACE_S))
+async def http_door(app: Starlette, *, door: socket.socket, trusted: Sequence[str] = ()) -> AsyncIterator[int]:
+    """Serves `app` on a listening socket, where callers wait until it is ready, and yields the port.
+
+    `trusted` are the addresses and networks of proxies; of anybody else X-Forwarded-For is not read.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=int(_GRACE_S),
+        forwarded_allow_ips=list(trusted),  # said, because uvicorn would ask the environment
+    )
     server = _Server(config)
     serving = asyncio.create_task(server.serve([door]), name="http")
     try:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from alerts.mail import MailServer
 from alerts.settings import AlertRules
+from alerts.texts import MessageClass
 from casework.catalogue.definitions import Grade, ItemClass
 from casework.clock.time_limits import DaysUnit
 from casework.rules import CaseworkRules
@@ -45,7 +46,10 @@ def casework_rules(settings: Settings) -> CaseworkRules:
 
 
 def hall_rules(settings: Settings) -> HallRules:
-    return HallRules(answer_limit_days=settings.casework.answer_limit_days)
+    return HallRules(
+        answer_limit_days=settings.casework.answer_limit_days,
+        rating_life=timedelta(days=settings.casework.rating_days),
+    )
 
 
 def cert_settings(settings: Settings) -> CertSettings:
@@ -78,12 +82,30 @@ def alert_rules(settings: Settings) -> AlertRules:
         mail=settings.mail.enabled,
         duty_phone=chosen.duty_phone,
         duty_email=chosen.duty_email,
+        alarm_after=timedelta(seconds=chosen.carrier_alarm_seconds),
+        extension_digits=chosen.reply_extension_digits,
+        access_numbers=_access_numbers(settings),
+        same_template_most=chosen.same_template_per_day,
+        digest_over=chosen.digest_over,
+        quiet_classes=frozenset(map(MessageClass, chosen.quiet_classes)),
         quiet_from=chosen.quiet_from,
         quiet_until=chosen.quiet_until,
+        keep_years=chosen.keep_years,
+        keep_days=chosen.keep_days,
+        keep_code_days=chosen.keep_code_days,
         appeal_working_days=chosen.appeal_working_days,
         tell_later=chosen.moved_dates in ("both", "later"),
         tell_earlier=chosen.moved_dates in ("both", "earlier"),
     )
+
+
+def _access_numbers(settings: Settings) -> tuple[str, ...]:
+    """The numbers people answer to, each as its kind of carrier spells it; some do not say."""
+    spelt = [
+        "".join(str(getattr(carrier, name, "")) for name in ("source_address", "access_number", "add_serial"))
+        for carrier in settings.sms.carriers
+    ]
+    return tuple(filter(None, spelt))
 
 
 def api_limits(settings: Settings) -> Limits:
@@ -108,6 +130,7 @@ def mail_server(settings: Settings) -> MailServer:
         username=chosen.username,
         password=chosen.password.get_secret_value(),
         start_tls=chosen.start_tls,
+        ca_file=chosen.ca_file,
     )
 
 

@@ -7,77 +7,20 @@ here: statutory limits stand in the catalogue, holidays in the calendar.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from datetime import time
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from pydantic_core import PydanticCustomError
+from pydantic import Field, SecretStr
 
 from casework.catalogue.definitions import CODE_PATTERN
+from server.carrier_settings import SmsSettings
 from server.config_file import Problem, SettingsRefused, read_sections
+from server.ferry_settings import FerrySettings
+from server.setting_types import DatabaseUrl, HttpUrl, Network, PhoneNumber, Port, Section, ShortName, UnitCode
 
 DEFAULT_FILE = Path("zhangban.toml")
-
-
-def _database_url(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("sqlite", "postgres") or not rest:
-        raise PydanticCustomError("url", "应为 sqlite://文件 或 postgres://… · must be sqlite://FILE or postgres://…")
-    return url
-
-
-def _http_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        sound = parts.hostname and parts.port != 0 and parts.scheme in ("http", "https") and not url.endswith("/")
-    except ValueError:
-        sound = False
-    if not sound:
-        raise PydanticCustomError(
-            "url", "应为 http(s)://主机，末尾不带斜杠 · must be http(s)://HOST without a final slash"
-        )
-    return url
-
-
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-PhoneNumber = Annotated[str, Field(pattern=r"^\+?[0-9]{3,20}$")]
-UnitCode = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,16}$")]
-ShortName = Annotated[str, Field(min_length=1, max_length=20)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,19}$")]  # as long as the queue's column
-
-
-def _network(text: str) -> str:
-    try:
-        ip_network(text)
-    except ValueError:
-        raise PydanticCustomError("network", "应为 IP 地址或网段 · must be an IP address or network") from None
-    return text
-
-
-def _push_path(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch("[A-Za-z0-9_-]{16,64}", secret.get_secret_value()):
-        raise PydanticCustomError(
-            "push_path", "应为 16 至 64 个字母、数字、-、_ · must be 16 to 64 letters, digits, - or _"
-        )
-    return secret
-
-
-Network = Annotated[str, AfterValidator(_network)]
-PushPath = Annotated[SecretStr, AfterValidator(_push_path)]
-
-
-class Section(BaseModel):
-    """A table of the file. Unknown keys, wrong types and values out of range are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
-    title: ClassVar[str] = ""
 
 
 class DatabaseSettings(Section):
@@ -96,6 +39,14 @@ class HttpSettings(Section):
     )
     port: int = Field(
         8000, ge=0, le=65535, description="监听端口，0 由系统任选 · Port to listen on; 0 lets the system choose"
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        ("127.0.0.1", "::1"),
+        description="反向代理地址，只信其 X-Forwarded-For · Proxies whose X-Forwarded-For is believed, nobody else's",
+    )
+    metrics_from: tuple[Network, ...] = Field(
+        ("127.0.0.0/8", "::1"),
+        description="可读取 /metrics 的地址 · Addresses that may read /metrics; let the proxy refuse it to others",
     )
     public_url: HttpUrl = Field(
         "http://localhost:8000",
@@ -127,92 +78,6 @@ class CertSettings(Section):
     token_minutes: int = Field(15, ge=1, le=60, description="登录令牌有效分钟数 · Life of a login")
 
 
-#: How much of the traffic a carrier gets beside the others, while all are well.
-Weight = Annotated[int, Field(ge=1, le=100)]
-
-
-class SimulatorCarrier(Section):
-    kind: Literal["simulator"] = "simulator"
-    name: Name = "simulator"
-    weight: Weight = 10
-
-
-class SmppCarrier(Section):
-    kind: Literal["smpp"]
-    name: Name
-    host: str = Field(min_length=1)
-    port: Port = 2775
-    system_id: str = Field(min_length=1, max_length=15)  # SMPP 3.4 §5.2.1, §5.2.2: with the final NUL 16 and 9
-    password: SecretStr = Field(max_length=8)
-    tls: bool = False
-    source_address: PhoneNumber
-    window: int = Field(10, ge=1, le=1000)
-    parts_per_second: int = Field(50, ge=1, le=10_000)
-    weight: Weight = 10
-
-
-class MasCarrier(Section):
-    kind: Literal["mas"]
-    name: Name
-    url: HttpUrl
-    ec_name: str = Field(min_length=1, max_length=100)
-    ap_id: str = Field(min_length=1, max_length=64)
-    secret_key: SecretStr
-    sign: str = Field(min_length=1, max_length=64)
-    add_serial: str = Field("", pattern=r"^[0-9]{0,20}$")  # access number and extension: 20 digits at most
-    push_path: PushPath
-    allowed_addresses: Annotated[tuple[Network, ...], Field(min_length=1)]
-    parts_per_second: int = Field(50, ge=1, le=10_000)
-    weight: Weight = 10
-
-
-Carrier = Annotated[SimulatorCarrier | SmppCarrier | MasCarrier, Field(discriminator="kind")]
-
-
-def _distinct(carriers: tuple[Carrier, ...]) -> tuple[Carrier, ...]:
-    if len({carrier.name for carrier in carriers}) < len(carriers):
-        raise PydanticCustomError("name", "两个通道同名 · two carriers have the same name")
-    return carriers
-
-
-class SmsSettings(Section):
-    title: ClassVar[str] = "短信通道 · Text messages"
-    carriers: Annotated[tuple[Carrier, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
-        (SimulatorCarrier(),),
-        description=(
-            "可多个，按权重（weight）分担；simulator 为本机模拟运营商 · Several share by weight. The simulator is a\n"
-            "carrier in this process; a real one speaks SMPP, its last five lines only when they differ:\n"
-            "[[sms.carriers]]\n"
-            'kind = "smpp"\n'
-            'name = "mobile"\n'
-            'host = "smsc.example"\n'
-            'system_id = "zhangban"\n'
-            'password = "…"\n'
-            'source_address = "10690000"  # 接入号\n'
-            "port = 2775\n"
-            "tls = false\n"
-            "window = 10\n"
-            "parts_per_second = 50\n"
-            "weight = 10\n"
-            "or it is a cloud MAS by HTTP, its last three lines only when they differ; it pushes to\n"
-            "/mas/<name>/<push_path>/report and …/text of this server:\n"
-            "[[sms.carriers]]\n"
-            'kind = "mas"\n'
-            'name = "cloud"\n'
-            'url = "https://mas.example:28888/sms/submit"\n'
-            'ec_name = "衡江市政务服务中心"  # 企业名称\n'
-            'ap_id = "zhangban"  # 接口账号\n'
-            'secret_key = "…"\n'
-            'sign = "sGn0hJ7Qx"  # 签名编码，平台自动加签名\n'
-            'push_path = "…"  # 推送地址中的暗号，16 位以上\n'
-            'allowed_addresses = ["192.0.2.0/24"]  # 平台推送来源\n'
-            'add_serial = ""  # 扩展码\n'
-            "parts_per_second = 50\n"
-            "weight = 10"
-        ),
-    )
-
-
 class MailSettings(Section):
     title: ClassVar[str] = "电子邮件 · Mail, beside text messages"
     enabled: bool = Field(False, description="是否启用 · Whether alerts also go by mail")
@@ -220,7 +85,12 @@ class MailSettings(Section):
     port: Port = Field(587, description="端口 · Port")
     username: str = Field("", description="用户名，空为不登录 · User; empty for no login")
     password: SecretStr = Field(SecretStr(""), description="口令 · Password; better as ZHANGBAN_MAIL__PASSWORD")
-    start_tls: bool = Field(True, description="先升级为 TLS · Upgrade to TLS before anything is said")
+    start_tls: bool = Field(
+        True, description="先升级为 TLS；465 端口始终为 TLS · Upgrade to TLS first; port 465 begins with it"
+    )
+    ca_file: str = Field(
+        "", description="自建服务器的 CA 证书文件，空为系统信任的 · Certificates to trust instead of the system's"
+    )
     sender: str = Field(
         "zhangban@localhost", pattern=r"^[^@\s]+@[^@\s]+$", description="发件地址 · Address of the sender"
     )
@@ -268,6 +138,9 @@ class CaseworkSettings(Section):
     )
     answer_limit_days: int = Field(
         5, ge=1, le=30, description="咨询几个工作日内答复 · Working days to answer a question of the public"
+    )
+    rating_days: int = Field(
+        30, ge=1, le=60, description="办结后几日内可评价 · Days after completion within which a case may be rated"
     )
 
 
@@ -318,8 +191,41 @@ class AlertSettings(Section):
     appeal_working_days: int = Field(
         3, ge=1, le=30, description="可申诉的工作日数 · Working days to appeal against a card"
     )
-    quiet_from: time = Field(time(21), description="通知类短信从几点起不发 · Notices wait from this hour, local time …")
-    quiet_until: time = Field(time(8), description="……到几点 · … until this; warnings and replies do not wait")
+    same_template_per_day: int = Field(
+        50, ge=1, le=1000, description="同一模板每个号码24小时内最多几条 · Of one template to one phone in 24 hours"
+    )
+    digest_over: int = Field(
+        5, ge=1, le=50, description="十分钟内超过几件待办即合并告知 · To-dos in ten minutes before one text tells more"
+    )
+    quiet_classes: tuple[Literal["item", "notice", "warning"], ...] = Field(
+        ("notice",), description="静默时段不发的类别 · Classes that wait: item, notice, warning; replies never do"
+    )
+    reply_extension_digits: Literal[0, 3, 4, 5, 6] = Field(
+        0,
+        description=(
+            "接入号后可加几位扩展码，用于识别短信答复，0 为不用；合计不超过20位 · Digits that the carriers grant\n"
+            "behind the access number, by which an answer names its text; 0 for none. Together at most 20 digits"
+        ),
+    )
+    quiet_from: time = Field(time(21), description="这些类别从几点起不发 · They wait from this hour, local time …")
+    quiet_until: time = Field(
+        time(8), description="……到几点；两者相同则不静默 · … until this; equal hours switch it off"
+    )
+    keep_years: int = Field(
+        10,
+        ge=10,
+        le=30,
+        description="督办、红黄牌、法定告知短信内容保存年数 · Years that orders, cards, statutory notices are kept",
+    )
+    keep_days: int = Field(
+        90,
+        ge=60,
+        le=730,
+        description="其余短信和来信内容保存天数，存证除外 · Days of all others, in and out, but evidence",
+    )
+    keep_code_days: int = Field(
+        7, ge=1, le=30, description="验证码短信、含密码的查询保存天数 · Days of login codes and of queries by password"
+    )
     duty_phone: str = Field(
         "",
         pattern=r"^(\+?[0-9]{3,20})?$",
@@ -329,6 +235,9 @@ class AlertSettings(Section):
         "",
         pattern=r"^([^@\s]+@[^@\s]+)?$",
         description="值班邮箱，须启用邮件 · The same by mail, where mail is enabled",
+    )
+    carrier_alarm_seconds: int = Field(
+        60, ge=5, le=86_400, description="通道中断或错误多几秒后告警 · Seconds a carrier may be in trouble until then"
     )
 
 
@@ -345,6 +254,16 @@ class ApiSettings(Section):
     strangers_per_minute: int = Field(
         30, ge=1, le=100_000, description="未登录者每个地址每分钟办事数 · Acts per address without a login"
     )
+
+
+class ExchangeSettings(Section):
+    title: ClassVar[str] = "数据交换 · Exchange of case data (case-exchange/1)"
+    source_system: str = Field(
+        "zhangban",
+        pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,19}$",
+        description="本系统的名称，下级或上级以此登记 · What others register this system as",
+    )
+    region: str = Field("430421", pattern=r"^[0-9]{6}$", description="行政区划代码 · Code of the region, GB/T 2260")
 
 
 class Settings(Section):
@@ -364,6 +283,8 @@ class Settings(Section):
     catalogue: CatalogueSettings = CatalogueSettings()
     alerts: AlertSettings = AlertSettings()
     api: ApiSettings = ApiSettings()
+    ferry: FerrySettings = FerrySettings()
+    exchange: ExchangeSettings = ExchangeSettings()
 
 
 def load(path: Path | None = None) -> Settings:

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from alerts import events as alert_events
 from alerts.policy import consumer as alerts_consumer
 from alerts.settings import AlertRules
+from alerts.wordings import EnterTextTemplates
 from casework import events as case_events
 from casework.acts import FillCalendar
 from casework.archive import events as archive_events
@@ -28,6 +30,9 @@ from certs import events as cert_events
 from certs.authority import Authority
 from certs.keyring import Keyring
 from certs.notary import CertNotary
+from ferry.exchange.events import EVENTS as EXCHANGE_EVENTS
+from ferry.orders import EVENTS as FERRY_EVENTS
+from ferry.orders import Routes
 from hall import events as hall_events
 from hall.rules import HallRules
 from kernel import directory
@@ -41,9 +46,11 @@ from kernel.outbox import Consumer, Courier, Outbox
 from kernel.work import Desk
 from server.acts import RULES
 from server.config_file import Problem, SettingsRefused
+from server.ferry_stations import routes_of
 from server.key_material import KeyMaterial, key_material
 from server.provisions import alert_rules, casework_rules, cert_settings, hall_rules, supervision_rules
 from server.settings import Settings
+from sms.orders import EVENTS as CARRIER_EVENTS
 from supervision import events as supervision_events
 from supervision.findings import consumer as findings_consumer
 from supervision.rules import SupervisionRules
@@ -64,6 +71,9 @@ TABLES = (
     "hall.tables",
     "alerts.tables",
     "sms.tables",
+    "ferry.exchange.tables",
+    "ferry.tables",
+    "ferry.key_tables",
 )
 EVENTS: tuple[type[Event], ...] = (
     *directory.EVENTS,
@@ -78,6 +88,10 @@ EVENTS: tuple[type[Event], ...] = (
     *cert_events.EVENTS,
     *supervision_events.EVENTS,
     *hall_events.EVENTS,
+    *alert_events.EVENTS,
+    *CARRIER_EVENTS,
+    *FERRY_EVENTS,
+    *EXCHANGE_EVENTS,
 )
 
 
@@ -150,11 +164,13 @@ async def _assemble(settings: Settings, clock: Clock, database: Database) -> Sys
         AlertRules: alert_rules(settings),
         HallRules: hall_rules(settings),
         FileStore: FileStore(settings.data_dir / "files"),
+        Routes: routes_of(settings),
     }
     desk = Desk(database=database, clock=clock, notary=CertNotary(), secrets=secrets, provisions=provisions)
     office = Office(desk, outbox=outbox, rules=RULES)
     await office.perform(FillCalendar(), THE_OPERATOR, key=None)  # a new installation gets the built-in years
     await office.perform(EnterTemplates(), THE_OPERATOR, key=None)  # and the program's own wording of its documents
+    await office.perform(EnterTextTemplates(), THE_OPERATOR, key=None)  # and of its texts
     provisions[Calendar] = await read_calendar(database)
     return System(
         settings=settings,

@@ -19,7 +19,9 @@ class MobileText(Struct, frozen=True, kw_only=True):
     """One text to one phone (MT). `skip` are parts the carrier took before, under the same `reference`.
 
     `priority` 0 goes first. `extension` is put behind the access number, so that an answer names it. `expires_at`:
-    beyond it the text is news no more, which the carrier is told where its protocol can say so.
+    beyond it the text is news no more, which the carrier is told where its protocol can say so. For a carrier that
+    takes nothing but registered templates: `template` is the id of what the words were made of, `wording` its own words
+    with their places, `registered` this carrier's number of exactly those, where the register of wordings has one.
     """
 
     phone: str
@@ -29,13 +31,18 @@ class MobileText(Struct, frozen=True, kw_only=True):
     skip: frozenset[int] = frozenset()
     priority: int = 0
     extension: str = ""
+    template: str = ""
+    wording: str = ""
+    registered: str = ""
 
 
 class Condition(Struct, frozen=True, kw_only=True):
     """How a carrier is, for the status page and the metrics. Counts are since the start of this process.
 
     `state`: the word of its protocol (bound, up, down …). `waiting`: texts in our hands that wait for the window, the
-    rate or the end of a pause. `refusals`: how often each code of the carrier was the answer.
+    rate or the end of a pause. `answer_s`: how long an answer takes, smoothed over the last ones. In `counts` the
+    gateway looks for `throttled`, how often it was told to be slower. `refusals`: how often each code of the carrier
+    was the answer. `links`: each of several connections by its name; then the rest are their sums.
     """
 
     state: str
@@ -45,9 +52,11 @@ class Condition(Struct, frozen=True, kw_only=True):
     parts_per_s: float | None = None
     paused_for_s: float = 0.0
     silent_for_s: float | None = None
+    answer_s: float | None = None
     last_error: str = ""
     counts: Mapping[str, int] = {}
     refusals: Mapping[str, int] = {}
+    links: "Mapping[str, Condition]" = {}
 
 
 class Sent(Struct, frozen=True):
@@ -68,12 +77,17 @@ OnSent = Callable[[Sent], None]
 class Arrival(Struct, frozen=True):
     """A text, or a part of one, from a person. `part.raw` is kept as evidence.
 
-    `identity` is what stays the same when the carrier says it again: not the number it gave this delivery.
+    `identity` is what stays the same when the carrier says it again: not the number it gave this delivery. If it
+    `is_dated`, it holds the moment at which the person sent it, so that no other text will ever have the same. If it
+    is not: `connected_at` is when the newest connection to the carrier began, for a carrier says again what it had no
+    answer to before that.
     """
 
     carrier: str
     part: Part
     identity: bytes
+    is_dated: bool = False
+    connected_at: datetime | None = None
 
 
 class Ears(Protocol):
@@ -102,7 +116,7 @@ class Carrier(Protocol):
         """`on_sent` is called exactly once, perhaps before this returns."""
 
     async def run(self, ears: Ears) -> None:
-        """Keeps the connection up until `drain`."""
+        """Keeps the connection up until `drain`; may be called again after it."""
 
     async def drain(self, timeout_s: float) -> None:
         """Takes nothing more, finishes what is under way, says goodbye."""

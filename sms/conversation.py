@@ -5,6 +5,7 @@ fills its window; none of them knows which protocol it is. A `Dialect` is what t
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Generic, Protocol, TypeVar
 
@@ -179,7 +180,8 @@ class Dialect(Struct, Generic[Submitted], frozen=True, kw_only=True):
 
     `open`: a new session over a connection that stands, its bind already under way. `window`: requests at once.
     `parts`: what the carrier counts and bills one submission by. `unfit`: the status of a submission that has a field
-    which cannot travel. `not_now`: the status that says "deliver it again".
+    which cannot travel. `not_now`: the status that says "deliver it again". `leaving`: a submission as it leaves when
+    that much time is left until it is news no more, which is positive.
     """
 
     account: str
@@ -189,3 +191,4 @@ class Dialect(Struct, Generic[Submitted], frozen=True, kw_only=True):
     parts: Callable[[Submitted], int]
     unfit: int
     not_now: int
+    leaving: Callable[[Submitted, timedelta], Submitted] | None = None

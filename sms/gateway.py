@@ -1,65 +1,53 @@
 """The gateway: from the durable queue to carriers and back, in batches, with no database connection held meanwhile.
 
-Per carrier there is one lane: it claims a batch, hands it over, and writes outcomes and receipts down as they come,
-all that arrived during one transaction in the next. A receipt is acknowledged once it is committed. On SIGTERM call
+Per carrier there is one lane (sms/lane.py). One feeder claims batches for all of them: whoever has room is served in
+turn, by weights that fall with errors and slowness (sms/weights.py); nobody waits for a share while there is a queue
+and room. What a carrier refused for its own reasons goes to another next, while another is up. On SIGTERM call
 `drain`: nothing more is claimed, the window is finished and recorded, the binds are ended. After SIGKILL the leases
-tell (alerts/outgoing.py). While the database is busy nothing is claimed and the binds stay up. Only outcomes that
-cannot be written down after several tries end `run`; whoever runs it starts it again, and nothing is forgotten.
-Limits: lanes share the queue as fast as each carrier takes; there are no weights.
+tell (alerts/outgoing.py). While the database is away nothing is claimed, the binds stay up, and what became of texts
+is kept until it can be written.
+Limits: a lane keeps what was given to it, so texts for a carrier that was told to be slower wait there with it.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
-from typing import Protocol
 
-from msgspec import Struct
 from tortoise.exceptions import OperationalError
 
-from alerts.outgoing import Channel, Outgoing, claim, recover, renew
-from alerts.settling import Heard, Outcome, Report, record, tend
+from alerts.expiry import Expiry
+from alerts.outgoing import Channel, claim, claims, recover, renew, take_over
+from alerts.settings import AlertRules
+from alerts.settling import tend
+from alerts.wordings import Wordings
 from kernel.chance import Secrets
 from kernel.clock import Clock
-from kernel.db import Database
-from sms.carriers import Arrival, Carrier, MobileText, Sent
-from sms.patience import cause_of, patiently
+from kernel.db import GONE, Database
+from sms import steering
+from sms.alarms import Alarms, trouble_of
+from sms.carriers import Carrier
+from sms.lane import PACE, Inbox, Lane, Pace
+from sms.leases import Leases
+from sms.orders import Wanted
+from sms.patience import cause_of
 from sms.receipts import same_message_ids
-from sms.statuses import Fault, RetryIn, decide
+from sms.weights import Turns, quota, speed
 
 log = logging.getLogger(__name__)
 
-
-class Pace(Struct, frozen=True, kw_only=True):
-    """Waits, in seconds."""
-
-    #: A wake-up that was lost costs this much.
-    poll_s: float = 0.5
-    #: Well below the lease: three renewals may fail before somebody else takes over.
-    tend_s: float = 5.0
-    #: For what is under way at SIGTERM; a response takes longer only from a carrier that is gone.
-    drain_s: float = 15.0
-
-
-PACE = Pace()
 #: More in one statement gain nothing and delay the first.
 _MOST_AT_ONCE = 500
-
-
-class Inbox(Protocol):
-    """Who takes texts from people; sms.inbound.Inbox."""
-
-    async def take(self, arrival: Arrival) -> int: ...
-
-    async def run(self) -> None: ...
-
-    def stop(self) -> None: ...
+_ROUNDS_TO_RENEW = 3
 
 
 class Gateway:
-    """`alone`: no other process speaks to these carriers (always so on SQLite), so orphans are taken over at once."""
+    """`alone`: no other process speaks to these carriers (always so on SQLite), so orphans are taken over at once.
+
+    `kinds`: what the settings call each carrier's protocol, for its row. Without `rules` nobody is told of alarms.
+    """
 
     def __init__(
         self,
@@ -71,46 +59,159 @@ class Gateway:
         inbox: Inbox,
         alone: bool = False,
         pace: Pace = PACE,
+        rules: AlertRules | None = None,
+        kinds: Mapping[str, str] | None = None,
     ) -> None:
         self._database, self._clock, self._pace, self._alone = database, clock, pace, alone
-        self._inbox = inbox
+        #: `name`: which of several gateways wrote a carrier's row.
+        self._inbox, self._kinds, self._name = inbox, kinds or {}, secrets.token()
         # Between a claim and the note of it nobody may look for orphans: a fake clock can jump past a lease.
         self._claiming = asyncio.Lock()
-        self._lanes = [Lane(database, clock, secrets, carrier, inbox, self._claiming, pace) for carrier in carriers]
-        self._drained = asyncio.Event()
+        self._room, self._is_fed, self._drained = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._is_draining, self._asked_all_at_s = False, 0.0
+        self._wordings, self._expiry = Wordings(), Expiry()
+        self._lanes = {
+            carrier.name: Lane(
+                database,
+                clock,
+                secrets,
+                carrier,
+                inbox,
+                pace=pace,
+                has_room=self._room.set,
+                others=partial(self._others, carrier.name),
+                wordings=self._wordings,
+            )
+            for carrier in carriers
+        }
+        self._turns, self._leases = Turns(), Leases(_ROUNDS_TO_RENEW * pace.tend_s)
+        self._alarms = Alarms(database, rules)
 
     async def run(self) -> None:
-        """Until `drain`, or until the database will not take outcomes."""
+        """Until `drain`. What the database refuses is tried again; anything else ends it, and it may be run again."""
+        await steering.introduce(
+            self._database,
+            [(name, self._kinds.get(name, ""), lane.configured) for name, lane in self._lanes.items()],
+        )
+        await self._steer()
         if self._alone:
-            for lane in self._lanes:
+            for lane in self._lanes.values():
                 await recover(
                     self._database, now=self._clock.now(), channel=Channel.SMS, held=lane.held, alone_on=lane.name
                 )
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._inbox.run())
+            group.create_task(self._take_texts())
             group.create_task(self._tend_regularly())
-            for lane in self._lanes:
+            group.create_task(self._steer_regularly())
+            group.create_task(self._feed())
+            for lane in self._lanes.values():
                 for job in lane.jobs():
                     group.create_task(job)
 
     def wake(self) -> None:
         """Something was queued."""
-        for lane in self._lanes:
-            lane.wake()
+        self._room.set()
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """For the metrics."""
+        return tuple(self._lanes.values())
 
     async def drain(self) -> None:
         """Finishes what is under way, records it, ends the binds; `run` returns."""
-        await asyncio.gather(*(lane.drain() for lane in self._lanes))
+        self._is_draining = True
+        self.wake()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.drain_s):
+                await self._is_fed.wait()
+        await asyncio.gather(*(lane.drain() for lane in self._lanes.values()))
         self._inbox.stop()
         self._drained.set()
 
+    # ---- the queue
+
+    async def _feed(self) -> None:
+        while not self._is_draining:
+            self._room.clear()
+            await self._hand_out()
+            await self._rest(self._pace.poll_s, self._room)
+        self._is_fed.set()
+
+    async def _hand_out(self) -> None:
+        """Claims until every lane is full or the queue has nothing more.
+
+        What is left for one lane only (it began there, or the others refused it) is looked for once in a while, and
+        not each time: a text that comes while several are asked in turn would go to the last, whoever's turn it is.
+        """
+        asked: set[str] = set()
+        is_full = True
+        now_s = asyncio.get_running_loop().time()
+        asks_all = now_s - self._asked_all_at_s >= self._pace.poll_s
+        if asks_all:
+            self._asked_all_at_s = now_s
+        while not self._is_draining:
+            ready = {n: lane.weight for n, lane in self._lanes.items() if lane.is_ready and n not in asked}
+            if not ready:
+                break
+            is_full = False
+            name = self._turns.first(ready)
+            limit = min(quota(name, {each: self._lanes[each].room for each in ready}, ready), _MOST_AT_ONCE)
+            claimed = await self._claim(self._lanes[name], limit)
+            self._turns.took(name, claimed, ready)
+            if claimed < limit:
+                if not asks_all:
+                    break
+                asked.add(name)
+        if is_full:
+            await self._hand_out_urgent()
+
+    async def _hand_out_urgent(self) -> None:
+        """Nobody has room: what is urgent goes all the same, ahead of what a lane holds."""
+        rooms = {name: room for name, lane in self._lanes.items() if (room := lane.urgent_room) > 0}
+        for name in sorted(rooms, key=lambda name: -rooms[name]):
+            if await self._claim(self._lanes[name], rooms[name], urgent_only=True) < rooms[name]:
+                return
+
+    async def _claim(self, lane: Lane, limit: int, *, urgent_only: bool = False) -> int:
+        async with self._claiming:
+            try:
+                claimed = await claim(
+                    self._database,
+                    now=self._clock.now(),
+                    limit=limit,
+                    channel=Channel.SMS,
+                    carrier=lane.name,
+                    may_repeat=not self._others(lane.name),
+                    urgent_only=urgent_only,
+                )
+                await self._wordings.learn(self._database, {(m.template, m.template_version) for m in claimed})
+            except OperationalError as refused:
+                # Asked again after a poll. To give up would cut the carrier off in the middle of its answers.
+                log.warning("lane %s: nothing could be claimed: %s", lane.name, cause_of(refused))
+                return 0
+            lane.give(claimed)
+        return len(claimed)
+
+    def _others(self, name: str) -> int:
+        """How many other carriers take texts now."""
+        return sum(lane.is_taking for each, lane in self._lanes.items() if each != name)
+
+    # ---- housekeeping
+
     async def tend(self) -> None:
         """One round of housekeeping, as `run` makes them all the time."""
+        now = self._clock.now()
         async with self._claiming:
-            held = {message for lane in self._lanes for message in lane.held}
-            await renew(self._database, held, now=self._clock.now())
-            await recover(self._database, now=self._clock.now(), channel=Channel.SMS, held=held)
-            await tend(self._database, now=self._clock.now(), spellings=same_message_ids)
+            held = {message for lane in self._lanes.values() for message in lane.held}
+            await renew(self._database, held, now=now)
+            claimed = await claims(self._database, channel=Channel.SMS)
+            steady_s = asyncio.get_running_loop().time()
+            orphans = self._leases.orphans(claimed, held=held, now=now, steady_s=steady_s)
+            if orphans:
+                log.warning("%s texts of a gateway that is gone are taken over", len(orphans))
+            await take_over(self._database, orphans, now=now)
+            await tend(self._database, now=now, spellings=same_message_ids, expiry=self._expiry)
+        await self._look_at_carriers(now)
         self.wake()
 
     async def _tend_regularly(self) -> None:
@@ -120,186 +221,64 @@ class Gateway:
             except OperationalError as refused:
                 # The next round comes well within a lease.
                 log.warning("housekeeping of the queue failed: %s", cause_of(refused))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.tend_s):
-                    await self._drained.wait()
+            await self._rest(self._pace.tend_s, self._drained)
 
-
-class Lane:
-    """One carrier's share of the queue."""
-
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        secrets: Secrets,
-        carrier: Carrier,
-        inbox: Inbox,
-        claiming: asyncio.Lock,
-        pace: Pace,
-    ) -> None:
-        self._database, self._clock, self._secrets, self._pace = database, clock, secrets, pace
-        self._carrier, self._inbox, self._claiming = carrier, inbox, claiming
-        #: Claimed and not yet recorded.
-        self.held: dict[int, Outgoing] = {}
-        self._under_way = 0
-        self._reports: list[Report] = []
-        self._heard: list[Heard] = []
-        self._written: asyncio.Future[int] | None = None
-        self._news, self._room = asyncio.Event(), asyncio.Event()
-        self._is_fed, self._is_idle = asyncio.Event(), asyncio.Event()
-        self._is_idle.set()
-        self._is_draining = self._is_closed = False
-
-    @property
-    def name(self) -> str:
-        return self._carrier.name
-
-    def jobs(self) -> tuple[Coroutine[None, None, None], ...]:
-        """What must run for this lane."""
-        return self._carrier.run(self), self._feed(), self._write()
-
-    def wake(self) -> None:
-        self._room.set()
-
-    async def drain(self) -> None:
-        self._is_draining = True
-        self.wake()
-        # Each step is bounded: a carrier that never answers must not keep the process alive.
-        await self._within_grace(self._is_fed)
-        await self._carrier.drain(self._pace.drain_s)
-        await self._within_grace(self._is_idle)
-        self._is_closed = True
-        self._news.set()
-
-    async def _within_grace(self, event: asyncio.Event) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pace.drain_s):
-                await event.wait()
-
-    # ---- out
-
-    async def _feed(self) -> None:
-        while not self._is_draining:
-            self._room.clear()
-            room = min(self._carrier.ahead - self._under_way, _MOST_AT_ONCE)
-            if room > 0 and self._carrier.is_up and await self._claim(room) == room:
-                if self._carrier.ahead - self._under_way > 0:
-                    continue
-                timeout_s = None  # there is more: go on as soon as there is room
+    async def _take_texts(self) -> None:
+        while True:
+            try:
+                await self._inbox.run()
+            except (OperationalError, *GONE) as gone:
+                log.warning("inbox: %s; it goes on in a while", type(gone).__name__)
+                await self._rest(self._pace.tend_s, self._drained)
             else:
-                timeout_s = self._pace.poll_s
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self._room.wait()
-        self._is_fed.set()
+                return
 
-    async def _claim(self, room: int) -> int:
-        async with self._claiming:
-            try:
-                claimed = await claim(
-                    self._database, now=self._clock.now(), limit=room, channel=Channel.SMS, carrier=self.name
-                )
-            except OperationalError as refused:
-                # Asked again after a poll. To give up would cut the carrier off in the middle of its answers.
-                log.warning("lane %s: nothing could be claimed: %s", self.name, cause_of(refused))
-                return 0
-            self.held.update((message.id, message) for message in claimed)
-        self._under_way += len(claimed)
-        for message in claimed:
-            self._send(message)
-        return len(claimed)
+    async def _rest(self, seconds: float, until: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await until.wait()
 
-    def _send(self, message: Outgoing) -> None:
-        if len(message.accepted) >= message.parts:
-            # A crash came between the record of its parts and of itself.
-            self._sent(message, Sent(()))
-            return
-        text = MobileText(
-            phone=message.to,
-            words=message.words(self._secrets),
-            reference=message.id,
-            expires_at=message.expires_at,
-            skip=message.accepted,
-            priority=message.priority,
-            extension=message.extension,
-        )
-        self._carrier.send(text, partial(self._sent, message))
+    # ---- carriers
 
-    def _sent(self, message: Outgoing, sent: Sent) -> None:
-        self._reports.append(_report(message, sent))
-        self._has_news()
-        self._under_way -= 1
-        # Half empty, not one free: a claim costs the same for one message and for a hundred.
-        if self._under_way <= self._carrier.ahead // 2:
-            self._room.set()
+    async def _look_at_carriers(self, now: datetime) -> None:
+        """Weighs every carrier anew, writes down how each is, and tells whoever must know."""
+        conditions = {name: lane.condition() for name, lane in self._lanes.items()}
+        answers = {name: each.answer_s for name, each in conditions.items() if each.answer_s is not None}
+        speeds: dict[str, float] = {}
+        for name, lane in self._lanes.items():
+            lane.observe(conditions[name], now)
+            speeds[name] = speed(answers.get(name), [took for each, took in answers.items() if each != name])
+            lane.weight = lane.configured * lane.health.level * speeds[name]
+        standings = [
+            steering.Standing(
+                name=name,
+                weight=lane.weight if lane.is_taking else 0.0,
+                condition=conditions[name],
+                down_since=lane.down_since,
+            )
+            for name, lane in self._lanes.items()
+        ]
+        known = await steering.tell(self._database, standings, by=self._name, now=now)
+        for name, row in known.items():
+            lane = self._lanes[name]
+            trouble = trouble_of(
+                is_down=lane.down_since is not None,
+                level=lane.health.level,
+                speed=speeds[name],
+                stuck_since=lane.stuck_since,
+                now=now,
+            )
+            another_is_up = self._others(name) > 0
+            await self._alarms.look(name, trouble, alarmed_at=row.alarmed_at, another_is_up=another_is_up, now=now)
 
-    # ---- in
+    async def _steer(self) -> None:
+        wishes = await steering.wishes(self._database)
+        obeyed = [lane.obey(wishes.get(name, Wanted.RUNNING)) for name, lane in self._lanes.items()]
+        if any(obeyed):
+            await self._look_at_carriers(self._clock.now())  # whoever wished it waits for the row to say so
 
-    def heard(self, receipt: Heard) -> "asyncio.Future[int]":
-        """All receipts of one batch share one future."""
-        if self._written is None:
-            self._written = asyncio.get_running_loop().create_future()
-        self._heard.append(receipt)
-        self._has_news()
-        return self._written
-
-    async def arrived(self, arrival: Arrival) -> int:
-        return await self._inbox.take(arrival)
-
-    # ---- the books
-
-    def _has_news(self) -> None:
-        if not self._news.is_set():
-            self._is_idle.clear()
-            self._news.set()
-
-    async def _write(self) -> None:
-        while not self._is_closed:
-            await self._news.wait()
-            self._news.clear()
-            reports, heard, written = self._reports, self._heard, self._written
-            self._reports, self._heard, self._written = [], [], None
-            is_written = False
-            try:
-                await self._record(reports, heard)
-                is_written = True
-            finally:
-                if not is_written:
-                    # Known, so not to be lost: the next run writes it. Receipts the carrier will send again.
-                    self._reports = reports + self._reports
-                    self._has_news()
-                if written is not None and not written.done():
-                    if is_written:
-                        written.set_result(0)
-                    else:
-                        written.cancel()
-            for report in reports:
-                self.held.pop(report.message.id, None)
-            if not self._news.is_set():
-                self._is_idle.set()
-
-    async def _record(self, reports: Sequence[Report], heard: Sequence[Heard]) -> None:
-        # Two gateways that hear about the same parts can be each other's deadlock.
-        await patiently(
-            lambda: record(self._database, now=self._clock.now(), carrier=self.name, reports=reports, heard=heard),
-            f"lane {self.name}: outcomes",
-        )
-
-
-def _report(message: Outgoing, sent: Sent) -> Report:
-    outcome, wait = Outcome.SUBMITTED, timedelta()
-    match sent.fault:
-        case None:
-            pass
-        case _ if sent.is_unsent:
-            outcome = Outcome.AGAIN
-        case Fault.UNKNOWN:
-            outcome = Outcome.UNKNOWN
-        case Fault.PERMANENT:
-            outcome = Outcome.REFUSED
-        case fault:
-            again = decide(fault, message.attempts)
-            outcome = Outcome.AGAIN if isinstance(again, RetryIn) else Outcome.GIVEN_UP
-            wait = timedelta(seconds=again.seconds) if isinstance(again, RetryIn) else wait
-    return Report(message=message, outcome=outcome, accepted=sent.accepted, wait=wait, error=sent.error)
+    async def _steer_regularly(self) -> None:
+        while not self._drained.is_set():
+            await self._rest(self._pace.steer_s, self._drained)
+            with suppress(OperationalError):  # of which the rounds of housekeeping tell the log
+                await self._steer()

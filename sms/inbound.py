@@ -1,82 +1,68 @@
 """Texts from people: kept before they are acknowledged, joined, performed as acts, answered.
 
-Each step can be repeated after a crash without harm: a part repeated by the carrier to the next run is known by its
-digest, an act by the key `mo:<carrier>:<id>`, an answer by its dedupe key. The sender's number decides who acts: an
-officer of the directory, or nobody in particular. No rule lives here but how often one phone is answered.
-Limits: a carrier that repeats a part within one run, after we acknowledged it, is taken for a person who repeats
-themselves; what two processes receive of one long text is joined by the next housekeeping, not at once.
+Each step can be repeated after a crash without harm: what the carrier repeats is known again (mo_parts), an act by the
+key `mo:<carrier>:<id>`, an answer by its dedupe key. The sender's number decides who acts: an officer of the directory
+who serves, or nobody in particular. No rule lives here but how often one phone is answered and may try (mo_limits).
+Whatever a text asked with a code is sealed, whether it was done or refused; texts of a phone that has tried too many
+are kept in their rows alone.
 """
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
-from msgspec import Struct
 from tortoise.exceptions import OperationalError
 
 from alerts.dispatch import Notice, Recipient, notify
+from alerts.extensions import asked_of
 from alerts.settings import AlertRules
-from alerts.texts import EXPLANATION, PROGRESS_WITHOUT_LIMIT, TEMPLATES, Template, national_number
-from casework.clock.working_days import CHINA, day_of, start_of_day
 from hall.progress import ProgressView, QueryProgress, UnknownNumber
+from hall.ratings import RateCase, RatingView
 from kernel.actor import Actor, ActorKind, Role
-from kernel.acts import TextProof
+from kernel.acts import Act, TextProof
 from kernel.chance import Secrets
 from kernel.clock import Clock
 from kernel.db import Database
+from kernel.directory import officer_with_phone
 from kernel.office import Office
-from kernel.refusals import Refusal
-from kernel.tables import Officer
+from kernel.refusals import Busy, Refusal
+from kernel.tables import PerformedAct
+from sms import mo_answers as answers
+from sms import mo_limits as limits
 from sms.carriers import Arrival
-from sms.commands import Agree, Command, Disagree, OptOut, Query, Unreadable, name_of, parse
+from sms.commands import (
+    Acknowledge,
+    Agree,
+    Command,
+    Decision,
+    Disagree,
+    Help,
+    OptOut,
+    Query,
+    Rate,
+    Unreadable,
+    name_of,
+    parse,
+)
+from sms.mo_answers import Answer
+from sms.mo_extensions import Answering, resolved
+from sms.mo_limits import INBOX_RULES, InboxRules, NoOptOut, QueryQuota
+from sms.mo_parts import Parts
 from sms.patience import cause_of, patiently
 from sms.tables import InboundMessage, InboundPdu
-from sms.text import Concat, ConcatKind, Joined, Part, Reassembler
-from supervision.acts import CardState, CardView, ConfirmCard, RejectCard
-from supervision.complaints import ComplaintState, ComplaintView, QueryComplaint, is_complaint
-from supervision.refusals import UnknownComplaint
+from supervision.acts import AcknowledgeCard, CardView, ConfirmCard, NoteRefusedText, RejectCard
+from supervision.complaints import ComplaintView, QueryComplaint, is_complaint
+from supervision.refusals import ReplyUnclear, TextTriesExhausted, UnknownComplaint
 
 log = logging.getLogger(__name__)
 
+__all__ = ["INBOX_RULES", "Inbox", "InboxRules"]
 
-class QueryQuota(Refusal):
-    code = "QUERY_QUOTA"
-    zh = "本号码今日查询已达{limit}次，请明日再查。"
-    en = "This phone has asked {limit} times today."
-
-
-class NoOptOut(Refusal):
-    code = "NO_OPT_OUT"
-    zh = "本号码仅发送依法须告知您的事项，不含营销内容，不能退订。"
-    en = "Statutory notices cannot be opted out of."
-
-
-class InboxRules(Struct, frozen=True, kw_only=True):
-    queries_per_day: int = 10
-    #: A phone that texts nonsense, perhaps a machine, is told how to do it right this often per hour.
-    helps_per_hour: int = 3
-    #: Carriers deliver the parts of a long text within seconds, or retry within minutes.
-    join_within: timedelta = timedelta(minutes=10)
-    #: A text whose handling fails this often waits for a person.
-    tries: int = 3
-    tend_s: float = 20.0
-    #: After a round that a busy database ended; it had several chances by then.
-    again_s: float = 1.0
-
-
-class Answer(Struct, frozen=True):
-    """What is said back, and what the log says. No template: silence."""
-
-    outcome: str
-    template: Template | None = None
-    variables: Mapping[str, str] = {}
-
-
-INBOX_RULES = InboxRules()
+_Done = TypeVar("_Done", CardView, RatingView)
+_Seen = TypeVar("_Seen", ProgressView, ComplaintView)
+_Outcome = TypeVar("_Outcome")
 _BATCH = 100
 
 
@@ -93,17 +79,13 @@ class Inbox:
     ) -> None:
         self._office, self._database, self._clock, self._secrets = office, database, clock, secrets
         self._alert_rules, self._rules = alert_rules, rules
-        self._run = secrets.token()
+        self._parts = Parts(secrets.token(), join_within=rules.join_within)
         self._taking, self._news, self._is_stopped = asyncio.Lock(), asyncio.Event(), False
 
     async def take(self, arrival: Arrival) -> int:
         """Keeps one part; when it returns 0, the carrier may forget it."""
-        part, now = arrival.part, self._clock.now()
-        digest = hashlib.sha256(arrival.carrier.encode() + arrival.identity).hexdigest()
         async with self._taking, self._database.transaction():
-            if not await self._is_repeated(digest, part, now):
-                row = await _keep(arrival, digest, self._run, now)
-                await self._join(row, now)
+            await self._parts.keep(arrival, self._clock.now())
         self._news.set()
         return 0
 
@@ -138,69 +120,31 @@ class Inbox:
         return len(waiting)
 
     async def give_up_waiting(self) -> None:
-        """Joins what other processes received parts of, and what has waited long enough, with gaps."""
-        now = self._clock.now()
+        """Joins what other processes received parts of, and gives out what has waited long enough, with gaps."""
         async with self._taking, self._database.transaction():
-            seen: set[tuple[object, ...]] = set()
-            for row in await InboundPdu.filter(message_id=None).order_by("id").limit(10 * _BATCH):
-                if (key := _key(row)) not in seen:
-                    seen.add(key)
-                    await self._join(row, now)
-
-    # ---- keeping and joining
-
-    async def _is_repeated(self, digest: str, part: Part, now: datetime) -> bool:
-        """Whether the carrier says this again: to a later run of ours, or a part under the reference it had."""
-        for row in await InboundPdu.filter(digest=digest).order_by("-id").limit(_BATCH):
-            if part.concat is not None and row.received_at > now - self._rules.join_within:
-                return True
-            if row.run != self._run and (
-                row.message_id is None or await InboundMessage.exists(id=row.message_id, handled_at=None)
-            ):
-                return True
-        return False
-
-    async def _join(self, row: InboundPdu, now: datetime) -> None:
-        rows = [row]
-        if row.concat:
-            rows = await InboundPdu.filter(
-                message_id=None,
-                carrier=row.carrier,
-                sender=row.sender,
-                receiver=row.receiver,
-                concat=row.concat,
-                reference=row.reference,
-                total=row.total,
-            ).order_by("id")
-        parts = {id(part): (each, part) for each in rows for part in (_part(each),)}
-        joiner = Reassembler(patience_s=self._rules.join_within.total_seconds())
-        whole: list[Joined] = []
-        for each, part in parts.values():
-            whole += joiner.take(part, each.received_at.timestamp())
-        whole += joiner.handle_timer(now.timestamp())
-        for joined in whole:
-            await self._store(joined, [parts[id(part)][0] for part in joined.parts])
-
-    async def _store(self, joined: Joined, rows: Sequence[InboundPdu]) -> None:
-        first = rows[0]
-        message = await InboundMessage.create(
-            carrier=first.carrier,
-            sender=national_number(joined.source),
-            receiver=joined.destination,
-            text=joined.text.replace("\0", ""),  # PostgreSQL keeps no NUL; the octets are in the rows
-            is_complete=joined.is_complete,
-            received_at=max(row.received_at for row in rows),
-        )
-        await InboundPdu.filter(id__in=[row.id for row in rows]).update(message_id=message.id)
+            await self._parts.join_waiting(self._clock.now())
 
     # ---- handling
 
     async def _handle(self, message: InboundMessage) -> None:
-        # Counted first: a text that breaks its own handling is tried a few times, not for ever.
-        await patiently(partial(self._count, message), f"inbound {message.id}")
+        is_handled = False
+        try:
+            await self._answer_and_settle(message)
+            is_handled = True
+        finally:
+            if not is_handled:
+                # A text that breaks its own handling is tried a few times, not for ever. A process that was killed
+                # meanwhile is not its fault, and counts nothing.
+                await patiently(partial(self._count, message), f"inbound {message.id}")
+
+    async def _answer_and_settle(self, message: InboundMessage) -> None:
         # What the lost part said may have been "not".
         command = parse(message.text) if message.is_complete else Unreadable()
-        answer = await self._answer(message, command)
+        answer = await self._judged(message, command)
+        if answer.outcome in limits.SELDOM_ANSWERED and not await limits.may_be_answered(
+            message, self._rules, now=self._clock.now()
+        ):
+            answer = answers.silent(answer)
         await patiently(partial(self._settle, message, command, answer), f"inbound {message.id}")
         log.info("inbound %s: %s -> %s", message.id, name_of(command), answer.outcome)
 
@@ -212,49 +156,87 @@ class Inbox:
         async with self._database.transaction():
             await self._reply(message, answer)
             await InboundMessage.filter(id=message.id).update(
-                handled_at=self._clock.now(), command=name_of(command), outcome=answer.outcome
+                handled_at=self._clock.now(),
+                command=name_of(command),
+                outcome=answer.outcome,
+                is_answered=answer.template is not None,
             )
+
+    async def _judged(self, message: InboundMessage, command: Command) -> Answer:
+        """The answer to what `command` must mean, unless its phone may try no more."""
+        if isinstance(command, Answering):
+            asked = await asked_of(self._database, message.sender, now=self._clock.now())
+            meant = resolved(command, message.receiver, asked, self._secrets)
+            if meant is None:
+                unclear = ReplyUnclear()
+                if command.code:
+                    await self._note(message, unclear)
+                return self._refused(unclear)
+            command = meant
+        if _is_a_try(command) and not await limits.may_try(message, self._rules):
+            return await self._stopped(message)
+        return await self._answer(message, command)
 
     async def _answer(self, message: InboundMessage, command: Command) -> Answer:
         match command:
             case Agree(code):
-                return await self._decide(message, ConfirmCard(code=code))
+                return await self._perform(message, ConfirmCard(code=code))
             case Disagree(code):
-                return await self._decide(message, RejectCard(code=code))
+                return await self._perform(message, RejectCard(code=code))
+            case Acknowledge(code):
+                return await self._perform(message, AcknowledgeCard(code=code))
+            case Rate(score, code):
+                return await self._perform(message, RateCase(score=score, code=code))
             case Query(number, password) if is_complaint(number):
                 return await self._progress(message, QueryComplaint(number=number, password=password))
             case Query(number, password):
                 return await self._progress(message, QueryProgress(number=number, password=password))
             case OptOut():
-                return await self._within_quota(message, _refused(NoOptOut(), self._alert_rules))
-        return await self._within_quota(message, self._help())
+                return self._refused(NoOptOut())
+            case Help():
+                return answers.commands(self._alert_rules)
+        return answers.not_understood(self._alert_rules)
 
-    async def _decide(self, message: InboundMessage, act: ConfirmCard | RejectCard) -> Answer:
-        outcome = await self._office.perform(
-            act, await self._sender(message), key=f"mo:{message.carrier}:{message.id}", proof=await _proof(message)
+    async def _perform(self, message: InboundMessage, act: Act[_Done]) -> Answer:
+        sender, key, proof = await self._sender(message), _key(message), await _proof(message)
+        outcome = _done(await self._office.perform(act, sender, key=key, proof=proof))
+        if not isinstance(outcome, Refusal):
+            return answers.in_words(outcome, self._alert_rules)
+        if not await PerformedAct.exists(actor=f"{sender.kind}:{sender.id}", key=key):
+            # It was raised: with what the act had written its evidence was undone.
+            await self._note(message, outcome)
+        return self._refused(outcome)
+
+    async def _stopped(self, message: InboundMessage) -> Answer:
+        """Told, sealed and found once a day; after that the phone's tries are kept and nothing more."""
+        refusal = TextTriesExhausted(limit=self._rules.wrong_tries_per_day)
+        if await limits.was_told_to_stop(message):
+            return Answer(refusal.code)
+        await self._note(message, refusal)
+        return self._refused(refusal)
+
+    async def _note(self, message: InboundMessage, refusal: Refusal) -> None:
+        act = NoteRefusedText(why=refusal.code)
+        noted = _done(
+            await self._office.perform(
+                act, await self._sender(message), key=f"{_key(message)}:refused", proof=await _proof(message)
+            )
         )
-        if isinstance(outcome, Refusal):
-            return _refused(outcome, self._alert_rules)
-        return self._receipt(outcome)
+        if isinstance(noted, Refusal):
+            log.error("inbound %s: its refusal could not be noted: %s", message.id, noted.code)
 
-    async def _progress(self, message: InboundMessage, act: QueryProgress | QueryComplaint) -> Answer:
-        if await self._queries_today(message) >= self._rules.queries_per_day:
-            quota = QueryQuota(limit=self._rules.queries_per_day)
-            return await self._within_quota(message, _refused(quota, self._alert_rules))
-        sender, key = await self._sender(message), f"mo:{message.carrier}:{message.id}"
-        outcome: ProgressView | ComplaintView | Refusal
-        if isinstance(act, QueryComplaint):
-            outcome = await self._office.perform(act, sender, key=key)
-        else:
-            outcome = await self._office.perform(act, sender, key=key)
+    async def _progress(self, message: InboundMessage, act: Act[_Seen]) -> Answer:
+        if not await limits.may_query(message, self._rules):
+            return self._refused(QueryQuota(limit=self._rules.queries_per_day))
+        outcome = _done(await self._office.perform(act, await self._sender(message), key=_key(message)))
         if isinstance(outcome, UnknownNumber | UnknownComplaint):
-            return await self._within_quota(message, self._help(outcome.code))
+            return answers.not_understood(self._alert_rules, outcome.code)
         if isinstance(outcome, Refusal):
-            return _refused(outcome, self._alert_rules)
-        return _complaint_in_words(outcome) if isinstance(outcome, ComplaintView) else _progress_in_words(outcome)
+            return self._refused(outcome)
+        return answers.in_words(outcome, self._alert_rules)
 
     async def _sender(self, message: InboundMessage) -> Actor:
-        officer = await Officer.get_or_none(phone=message.sender, active=True)
+        officer = await officer_with_phone(message.sender)
         if officer is None:
             # The number itself belongs into rows, not into the log of events.
             pseudonym = self._secrets.digest("phone", message.sender)[:16]
@@ -265,23 +247,10 @@ class Inbox:
             name=officer.name,
             roles=frozenset(Role(role) for role in officer.roles),
             unit=officer.unit_code,
-            phone=officer.phone,
+            phone=message.sender,
         )
 
-    # ---- how often
-
-    async def _queries_today(self, message: InboundMessage) -> int:
-        today = start_of_day(day_of(message.received_at))
-        earlier = InboundMessage.filter(sender=message.sender, command="CX", id__lt=message.id)
-        return await earlier.filter(received_at__gte=today).count()
-
-    async def _within_quota(self, message: InboundMessage, answer: Answer) -> Answer:
-        """`answer`, or silence when this phone was told often enough."""
-        since = self._clock.now() - timedelta(hours=1)
-        told = InboundMessage.filter(sender=message.sender, handled_at__gte=since, outcome__in=_COUNTED)
-        return answer if await told.count() < self._rules.helps_per_hour else Answer("SILENCE")
-
-    # ---- in words
+    # ---- answering
 
     async def _reply(self, message: InboundMessage, answer: Answer) -> None:
         if answer.template is None:
@@ -296,88 +265,24 @@ class Inbox:
         if told.unsaid:
             log.error("inbound %s: the answer may not be sent", message.id)
 
-    def _help(self, outcome: str = "HELP") -> Answer:
-        return Answer(outcome, TEMPLATES["T19"], {"tel": self._alert_rules.service_phone})
-
-    def _receipt(self, card: CardView) -> Answer:
-        at = card.acknowledged_at or card.decided_at or self._clock.now()
-        done = "不同意发牌" if card.state is CardState.REJECTED else "确认发牌"
-        local = at.astimezone(CHINA)
-        return Answer(
-            "card",
-            TEMPLATES["T07"],
-            {
-                "cno": card.number or card.id,
-                "time": f"{local.month}月{local.day}日{local:%H:%M}",
-                "act": "签收" if card.acknowledged_at else done,
-                "ev": card.evidence,
-                "tel": self._alert_rules.service_phone,
-            },
-        )
+    def _refused(self, refusal: Refusal) -> Answer:
+        return answers.refused(refusal, self._alert_rules)
 
 
-_COUNTED = ("HELP", UnknownNumber.code, UnknownComplaint.code, QueryQuota.code, NoOptOut.code)
+def _done(outcome: _Outcome) -> _Outcome:
+    """What the office answered. What it was too busy for is done in a later round: nobody has to text it again."""
+    if isinstance(outcome, Busy):
+        raise OperationalError("the office is busy")
+    return outcome
 
 
-def _refused(refusal: Refusal, rules: AlertRules) -> Answer:
-    return Answer(refusal.code, EXPLANATION, {"refusal": refusal.text, "tel": rules.service_phone})
+def _is_a_try(command: Command) -> bool:
+    """Whether it holds a code or password that may be guessed."""
+    return isinstance(command, Decision | Rate) or (isinstance(command, Query) and command.password is not None)
 
 
-def _progress_in_words(view: ProgressView) -> Answer:
-    said = {"no": view.number, "item": view.item, "step": view.step, "st": view.status, "dept": view.unit}
-    if view.due_on is None or view.days_left is None:
-        return Answer("progress", PROGRESS_WITHOUT_LIMIT, said)
-    due = f"{view.due_on.month}月{view.due_on.day}日"
-    if view.days_left < 0:
-        said["st"] = "已超期"
-    return Answer("progress", TEMPLATES["T16"], {**said, "date": due, "left": str(max(0, view.days_left))})
-
-
-_COMPLAINT_STEPS = {
-    ComplaintState.REGISTERED: ("登记", "待决定受理"),
-    ComplaintState.ACCEPTED: ("办理", "已受理"),
-    ComplaintState.REFUSED: ("办结", "不予受理"),
-}
-
-
-def _complaint_in_words(view: ComplaintView) -> Answer:
-    step, state = _COMPLAINT_STEPS[view.state]
-    return Answer(
-        "progress",
-        PROGRESS_WITHOUT_LIMIT,
-        {"no": view.number, "item": "投诉举报", "step": step, "st": state, "dept": "监察机关"},
-    )
-
-
-async def _keep(arrival: Arrival, digest: str, run: str, now: datetime) -> InboundPdu:
-    part = arrival.part
-    concat = part.concat if part.concat is not None and part.concat.total > 1 else None
-    return await InboundPdu.create(
-        carrier=arrival.carrier,
-        sender=part.source[:32],
-        receiver=part.destination[:32],
-        data_coding=part.data_coding,
-        octets=part.octets,
-        frame=part.raw,
-        concat=concat.kind if concat else "",
-        reference=concat.reference if concat else 0,
-        total=concat.total if concat else 1,
-        number=concat.number if concat else 1,
-        digest=digest,
-        run=run,
-        received_at=now,
-    )
-
-
-def _part(row: InboundPdu) -> Part:
-    concat = Concat(ConcatKind(row.concat), row.reference, row.total, row.number) if row.concat else None
-    return Part(row.sender, row.receiver, row.data_coding, bytes(row.octets), concat, bytes(row.frame))
-
-
-def _key(row: InboundPdu) -> tuple[object, ...]:
-    if not row.concat:
-        return (row.id,)
-    return (row.carrier, row.sender, row.receiver, row.concat, row.reference, row.total)
+def _key(message: InboundMessage) -> str:
+    return f"mo:{message.carrier}:{message.id}"
 
 
 async def _proof(message: InboundMessage) -> TextProof:

@@ -3,7 +3,7 @@
 Connects, binds, reconnects; sends what the pacer lets go; hands in what the carrier delivers and acknowledges it only
 once it has been taken. The durable queue is in the database, so nothing waits here while the link is down: what is
 certainly unsent comes back as NotSent and may go another way.
-Limits: one TCP connection per link; run several links for several binds.
+Limits: one TCP connection per link; trunk.py makes one carrier of several.
 """
 
 import asyncio
@@ -11,11 +11,13 @@ import logging
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Generic
 
 from msgspec import Struct
 
+from kernel.clock import Clock
 from sms.conversation import (
     Answered,
     BindRefused,
@@ -30,7 +32,7 @@ from sms.conversation import (
     Submitted,
     Unanswered,
 )
-from sms.pacing import NotSent, OnOutcome, Pacer, Submission, SubmitOutcome
+from sms.pacing import LINK_GONE, NotSent, OnOutcome, Pacer, Rate, Submission, SubmitOutcome
 from sms.statuses import DEFAULT_POLICY, Policy
 from sms.wire import Wire
 
@@ -74,6 +76,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     paused_for_s: float
     parts_per_s: float | None
     silent_for_s: float | None
+    answer_s: float | None
     last_error: str
     counts: Mapping[str, int]
     #: By the name of the status.
@@ -81,7 +84,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
 
 class Link(Generic[Submitted, Delivered]):
-    """`run()` it in a task. `jitter` draws from [0, 1), so that all gateways do not return at the same moment."""
+    """`run()` it in a task. `jitter` draws from [0, 1), so that all gateways do not return at the same moment.
+
+    `rate` is one that several links draw on, in place of `parts_per_s`. Without a `clock` nothing expires here.
+    """
 
     def __init__(
         self,
@@ -91,22 +97,45 @@ class Link(Generic[Submitted, Delivered]):
         *,
         jitter: Callable[[], float],
         parts_per_s: float | None = None,
+        rate: Rate | None = None,
         backoff: Backoff = BACKOFF,
         policy: Policy = DEFAULT_POLICY,
+        clock: Clock | None = None,
     ) -> None:
         self._target, self._dialect, self._on_deliver = target, dialect, on_deliver
-        self._backoff, self._jitter = backoff, jitter
-        self._parts_per_s, self._pacer = parts_per_s, Pacer(dialect, parts_per_s, policy)
+        self._backoff, self._jitter, self._clock = backoff, jitter, clock
+        self._pacer = Pacer(dialect, parts_per_s, policy, rate)
         self._wire: Wire | None = None
         #: Who waits for which taking; a batch of receipts shares one.
         self._taking: dict[asyncio.Future[int], list[tuple[Wire, int]]] = {}
         self._is_bound, self._is_stopping, self._is_idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._last_activity: float | None = None
         self._last_error = ""
+        #: When the last bind stood. Without a clock nobody knows.
+        self.bound_at: datetime | None = None
 
     @property
     def counts(self) -> Counter[str]:
         return self._pacer.counts
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be submitted now."""
+        return self._wire is not None and not self._is_stopping.is_set() and self._wire.session.can_send
+
+    @property
+    def load(self) -> int:
+        """How many submissions are in its hands, sent or not."""
+        return self._pacer.load
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the carrier has told it that it is too fast."""
+        return self._pacer.paused_until > asyncio.get_running_loop().time()
+
+    @property
+    def rate(self) -> Rate:
+        return self._pacer.rate
 
     async def submit(self, pdu: Submitted) -> SubmitOutcome:
         """The outcome, once known. Run many at once: they are pipelined. Cancelling withdraws what is not yet sent."""
@@ -117,9 +146,14 @@ class Link(Generic[Submitted, Delivered]):
         finally:
             submission.withdraw()
 
-    def submit_nowait(self, pdu: Submitted, on_outcome: OnOutcome, priority: int = 0) -> Submission[Submitted]:
-        """`on_outcome` is called exactly once, perhaps before this returns. Without a task or a future per message."""
-        submission = self._pacer.submission(pdu, on_outcome, priority)
+    def submit_nowait(
+        self, pdu: Submitted, on_outcome: OnOutcome, priority: int = 0, expires_at: datetime | None = None
+    ) -> Submission[Submitted]:
+        """`on_outcome` is called exactly once, perhaps before this returns. Without a task or a future per message.
+
+        What still waits at `expires_at` is NotSent.
+        """
+        submission = self._pacer.submission(pdu, on_outcome, priority, expires_at)
         if self._is_stopping.is_set() or self._wire is None or not self._wire.session.can_send:
             self._pacer.settle(submission, NotSent("draining" if self._is_stopping.is_set() else "not bound"))
         else:
@@ -133,7 +167,10 @@ class Link(Generic[Submitted, Delivered]):
             await self._is_bound.wait()
 
     async def run(self) -> None:
-        """Keep the link up until `drain`, whatever the network does; `snapshot().last_error` tells what it did."""
+        """Keep the link up until `drain`, whatever the network does; `snapshot().last_error` tells what it did.
+
+        May be called again afterwards. A `drain` that finds it not running ends the next run at its beginning.
+        """
         failures = 0
         while not self._is_stopping.is_set():
             binds = self.counts["binds"]
@@ -144,6 +181,8 @@ class Link(Generic[Submitted, Delivered]):
                     await self._is_stopping.wait()
             except TimeoutError:
                 failures += 1
+        self._is_stopping.clear()
+        self._is_idle.clear()
 
     async def drain(self, timeout_s: float) -> None:
         """Take nothing more, finish what is under way for at most `timeout_s`, unbind, and `run()` returns."""
@@ -168,9 +207,10 @@ class Link(Generic[Submitted, Delivered]):
             in_flight=session.in_flight if session else 0,
             window=self._dialect.window,
             waiting=self._pacer.waiting,
-            parts_per_s=self._parts_per_s,
+            parts_per_s=self._pacer.rate.per_s,
             paused_for_s=max(0.0, self._pacer.paused_until - now),
             silent_for_s=None if heard_at is None else now - heard_at,
+            answer_s=self._pacer.answer_s,
             last_error=self._last_error,
             counts=dict(self.counts),
             refusals={self._dialect.meaning(status).name: n for status, n in self._pacer.refusals.items()},
@@ -210,17 +250,23 @@ class Link(Generic[Submitted, Delivered]):
             wire.transport.abort()
 
     def happened(self, wire: Wire, event: Event, now: float) -> None:
+        # These two are the traffic; patterns would cost twice as much.
+        if isinstance(event, _OUTCOMES):
+            self._pacer.take(event, now)
+            return
+        if isinstance(event, Received):
+            taking = self._on_deliver(event.pdu, event.raw)
+            if not isinstance(taking, asyncio.Future):
+                taking = asyncio.ensure_future(taking)
+            if (waiting := self._taking.get(taking)) is None:
+                waiting = self._taking[taking] = []
+                taking.add_done_callback(self._taken)
+            waiting.append((wire, event.sequence))
+            return
         match event:
-            case Answered() | Unanswered():
-                self._pacer.take(event, now)
-            case Received(sequence, pdu, raw):
-                taking = asyncio.ensure_future(self._on_deliver(pdu, raw))
-                if taking not in self._taking:
-                    self._taking[taking] = []
-                    taking.add_done_callback(self._taken)
-                self._taking[taking].append((wire, sequence))
             case Bound():
                 self.counts["binds"] += 1
+                self.bound_at = self._clock.now() if self._clock else None
                 self._is_bound.set()
             case BindRefused(status):
                 self._failed(f"bind refused: {self._dialect.meaning(status).name}")
@@ -230,7 +276,9 @@ class Link(Generic[Submitted, Delivered]):
                 self.counts[type(event).__name__] += 1
 
     def pump(self, wire: Wire, now: float) -> float | None:
-        again_at = self._pacer.pump(wire.session, now)
+        again_at = self._pacer.pump(
+            wire.session, now, self._clock.now() if self._clock and self._pacer.waiting else None
+        )
         if self._is_stopping.is_set() and self._pacer.is_empty and not self._taking:
             self._is_idle.set()
         return again_at
@@ -238,7 +286,7 @@ class Link(Generic[Submitted, Delivered]):
     def ended(self, wire: Wire) -> None:
         self._wire, self._last_activity = None, wire.heard_at
         self._is_bound.clear()
-        self._pacer.abandon("the connection ended")
+        self._pacer.abandon(LINK_GONE)
         self._is_idle.set()
 
     def _taken(self, taking: asyncio.Future[int]) -> None:
@@ -250,7 +298,11 @@ class Link(Generic[Submitted, Delivered]):
         status = self._dialect.not_now if error else taking.result()
         for wire, sequence in waiting:
             wire.session.acknowledge(sequence, status)
+        for wire in {wire for wire, _ in waiting}:
             wire.turn_soon()
+
+
+_OUTCOMES = (Answered, Unanswered)  # not `A | B`, which Python would build anew for every event
 
 
 def _resolve(future: asyncio.Future[SubmitOutcome], outcome: SubmitOutcome) -> None:

@@ -1,6 +1,6 @@
 """From what a link says of parts to what the gateway wants to know of messages, in SMPP as in CMPP. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from alerts.settling import Heard
 from alerts.states import State
@@ -34,28 +34,29 @@ class Gathering:
             case OutcomeUnknown(why):
                 self._note(Fault.UNKNOWN, why)
             case NotSent(why):
-                self._is_unsent = self._fault is None
-                self._note(Fault.TEMPORARY, why)
+                self._note(Fault.TEMPORARY, why, is_unsent=True)
         self._missing -= 1
         if self._missing == 0:
             self._on_sent(Sent(tuple(self._accepted), self._fault, self._error, self._is_unsent))
 
-    def _note(self, fault: Fault, error: str) -> None:
+    def _note(self, fault: Fault, error: str, *, is_unsent: bool = False) -> None:
         """The worst is told: what is unknown must not be taken for unsent, nor what is refused for good."""
+        self._is_unsent = is_unsent and (self._fault is None or self._is_unsent)
         if self._fault is None or _GRAVITY[fault] > _GRAVITY[self._fault]:
-            self._is_unsent = self._is_unsent and self._fault is None
             self._fault, self._error = fault, error
 
 
 _GRAVITY = {Fault.TEMPORARY: 0, Fault.THROTTLED: 1, Fault.TECHNICAL: 2, Fault.PERMANENT: 3, Fault.UNKNOWN: 4}
 
 
-def heard_of(receipt: Receipt, phone: str) -> Heard:
+def heard_of(receipt: Receipt, phone: str, own: Mapping[str, Meaning] | None = None) -> Heard:
+    """`own`: the carrier's own list of errors."""
     state = _STATES.get(receipt.state, State.FAILED)
-    error = "" if state is State.DELIVERED else f"{receipt.error or ''} {of_receipt(receipt).name}".strip()
+    error = "" if state is State.DELIVERED else f"{receipt.error or ''} {of_receipt(receipt, own).name}".strip()
     return Heard(plain_id(receipt.message_id), state, phone, error)
 
 
 def plain_id(message_id: str) -> str:
-    """The first of `receipts.same_message_ids`, without the others, which are rarely wanted."""
-    return message_id.strip().lower().lstrip("0") or "0"
+    """The first of `receipts.same_message_ids`, without the others, which are rarely wanted. No id stays none."""
+    plain = message_id.strip().lower()
+    return plain.lstrip("0") or plain[:1]

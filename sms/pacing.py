@@ -2,14 +2,17 @@
 
 Without a socket and without a clock, like the sessions. One Pacer belongs to one link and outlives its connections.
 Rules: order is kept, also for what was throttled, which goes back to its place with its receipt request; a throttle
-stops the whole bind, twice as long each time (statuses.DEFAULT_POLICY); parts are counted, not messages.
-Limits: of the one window that meets a throttle, the carrier may take later messages and turn away earlier ones.
+stops the whole bind, twice as long each time (statuses.DEFAULT_POLICY); parts are counted, not messages; what is news
+no more by the time of its turn is handed back, never sent.
+Limits: of the one window that meets a throttle, the carrier may take later messages and turn away earlier ones. Of a
+long text whose time is up between two of its parts, the first has left and the second does not follow.
 """
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from typing import Generic
+from typing import Final, Generic
 
 from msgspec import Struct
 
@@ -34,9 +37,14 @@ class OutcomeUnknown(Struct, frozen=True):
 
 
 class NotSent(Struct, frozen=True):
-    """The carrier has certainly not got it: it may go another way."""
+    """The carrier has certainly not got it: it may go another way, unless it is EXPIRED."""
 
     why: str
+
+
+#: Two reasons of NotSent that somebody answers for: trunk.py, and the queue's housekeeping.
+LINK_GONE: Final = "the connection ended"
+EXPIRED: Final = "its time was up before its turn came"
 
 
 SubmitOutcome = Accepted | Refused | OutcomeUnknown | NotSent
@@ -46,10 +54,12 @@ OnOutcome = Callable[[SubmitOutcome], None]
 class Submission(Generic[Submitted]):
     """One submission on its way. `withdraw()` takes it back unless it is already sent."""
 
-    __slots__ = ("attempts", "is_withdrawn", "on_outcome", "pdu", "sent_at", "ticket")
+    __slots__ = ("attempts", "expires_at", "is_withdrawn", "on_outcome", "pdu", "sent_at", "ticket")
 
-    def __init__(self, ticket: tuple[int, int], pdu: Submitted, on_outcome: OnOutcome) -> None:
-        self.ticket, self.pdu, self.on_outcome = ticket, pdu, on_outcome
+    def __init__(
+        self, ticket: tuple[int, int], pdu: Submitted, on_outcome: OnOutcome, expires_at: datetime | None
+    ) -> None:
+        self.ticket, self.pdu, self.on_outcome, self.expires_at = ticket, pdu, on_outcome, expires_at
         self.attempts, self.sent_at, self.is_withdrawn = 0, 0.0, False
 
     def withdraw(self) -> None:
@@ -57,33 +67,61 @@ class Submission(Generic[Submitted]):
 
 
 class Rate:
-    """Parts per second, in bursts of a tenth of a second: carriers count whole seconds and refuse what exceeds them."""
+    """Parts per second, in bursts of a tenth of a second: carriers count whole seconds and refuse what exceeds them.
+
+    Several links may draw on one.
+    """
 
     def __init__(self, parts_per_s: float | None) -> None:
-        self._per_s = parts_per_s
+        self.per_s = parts_per_s
         self._burst = self._balance = max(1.0, (parts_per_s or 0) / 10)
         self._at = 0.0
 
     def take(self, parts: int, now: float) -> float:
         """0 if `parts` may go now, else the seconds to wait. A long message goes as soon as one part might."""
-        if self._per_s is None:
+        if self.per_s is None:
             return 0.0
-        self._balance = min(self._burst, self._balance + (now - self._at) * self._per_s)
-        self._at = now
-        if self._balance < 0.999:  # a timer may fire a rounding error early
-            return (1.0 - self._balance) / self._per_s
+        wait_s = self._wait(self.per_s, now)
+        if not wait_s:
+            self._balance -= parts
+        return wait_s
+
+    def book(self, parts: int, now: float) -> float:
+        """The seconds until `parts` may go, at most; their place is kept, so that of several links none starves."""
+        if self.per_s is None:
+            return 0.0
+        wait_s = self._wait(self.per_s, now)
         self._balance -= parts
-        return 0.0
+        return wait_s
+
+    def _wait(self, per_s: float, now: float) -> float:
+        self._balance = min(self._burst, self._balance + (now - self._at) * per_s)
+        self._at = now
+        return (1.0 - self._balance) / per_s if self._balance < 0.999 else 0.0  # a timer may fire a little early
+
+
+_NO_TIME = timedelta()
+#: A place is kept this long; a timer may fire a rounding error early.
+_KEPT_S, _EARLY_S = 1.0, 0.0005
 
 
 class Pacer(Generic[Submitted]):
-    def __init__(self, dialect: Dialect[Submitted], parts_per_s: float | None, policy: Policy) -> None:
-        self._dialect, self._rate, self._policy = dialect, Rate(parts_per_s), policy
+    """`rate` is one that other links draw on, too; else this link has `parts_per_s` for itself."""
+
+    def __init__(
+        self, dialect: Dialect[Submitted], parts_per_s: float | None, policy: Policy, rate: Rate | None = None
+    ) -> None:
+        self._dialect, self._policy = dialect, policy
+        self.rate = rate or Rate(parts_per_s)
         self._tickets = 0
         self._waiting: list[tuple[tuple[int, int], Submission[Submitted]]] = []  # a heap, by ticket
         self._under_way: dict[int, Submission[Submitted]] = {}
         self._streak = 0
         self.paused_until = 0.0
+        #: The place that the rate keeps for us.
+        self._goes_at: float | None = None
+        #: How long the carrier takes to answer, smoothed over the last dozen answers.
+        self.answer_s: float | None = None
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[int] = Counter()
 
@@ -92,37 +130,55 @@ class Pacer(Generic[Submitted]):
         return len(self._waiting)
 
     @property
+    def load(self) -> int:
+        """How many submissions are in our hands, sent or not."""
+        return len(self._waiting) + len(self._under_way)
+
+    @property
     def is_empty(self) -> bool:
         return not self._waiting and not self._under_way
 
-    def submission(self, pdu: Submitted, on_outcome: OnOutcome, priority: int = 0) -> Submission[Submitted]:
+    def submission(
+        self, pdu: Submitted, on_outcome: OnOutcome, priority: int = 0, expires_at: datetime | None = None
+    ) -> Submission[Submitted]:
         """0 goes first; those of one priority keep their order."""
         self._tickets += 1
-        return Submission((priority, self._tickets), pdu, on_outcome)
+        return Submission((priority, self._tickets), pdu, on_outcome, expires_at)
 
     def put(self, submission: Submission[Submitted]) -> None:
         heappush(self._waiting, (submission.ticket, submission))
 
-    def pump(self, session: Conversation[Submitted], now: float) -> float | None:
-        """Send what may go. Returns when to come back, if neither an answer nor a new message brings us here."""
-        while self._waiting and session.room:
+    def pump(self, session: Conversation[Submitted], now: float, today: datetime | None = None) -> float | None:
+        """Send what may go. Returns when to come back, if neither an answer nor a new message brings us here.
+
+        `now` is the session's steady clock, `today` the instant that `expires_at` is compared with.
+        """
+        leaving, room = self._dialect.leaving, session.room
+        while self._waiting:
+            submission = self._waiting[0][1]
+            left = None if today is None or submission.expires_at is None else submission.expires_at - today
+            if submission.is_withdrawn or (left is not None and left <= _NO_TIME):
+                heappop(self._waiting)
+                self.settle(submission, NotSent("withdrawn" if submission.is_withdrawn else EXPIRED))
+                continue
+            if not room:
+                return None
             if now < self.paused_until:
                 return self.paused_until
             if self._streak and self._under_way:
                 return None  # after a throttle one message tries the ground, so that the others keep their order
-            submission = self._waiting[0][1]
-            wait_s = 0.0 if submission.is_withdrawn else self._rate.take(self._dialect.parts(submission.pdu), now)
-            if wait_s:
-                return now + wait_s
+            if self.rate.per_s is not None:
+                if now < (goes_at := self._place(self._dialect.parts(submission.pdu), now)):
+                    return goes_at
+                self._goes_at = None
             heappop(self._waiting)
-            if submission.is_withdrawn:
-                self.settle(submission, NotSent("withdrawn"))
-                continue
+            pdu = submission.pdu if leaving is None or left is None else leaving(submission.pdu, left)
             try:
-                sequence = session.send(submission.pdu, now)
+                sequence = session.send(pdu, now)
             except FieldRefused:
                 self.settle(submission, Refused(self._dialect.unfit))
                 continue
+            room -= 1
             submission.sent_at = now
             self._under_way[sequence] = submission
         return None
@@ -130,6 +186,8 @@ class Pacer(Generic[Submitted]):
     def take(self, outcome: Answered | Unanswered, now: float) -> None:
         """What the session says became of a submission."""
         submission = self._under_way.pop(outcome.sequence)
+        took = now - submission.sent_at
+        self.answer_s = took if self.answer_s is None else self.answer_s + (took - self.answer_s) / 12
         if isinstance(outcome, Unanswered):
             self.settle(submission, OutcomeUnknown(outcome.why))
         elif outcome.status == ROK:
@@ -152,6 +210,12 @@ class Pacer(Generic[Submitted]):
         if isinstance(outcome, Refused):
             self.refusals[outcome.status] += 1
         submission.on_outcome(outcome)
+
+    def _place(self, parts: int, now: float) -> float:
+        """When the next submission may go. What a pause let pass is no place any more."""
+        if self._goes_at is None or now > self._goes_at + _KEPT_S:
+            self._goes_at = now + self.rate.book(parts, now)
+        return self._goes_at - _EARLY_S
 
     def _throttled(self, submission: Submission[Submitted], status: int, now: float) -> None:
         self.counts["throttled"] += 1

@@ -80,7 +80,8 @@ def same_message_ids(message_id: str) -> tuple[str, ...]:
     Gateways answer submit_sm in hexadecimal and put the same number in decimal into the receipt, or the reverse; case
     and leading zeros vary. "10" is therefore also "16" and "a": ambiguous by itself, so never match against a set.
     """
-    plain = message_id.strip().lower().lstrip("0") or "0"
+    stated = message_id.strip().lower()
+    plain = stated.lstrip("0") or stated[:1]
     forms = [plain]
     if len(plain) > _LONGEST_ID:
         return (plain,)

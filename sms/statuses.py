@@ -4,7 +4,7 @@ Holds SMPP 3.4 §5.1.3 (command_status), appendix B (receipt states), 3GPP TS 29
 gateways put into err:). Three kinds an operator can act on (temporary, permanent, technical), one that concerns the
 whole bind (throttled) and one nobody may guess about (unknown). Pure.
 Limits: codes of Chinese gateways ("MK:0001") differ by province and supplier. Only their family is judged here; a
-carrier's own list goes into `own` of `of_receipt`.
+carrier's own list is `OwnErrors`, which comes first.
 """
 
 from collections.abc import Mapping
@@ -112,7 +112,7 @@ RECEIPT_ERRORS: Mapping[str, Meaning] = {
 }
 
 #: Two letters before the colon say who refused: the way it is commonly read, not a published norm.
-_FAMILIES: Mapping[str, Meaning] = {
+FAMILIES: Mapping[str, Meaning] = {
     "MK": Meaning("MK", _PERM, "短信中心返回失败（如空号、停机）", "refused by the message centre"),
     "MI": Meaning("MI", _TEMP, "短信中心投递超时（如关机）", "the message centre could not deliver in time"),
     "MB": Meaning("MB", _TEMP, "短信中心暂不能接收", "the message centre cannot take it now"),
@@ -124,9 +124,29 @@ _FAMILIES: Mapping[str, Meaning] = {
 }
 
 
-def of_status(command_status: int) -> Meaning:
-    """A code outside the table (0x400-0x4FF are the vendor's own) is technical: somebody must look it up."""
-    known = COMMAND_STATUSES.get(command_status)
+class OwnErrors(Struct, frozen=True):
+    """One carrier's own list, from its contract: what it answers a submission, and what its receipts say."""
+
+    statuses: Mapping[int, Meaning] = {}
+    receipts: Mapping[str, Meaning] = {}
+
+
+def own_errors(faults: Mapping[str, Fault]) -> OwnErrors:
+    """`faults` as the settings write them: "0x400" is a status of the answer, "MK:0010" an error of the receipt."""
+    statuses = {int(code, 16): fault for code, fault in faults.items() if code.startswith("0x")}
+    receipts = {code: fault for code, fault in faults.items() if not code.startswith("0x")}
+    return OwnErrors(
+        {code: Meaning(of_status(code).name, fault, *_AGREED) for code, fault in statuses.items()},
+        {code: Meaning(fault, fault, *_AGREED) for code, fault in receipts.items()},
+    )
+
+
+_AGREED = ("运营商自定义代码", "a code of the carrier's own list")
+
+
+def of_status(command_status: int, own: Mapping[int, Meaning] = COMMAND_STATUSES) -> Meaning:
+    """A code outside the tables (0x400-0x4FF are the vendor's own) is technical: somebody must look it up."""
+    known = own.get(command_status) or COMMAND_STATUSES.get(command_status)
     return known or Meaning(f"0x{command_status:08X}", Fault.TECHNICAL, "网关返回未知代码", "a code nobody knows")
 
 
@@ -134,12 +154,23 @@ def of_receipt(receipt: Receipt, own: Mapping[str, Meaning] | None = None) -> Me
     """The most exact reason known. `own` is the carrier's own list of errors and comes first."""
     by_state = RECEIPT_STATES[receipt.state]
     error = receipt.error
-    if by_state.fault is None or error is None:
+    if by_state.fault is None or not error:
         return by_state
     if own and error in own:
         return own[error]
     code = error.rpartition(":")[2] if error[0].isdigit() else error
-    return RECEIPT_ERRORS.get(code.zfill(3)) or _FAMILIES.get(error[:2] if ":" in error else "") or by_state
+    return RECEIPT_ERRORS.get(code.zfill(3)) or FAMILIES.get(error[:2] if ":" in error else "") or by_state
+
+
+#: Failures of receipts that say something about the carrier; the others say something about the phone.
+_OF_THE_CARRIER = frozenset(
+    {"systemFailure", "MB", "MA", "ID", "CA", "CB", "DELETED", "UNKNOWN", "REJECTD", _TECH.value, _SLOW.value}
+)
+
+
+def is_the_carriers(error: str) -> bool:
+    """Whether a failed receipt is the carrier's fault. `error` as outcomes.heard_of writes it: code, name."""
+    return error.rpartition(" ")[2] in _OF_THE_CARRIER
 
 
 # ----------------------------------------------------------------------------------------------------------- retry

@@ -23,13 +23,15 @@ class CarrierRow(Model):
     down_since = fields.DatetimeField(null=True)
     #: When the officer on duty was told that it is down; empty again once it is up.
     alarmed_at = fields.DatetimeField(null=True)
+    #: The gateway that wrote this. Of two on one account the one that is up is believed.
+    seen_by = fields.CharField(max_length=40, default="")
 
     class Meta:
         table = "carrier"
 
 
 class InboundPdu(Model):
-    """One deliver_sm from a person, stored before it was acknowledged. `frame` is kept as evidence."""
+    """A part of a text from a person as the carrier delivered it, stored before it was acknowledged: evidence."""
 
     id = fields.BigIntField(primary_key=True)
     carrier = fields.CharField(max_length=20)
@@ -54,7 +56,7 @@ class InboundPdu(Model):
 
 
 class InboundMessage(Model):
-    """A whole text and what became of it. `outcome`: a view's tag, a refusal's code, HELP or SILENCE."""
+    """A whole text and what became of it. `outcome`: a view's tag, a refusal's code, HELP or COMMANDS."""
 
     id = fields.BigIntField(primary_key=True)
     carrier = fields.CharField(max_length=20)
@@ -67,6 +69,8 @@ class InboundMessage(Model):
     handled_at = fields.DatetimeField(null=True, db_index=True)
     command = fields.CharField(max_length=4, default="")
     outcome = fields.CharField(max_length=40, default="")
+    is_answered = fields.BooleanField(default=True, db_default=True)  # false: its phone had been told often enough
+    masked_at = fields.DatetimeField(null=True)  # when number and words were struck out
 
     class Meta:
         table = "inbound_message"

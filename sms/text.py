@@ -289,10 +289,10 @@ def _encoded(text: str, gsm_allowed: bool) -> tuple[Coding, bytes]:
 
 def _divided(octets: bytes, coding: Coding, wide: bool) -> list[bytes]:
     unit = 2 if coding is Coding.UCS2 else 1
-    alone, narrow, with_wide = (room * unit for room in _ROOM[coding])
-    if len(octets) <= alone:
+    alone, narrow, with_wide = _ROOM[coding]
+    if len(octets) <= alone * unit:
         return [octets]
-    room, bodies, start = with_wide if wide else narrow, [], 0
+    room, bodies, start = (with_wide if wide else narrow) * unit, [], 0
     while start < len(octets):
         end = start + room
         if end < len(octets) and _cuts_a_pair(octets[end - unit : end]):

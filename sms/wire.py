@@ -44,7 +44,8 @@ class Wire(asyncio.BufferedProtocol):
         self.heard_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._is_turning_soon = False
-        self._read = bytearray(_READ_OCTETS)
+        # A view: TLS reads record after record into slices of it, and a slice of a bytearray is a copy.
+        self._read = memoryview(bytearray(_READ_OCTETS))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # no isinstance: uvloop's are no asyncio.Transport
@@ -57,11 +58,11 @@ class Wire(asyncio.BufferedProtocol):
         self._owner.opened(self, now)
         self.turn()
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         return self._read
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes(memoryview(self._read)[:nbytes]))
+        self.data_received(bytes(self._read[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         now = self.heard_at = self._loop.time()

@@ -90,6 +90,12 @@ class AcknowledgeCard(Act[CardView], frozen=True, tag="card.acknowledge"):
     code: str | None = None
 
 
+class NoteRefusedText(Act[Done], frozen=True, tag="text.note_refused"):
+    """Seals and logs a text that was refused as `why` (a refusal's code), where the act it asked for kept nothing."""
+
+    why: str
+
+
 class PrepareCardDecision(Act[SigningRequest], frozen=True, tag="card.prepare"):
     """Asks for the exact bytes to sign for the same decision."""
 

@@ -11,6 +11,7 @@ from casework.files import find as find_case
 from casework.refusals import SignedSomethingElse
 from kernel.actor import ActorKind, Role
 from kernel.acts import SigningRequest, Statement
+from kernel.permissions import permission
 from kernel.refusals import ChangedMeanwhile, Invalid, NotPermitted, Refusal
 from kernel.tables import Officer, Unit
 from kernel.work import Work
@@ -29,16 +30,19 @@ from supervision.acts import (
 from supervision.events import CardAcknowledged, CardConfirmed, CardRejected, CardReplyRefused, CardServed
 from supervision.grounds import GROUNDS, Ground
 from supervision.papers import SECRET_ITEM, Draft, in_words, issuer, numbers, seal_drafts
-from supervision.people import UNIT_LEADERS, officer_behind, those_above, unit_leaders, who
+from supervision.people import UNIT_LEADERS, is_phone_lost, officer_behind, those_above, unit_leaders, who
 from supervision.proposals import Proposal, propose, standing_cards
 from supervision.refusals import (
     CardAlreadyDecided,
     CardExists,
     CardNotServed,
+    CodeExpired,
     CodeWrong,
     FactsMissing,
     NotTheRegisteredNumber,
     ObjectInTheApp,
+    OnlyAReceipt,
+    PhoneReportedLost,
     ProposerMayNotDecide,
     UnknownCard,
 )
@@ -50,6 +54,12 @@ COLOUR_NAMES = {CardColour.YELLOW: "黄牌", CardColour.RED: "红牌"}
 _DECISION_NAMES = {CardDecision.CONFIRM: "同意发牌", CardDecision.REJECT: "不同意发牌"}
 _ID_LENGTH, _WORDS = 12, 200
 _SETTLED = {CardDecision.CONFIRM: CardState.EFFECTIVE, CardDecision.REJECT: CardState.REJECTED}
+
+
+@permission("any officer | a text with a code")
+async def officer_or_text(work: Work, act: AcknowledgeCard) -> bool:
+    """Whose card or number it is is asked inside, so that a refused text stays sealed."""
+    return act.code is not None or work.actor.kind is ActorKind.OFFICER
 
 
 async def propose_card(work: Work, act: ProposeCard) -> CardView:
@@ -93,7 +103,10 @@ async def reject_card(work: Work, act: RejectCard) -> CardView | Refusal:
 async def acknowledge_card(work: Work, act: AcknowledgeCard) -> CardView | Refusal:
     """签收, by text with the code or in the app by a leader of the card's unit."""
     if act.code is not None:
-        return await _acknowledge_by_text(work, await _code_of(work, act.code, act.card))
+        code = await _code_of(work, act.code, act.card)
+        if isinstance(code, ReplyCode) and code.purpose == Purpose.CONFIRM:
+            return _refused(work, OnlyAReceipt(), code.card_id)
+        return await _acknowledge_by_text(work, code)
     if act.card is None:
         raise Invalid(field="card", why="缺少牌号")
     card = await find_card(act.card)
@@ -167,8 +180,13 @@ async def _code_of(work: Work, code: str, card: str | None) -> ReplyCode | Refus
     found = await find(work, code)
     if isinstance(found, Refusal):
         return found
-    if work.actor.kind is not ActorKind.OFFICER or work.actor.id != found.officer_id:
+    officer = await officer_behind(work.actor)
+    if officer is None or officer.id != found.officer_id or found.phone not in (officer.phone, officer.second_phone):
         return NotTheRegisteredNumber()
+    if officer.phone_since is not None and found.drawn_at < officer.phone_since:
+        return CodeExpired()  # the number was somebody else's meanwhile
+    if await is_phone_lost(officer):
+        return PhoneReportedLost()
     return CodeWrong(left=0) if card not in (None, found.card_id) else found
 
 

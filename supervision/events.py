@@ -50,6 +50,17 @@ class IrregularityFound(Event, frozen=True, tag="supervision.finding"):
     kind: str
 
 
+class TextUndelivered(Event, frozen=True, tag="supervision.text_undelivered"):
+    """A text that had to reach somebody did not: `template` of T03, T05 …, `officer` whom, if the number is known."""
+
+    case: str
+    unit: str
+    message: int
+    template: str
+    state: str  # failed, dead, expired
+    officer: str | None = None
+
+
 class CardProposed(Event, frozen=True, tag="card.proposed"):
     about: ClassVar[str] = "card"
     card: str
@@ -121,6 +132,62 @@ class CardReplyRefused(Event, frozen=True, tag="card.reply_refused"):
     why: str
     card: str = ""
     evidence: str = ""
+    unit: str = ""
+
+
+class ReportedLightTurned(Event, frozen=True, tag="report.light"):
+    """The limit of a case in a department's own system is about to end (`yellow`) or is over (`red`).
+
+    `report`: the case's number in the system `source`.
+    """
+
+    about: ClassVar[str] = "report"
+    report: str
+    source: str
+    unit: str
+    colour: str
+    at: datetime
+    due_on: date
+
+
+class ReportMissing(Event, frozen=True, tag="report.missing"):
+    """The system `report` sent nothing for `day` by the hour at which it was due."""
+
+    about: ClassVar[str] = "report"
+    report: str
+    unit: str
+    day: date
+
+
+class ReportDrifted(Event, frozen=True, tag="report.drifted"):
+    """Batch `batch`: at `places` (organisation, table, day) the system holds something else than it sent us."""
+
+    about: ClassVar[str] = "report"
+    report: str
+    unit: str
+    batch: str
+    day: date
+    places: int
+
+
+class ReportSuspect(Event, frozen=True, tag="report.suspect"):
+    """`rows` of batch `batch` bear marks of supervision; `codes` says which."""
+
+    about: ClassVar[str] = "report"
+    report: str
+    unit: str
+    batch: str
+    rows: int
+    codes: tuple[str, ...]
+
+
+class UseExempted(Event, frozen=True, tag="unit.exempted"):
+    """A unit need not use the unified system until `until`, by consent `document` of the provincial office."""
+
+    about: ClassVar[str] = "unit"
+    unit: str
+    document: str
+    until: date
 
 
 class ComplaintFiled(Event, frozen=True, tag="complaint.filed"):
@@ -153,6 +220,7 @@ EVENTS = (
     StepOverdue,
     OrderIssued,
     IrregularityFound,
+    TextUndelivered,
     CardProposed,
     CardConfirmed,
     CardRejected,
@@ -160,4 +228,9 @@ EVENTS = (
     CardAcknowledged,
     CardReminded,
     CardReplyRefused,
+    ReportedLightTurned,
+    ReportMissing,
+    ReportDrifted,
+    ReportSuspect,
+    UseExempted,
 )

@@ -1,7 +1,9 @@
 """What supervision writes down by itself when it hears of an event: nobody types anything in.
 
-Two sorts. An irregularity is a breach of procedure and is announced as such. The matters of key monitoring (重点监察)
-are lawful, and looked at all the same: refusals to accept, refusals to grant, demands for corrections.
+Three sorts. An irregularity is a breach of procedure and is announced as such. The matters of key monitoring (重点监察)
+are lawful, and looked at all the same: refusals to accept, refusals to grant, demands for corrections. That a grave
+text reached nobody, that an applicant was not content, that a phone tries codes, are facts to act upon, and nobody's
+breach.
 
 Source: Administrative Licensing Law, art. 32(1)(4): who does not tell in five working days has accepted; that the law
 had to speak for the office is itself a finding. The whole course of a case needs no copy: `queries.course_of` reads
@@ -14,13 +16,31 @@ from enum import StrEnum
 from typing import Any
 
 from casework.clock.events import HearingLightTurned, RenewalDeemed, StoppageOverran
-from casework.events import AcceptanceRefused, BypassTried, CaseAccepted, CaseDecided, CaseFiled, SupplementAsked
+from casework.events import (
+    AcceptanceRefused,
+    BypassTried,
+    CaseAccepted,
+    CaseDecided,
+    CaseFiled,
+    CaseRated,
+    SupplementAsked,
+)
 from casework.intake.events import UnlistedFeeCharged
 from casework.tables import Case
 from kernel.events import Event, Recorded
 from kernel.outbox import Consumer
 from kernel.work import Work
-from supervision.events import IrregularityFound, StepOverdue
+from supervision.events import (
+    CardReplyRefused,
+    IrregularityFound,
+    ReportDrifted,
+    ReportedLightTurned,
+    ReportMissing,
+    ReportSuspect,
+    StepOverdue,
+    TextUndelivered,
+)
+from supervision.refusals import TextTriesExhausted
 from supervision.tables import Finding
 
 
@@ -36,10 +56,30 @@ class FindingKind(StrEnum):
     HEARING_LATE = "hearing_late"  # 未按期通知或举行听证
     RENEWAL_SILENCE = "renewal_silence"  # 逾期未决定，视为准予延续
     BYPASS = "bypass"  # 绕过系统办理
+    TEXT_UNDELIVERED = "text_undelivered"  # 重要短信未送达
+    LOW_RATING = "low_rating"  # 差评
+    TEXT_TRIES = "text_tries"  # 短信回复码多次输错
+    REPORTED_OVERDUE = "reported_overdue"  # 自建系统办件超期
+    REPORT_MISSING = "report_missing"  # 未按日报送数据
+    REPORT_DRIFTED = "report_drifted"  # 报送数据对账不符
+    REPORT_SUSPECT = "report_suspect"  # 报送数据异常
 
 
 #: 重点监察: lawful, and watched.
 KEY_MATTERS = frozenset({FindingKind.NOT_ACCEPTED, FindingKind.NOT_GRANTED, FindingKind.SUPPLEMENT})
+#: What is nobody's breach of procedure.
+NO_BREACH = KEY_MATTERS | {
+    FindingKind.TEXT_UNDELIVERED,
+    FindingKind.LOW_RATING,
+    FindingKind.TEXT_TRIES,
+    # Of other systems: their cases are not in our log, so nothing is announced about one.
+    FindingKind.REPORTED_OVERDUE,
+    FindingKind.REPORT_MISSING,
+    FindingKind.REPORT_DRIFTED,
+    FindingKind.REPORT_SUSPECT,
+}
+#: A rating of so much or less is a low one (不满意、非常不满意).
+LOW_RATING = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +103,13 @@ WATCHED: tuple[Watched, ...] = (
     Watched(HearingLightTurned, FindingKind.HEARING_LATE, lambda event: event.colour == "red"),
     Watched(RenewalDeemed, FindingKind.RENEWAL_SILENCE),
     Watched(BypassTried, FindingKind.BYPASS),
+    Watched(TextUndelivered, FindingKind.TEXT_UNDELIVERED),
+    Watched(CaseRated, FindingKind.LOW_RATING, lambda event: event.score <= LOW_RATING),
+    Watched(ReportedLightTurned, FindingKind.REPORTED_OVERDUE, lambda event: event.colour == "red"),
+    Watched(ReportMissing, FindingKind.REPORT_MISSING),
+    Watched(ReportDrifted, FindingKind.REPORT_DRIFTED),
+    Watched(ReportSuspect, FindingKind.REPORT_SUSPECT),
+    Watched(CardReplyRefused, FindingKind.TEXT_TRIES, lambda event: event.why == TextTriesExhausted.code),
 )
 
 
@@ -74,10 +121,14 @@ async def note(work: Work, recorded: Recorded) -> None:
 
 
 async def _note(work: Work, recorded: Recorded, kind: FindingKind) -> None:
-    number = recorded.subject.partition(":")[2]
-    unit = str(getattr(recorded.event, "unit", "") or (await Case.get(number=number)).unit_code)
+    about, _, number = recorded.subject.partition(":")
+    unit = str(getattr(recorded.event, "unit", ""))
+    if about == "phone":
+        number = ""  # it stands in the event, masked
+    elif not unit:
+        unit = (await Case.get(number=number)).unit_code
     await Finding.create(event_id=recorded.id, case_number=number, unit_code=unit, kind=kind, at=recorded.at)
-    if kind not in KEY_MATTERS:
+    if kind not in NO_BREACH:
         work.record(IrregularityFound(case=number, unit=unit, kind=kind))
 
 

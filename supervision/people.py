@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from certs.revocation import phone_lost_at
 from kernel.actor import Actor, ActorKind, Role
 from kernel.tables import Officer
 from kernel.work import Work
@@ -45,6 +46,13 @@ async def _holders(work: Work, role: Role) -> list[Officer]:
 async def officer_behind(actor: Actor) -> Officer | None:
     """The actor as the directory has them now, whatever a token once said; None when they no longer serve."""
     return await Officer.get_or_none(id=actor.id, active=True) if actor.kind is ActorKind.OFFICER else None
+
+
+async def is_phone_lost(officer: Officer) -> bool:
+    """Whether the phone of this officer's number may be in other hands: their certificate was revoked, and neither has
+    another been issued since, nor another number been entered."""
+    lost_at = await phone_lost_at(officer.id)
+    return lost_at is not None and (officer.phone_since is None or officer.phone_since < lost_at)
 
 
 def who(actor: Actor) -> str:

@@ -76,6 +76,32 @@ class CodeUsed(Refusal):
     en = "The code was used before."
 
 
+class OnlyAReceipt(Refusal):
+    code = "ONLY_A_RECEIPT"
+    zh = "该回复码用于确认发牌，不是签收。同意回复1加回复码，不同意回复2加回复码。"
+    en = "This code decides about a proposed card; 'received' is no decision."
+
+
+class PhoneReportedLost(Refusal):
+    """Until a new certificate is issued or a new number is entered: who holds the phone now, nobody knows."""
+
+    code = "PHONE_REPORTED_LOST"
+    zh = "本号码的手机已报失或证书已吊销，不再接受短信办理，请登录移动审批处理。"
+    en = "The phone of this number was reported lost: its texts act no more."
+
+
+class TextTriesExhausted(Refusal):
+    code = "TEXT_TRIES_EXHAUSTED"
+    zh = "本号码今日回复码、评价码、查询密码已输错{limit}次，今日不再受理，请明日再试或登录办理。"
+    en = "This phone has tried {limit} wrong codes or passwords today; no more are taken until tomorrow."
+
+
+class ReplyUnclear(Refusal):
+    code = "REPLY_UNCLEAR"
+    zh = "无法确定您答复的是哪一事项，未作处理。请回复来信中的指令和5位回复码，例如：112345。"
+    en = "What the answer is about is not clear; nothing was done. The command and the five-digit code are needed."
+
+
 class ObjectInTheApp(Refusal):
     code = "OBJECT_IN_THE_APP"
     zh = "该回复码仅用于签收；有异议请登录系统申诉。"

@@ -17,11 +17,14 @@ from tortoise.queryset import QuerySet
 from kernel.chance import Secrets
 from kernel.db import Row
 from kernel.refusals import Refusal
+from kernel.tables import Officer
 from kernel.work import Work
+from supervision.people import is_phone_lost
 from supervision.refusals import CodeExpired, CodeLocked, CodeUsed, CodeWrong, NotTheRegisteredNumber
 from supervision.rules import SupervisionRules
 from supervision.tables import ReplyCode
 
+PURPOSE = "card-reply"
 #: How long a dead code is still told apart from a wrong one.
 _REMEMBERED = timedelta(days=7)
 _PHONE_LENGTH = 20
@@ -55,7 +58,7 @@ class LiveCode(msgspec.Struct, frozen=True, kw_only=True):
 
 def reply_code_for(secrets: Secrets, row: Mapping[str, object], *, digits: int) -> str:
     """The code of a row of `reply_code` (its `id` and `nonce`)."""
-    return secrets.derived_code("card-reply", f"{row['id']}:{row['nonce']}", digits)
+    return secrets.derived_code(PURPOSE, f"{row['id']}:{row['nonce']}", digits)
 
 
 async def live_codes(work: Work, card: str, purpose: Purpose) -> list[LiveCode]:
@@ -74,7 +77,11 @@ async def live_codes(work: Work, card: str, purpose: Purpose) -> list[LiveCode]:
 
 
 async def draw(work: Work, asked: Sequence[Asked]) -> None:
-    """Draws a code for each; beyond the phone's measure of live codes none is drawn and the app remains."""
+    """Draws a code for each; beyond the phone's measure of live codes, or for a phone that was reported lost, none is
+    drawn and the app remains."""
+    officers = await Officer.filter(id__in=[each.officer for each in asked]) if asked else []
+    lost = {officer.id for officer in officers if await is_phone_lost(officer)}
+    asked = [each for each in asked if each.officer not in lost]
     if not asked:
         return
     rules = work.given(SupervisionRules)

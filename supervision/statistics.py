@@ -1,8 +1,8 @@
 """Statistics of cases (综合查询统计): one statement, filtered and grouped by any of the dimensions.
 
 The same function serves the phones and the command line, so both show the same numbers; docs/statistics.md defines
-each of them. They are counted from cases, lights, cards and clock ledgers as they stand, nothing is kept beside them.
-Secret cases are in no number.
+each of them. They are counted from cases, lights, cards, ratings and clock ledgers as they stand, nothing is kept
+beside them. Secret cases are in no number.
 
 Limits: a period asks about one day of each case (received, accepted or closed), so the numbers of one answer are
 always about the same cases; whoever wants what came in and what went out of a month asks twice.
@@ -21,6 +21,7 @@ from casework.queries import day, gaps_of
 from kernel.actor import Actor, ActorKind
 from kernel.db import Database, Row, SqlValue, chunks
 from kernel.refusals import NotPermitted
+from supervision.findings import LOW_RATING
 
 
 class Dimension(StrEnum):
@@ -100,9 +101,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     red_lights: int
     yellow_cards: int
     red_cards: int
+    rated: int
+    low_ratings: int
     on_time_rate: str | None
     early_rate: str | None
     average_days: str | None
+    satisfaction: str | None
 
 
 #: The numbers by their names in reports, in order.
@@ -121,12 +125,17 @@ NUMBERS = {
     "red_lights": "红灯数",
     "yellow_cards": "黄牌数",
     "red_cards": "红牌数",
+    "rated": "评价数",
+    "low_ratings": "差评数",
     "on_time_rate": "按时率（%）",
     "early_rate": "提前率（%）",
     "average_days": "平均办理工作日",
+    "satisfaction": "满意度（%）",
 }
-_COUNTS = tuple(NUMBERS)[:-3]
+_COUNTS = tuple(NUMBERS)[:-4]
 _LEDGERS_AT_ONCE = 500
+#: Ratings are 1 to 5.
+BEST_RATING = 5
 DIMENSION_NAMES = {
     Dimension.UNIT: "单位",
     Dimension.ITEM: "事项",
@@ -173,6 +182,7 @@ _SUMS = """
   SUM(CASE WHEN end_day IS NOT NULL AND due IS NOT NULL THEN 1 ELSE 0 END) AS limited,
   SUM(yellow_lights) AS yellow_lights, SUM(red_lights) AS red_lights,
   SUM(yellow_cards) AS yellow_cards, SUM(red_cards) AS red_cards,
+  COUNT(score) AS rated, SUM(CASE WHEN score <= {low} THEN 1 ELSE 0 END) AS low_ratings, SUM(score) AS scores,
   SUM(ended.n - began.n) AS days, COUNT(ended.n - began.n) AS timed
 """
 
@@ -208,7 +218,7 @@ async def statistics(
     )
     columns = ", ".join(by)
     found = await database.rows(
-        f"SELECT {_listed(by)}{_SUMS.format(today=bound(today))} FROM {cases}"
+        f"SELECT {_listed(by)}{_SUMS.format(today=bound(today), low=LOW_RATING)} FROM {cases}"
         f" LEFT JOIN {_WORKDAYS} began ON began.day = r.begun_on LEFT JOIN {_WORKDAYS} ended ON ended.day = r.end_day"
         + where
         + (f" GROUP BY {columns} ORDER BY {columns}" if by else ""),
@@ -252,11 +262,11 @@ def _cases(dialect: str, period_of: PeriodOf) -> str:
         " (c.decided_at IS NOT NULL AND EXISTS (SELECT 1 FROM clock_entry e WHERE e.case_id = c.id"
         ' AND e.entry LIKE \'{"entry":"stop"%\')) AS was_stopped,'
         " COALESCE(l.yellow, 0) AS yellow_lights, COALESCE(l.red, 0) AS red_lights,"
-        " COALESCE(k.yellow, 0) AS yellow_cards, COALESCE(k.red, 0) AS red_cards"
+        " COALESCE(k.yellow, 0) AS yellow_cards, COALESCE(k.red, 0) AS red_cards, g.score"
         " FROM case_file c LEFT JOIN item_version v ON v.item_code = c.item_code AND v.version = c.item_version"
         f" LEFT JOIN {_TALLY.format('light')} l ON l.case_id = c.id"
         " LEFT JOIN " + _TALLY.format("(SELECT case_id, colour FROM card WHERE state = 'effective') x") + " k"
-        " ON k.case_id = c.id WHERE c.secret = FALSE"
+        " ON k.case_id = c.id LEFT JOIN rating g ON g.case_number = c.number WHERE c.secret = FALSE"
     )
 
 
@@ -287,7 +297,9 @@ def _keys(row: Row, by: Sequence[Dimension]) -> tuple[str, ...]:
 
 
 def _figures(row: Row, by: Sequence[Dimension], uncounted: Mapping[tuple[str, ...], int]) -> Figures:
-    number = {name: int(str(row[name] or 0)) for name in (*NUMBERS, "limited", "days", "timed") if name in row}
+    number = {
+        name: int(str(row[name] or 0)) for name in (*NUMBERS, "limited", "days", "timed", "scores") if name in row
+    }
     keys = _keys(row, by)
     return Figures(
         keys=keys,
@@ -295,6 +307,7 @@ def _figures(row: Row, by: Sequence[Dimension], uncounted: Mapping[tuple[str, ..
         on_time_rate=_share(100 * number["on_time"], number["limited"]),
         early_rate=_share(100 * number["early"], number["limited"]),
         average_days=_share(number["days"] - uncounted.get(keys, 0), number["timed"]),
+        satisfaction=_share(100 * number["scores"], BEST_RATING * number["rated"]),
     )
 
 

@@ -160,3 +160,34 @@ class Complaint(Model):
 
     class Meta:
         table = "complaint"
+
+
+class ReportedDay(Model):
+    """What a department's own system reported for a day: for coverage, beside what is done here."""
+
+    id = fields.BigIntField(primary_key=True)
+    source = fields.CharField(max_length=20)
+    unit_code = fields.CharField(max_length=18)
+    day = fields.DateField()  # of the events
+    rows = fields.IntField()
+    flagged = fields.IntField()
+
+    class Meta:
+        table = "reported_day"
+        unique_together = (("source", "unit_code", "day"),)
+        indexes = (Index(fields=("unit_code", "day"), name="idx_reported_day_unit"),)
+
+
+class Exemption(Model):
+    """使用豁免: a unit need not use the unified system, by the consent `document`, until `until` (included)."""
+
+    id = fields.BigIntField(primary_key=True)
+    unit_code = fields.CharField(max_length=16)
+    document = fields.CharField(max_length=80)
+    granted_on = fields.DateField()
+    until = fields.DateField()
+    entered_at = fields.DatetimeField()
+
+    class Meta:
+        table = "exemption"
+        unique_together = (("unit_code", "document"),)

@@ -27,8 +27,9 @@ from kernel.acts import Act
 from kernel.office import Rule
 from mobile_api import files, uploads
 from mobile_api.schema import build_schema
-from server import desk, replay, wiring
+from server import desk, exchange_desk, ferry_desk, replay, text_desk, wiring
 from server.acts import RULES
+from server.evidence import package
 from server.processes import CLOCKWORK
 from sms.commands import Command
 from sms.inbound import Inbox
@@ -52,12 +53,14 @@ ROUTES = {
     "/healthz/livez": "anybody",
     "/healthz/readyz": "anybody",
     "/pki/issuing.crl": "anybody",
+    "/metrics": "the addresses that settings allow",
 }
+_SUPERVISION = " or ".join(SUPERVISORS)
 #: Fields whose rule is asked inside what they call.
 _ASKED_INSIDE = {
     "enrolment": "whoever holds the pickup secret",
     "openFiling": "anybody, at a limited rate",
-    **dict.fromkeys(("complaints", "findings", "findingTallies", "secondEntries"), " or ".join(SUPERVISORS)),
+    **dict.fromkeys(("complaints", "coverage", "findings", "findingTallies", "secondEntries"), _SUPERVISION),
 }
 _ANYBODY = "anybody"
 
@@ -106,11 +109,20 @@ def doors() -> dict[AnAct, list[str]]:
             note(performed_by(function), f"`{name}`")
     for verb, act in verbs().items():
         note([act] if act else [], f"text `{verb}`")
+    note(performed_by(Inbox._note), "a refused text")
     note([type(act) for act, _ in CLOCKWORK], "the clock")
     followed = (files.follow, printing.print_of)
     note({act for function in followed for act in performed_by(function)}, "GET /files/{link}")
     note(performed_by(uploads.store), "POST /files")
-    for module, door in ((desk, "the desk"), (wiring, "the start"), (replay, "replay")):
+    for module, door in (
+        (desk, "the desk"),
+        (text_desk, "the desk"),
+        (exchange_desk, "the desk"),
+        (ferry_desk, "the desk"),
+        (package, "the desk"),
+        (wiring, "the start"),
+        (replay, "replay"),
+    ):
         note({act for function in _functions(module) for act in performed_by(function)}, door)
     return found
 

@@ -17,6 +17,7 @@ from casework.clock.working_days import CHINA
 from casework.tables import Case
 from certs.export import signature_files, signatures_of, write_files
 from kernel.clock import FakeClock
+from server.carrier_settings import SimulatorCarrier, SmppCarrier, SmsSettings
 from server.carriers import SIMULATED_ACCESS_NUMBER
 from server.commands import database_url, run
 from server.demo.carrier import ForeignPeople, People, SimulatedPeople
@@ -25,15 +26,7 @@ from server.demo.story import CHAPTERS, Story
 from server.demo.telling import Silent, Teller, Told
 from server.doors import Doors, open_doors
 from server.processes import Pace, Stop, stop_on_signals
-from server.settings import (
-    ApiSettings,
-    DatabaseSettings,
-    HttpSettings,
-    Settings,
-    SimulatorCarrier,
-    SmppCarrier,
-    SmsSettings,
-)
+from server.settings import ApiSettings, DatabaseSettings, HttpSettings, Settings
 from server.wiring import System, open_system
 
 #: Friday, the receipt day of most vectors of the legal clock.

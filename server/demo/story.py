@@ -160,7 +160,7 @@ class Story(Staging):
         head = unit_head(_FOOD[1])
         served = await self.step("it is served to the unit's head", "sms", self.people.receives(head.phone, "黄牌"))
         self.teller.text(head.phone, served)
-        await self.step("a used code is refused", "sms", self._reply(leader.phone, f"1{code}", "已使用过"))
+        await self.step("a used code is refused", "sms", self._reply(leader.phone, f"同意 {code}", "已使用过"))
         await self.step(
             "the unit's head acknowledges by text", "sms", self._reply(head.phone, f"1{code_in(served)}", "存证号")
         )
@@ -195,7 +195,7 @@ class Story(Staging):
             try:
                 await carrier.bound(_BIND_PATIENCE_S)
             except TimeoutError:
-                raise StepFailed(f"carrier {carrier.name} does not answer: {carrier.snapshot().last_error}") from None
+                raise StepFailed(f"carrier {carrier.name} does not answer: {carrier.condition().last_error}") from None
 
     async def _guide(self) -> str:
         guide = await self.api.ask("Guide", code=_BUILDING[0])

@@ -1,30 +1,35 @@
-"""A carrier that is a cloud MAS: texts as POSTs of JSON, receipts and texts from people as pushes (mas_push.py).
+"""A carrier that is a cloud MAS: texts as POSTs of JSON; receipts and texts from people are pushed, or fetched.
 
 One POST per message, several at once, so that each message has a msgGroup of its own. The MAS divides long texts by
 itself and answers, and reports, once: the msgGroup becomes the id of every part, and its report settles them all.
+A text whose template is registered at the MAS goes as that template and its values, any other as it is, if it may.
 There is no bind: the MAS counts as up from a connection that stood (a knock) until trouble; after trouble it rests,
 twice as long each time, and then one message alone tries the ground. While it is unreachable or does not answer
 nothing waits here: what is certainly unsent goes back to the queue and may go another way.
 Limits: a connection the MAS closes at the moment we use it counts as an unknown outcome; reports that the MAS pushes
-while this process is down and does not push again are lost, for nothing is fetched.
+while this process is down and does not push again are lost unless they are fetched as well.
 """
 
 import asyncio
 import logging
 import ssl
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from urllib.parse import urlsplit
+from heapq import heappop, heappush
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 from msgspec import Struct
 
 from alerts.texts import parts_needed
+from kernel.clock import Clock
 from sms.carriers import Arrival, Condition, Ears, MobileText, OnSent, Sent
 from sms.link import BACKOFF, Backoff
 from sms.mas import messages as mas
+from sms.mas.pull import Puller, Shelf
+from sms.mas.templates import Templates
 from sms.pacing import Rate
 from sms.statuses import DEFAULT_POLICY, Fault, Meaning, Policy, RetryIn, decide
 
@@ -47,19 +52,20 @@ _MAX_ANSWER_OCTETS = 16_384
 
 
 class _Message:
-    """A text in our hands. `seqs` are the numbers of its parts that were not taken before."""
+    """A text in our hands. `seqs` are the numbers of its parts that were not taken before; `url` is where it goes."""
 
-    __slots__ = ("attempts", "content", "on_sent", "parts", "phone", "sent_at", "seqs")
+    __slots__ = ("attempts", "body", "on_sent", "parts", "sent_at", "seqs", "text", "ticket", "url")
 
-    def __init__(self, phone: str, words: str, skip: frozenset[int], on_sent: OnSent) -> None:
-        self.phone, self.content, self.on_sent = phone, mas.without_signature(words), on_sent
-        self.parts = parts_needed(words)
-        self.seqs = [number for number in range(1, self.parts + 1) if number not in skip]
+    def __init__(self, text: MobileText, on_sent: OnSent, ticket: int, url: str, body: bytes) -> None:
+        self.text, self.on_sent, self.url, self.body = text, on_sent, url, body
+        self.ticket = (text.priority, ticket)
+        self.parts = parts_needed(text.words)
+        self.seqs = [number for number in range(1, self.parts + 1) if number not in text.skip]
         self.attempts, self.sent_at = 0, 0.0
 
 
 class MasHttpCarrier:
-    """`connections` messages are under way at once. `jitter` draws from [0, 1)."""
+    """`connections` messages are under way at once; `jitter` draws from [0, 1). `pull_every_s` 0: no fetching."""
 
     def __init__(
         self,
@@ -67,28 +73,38 @@ class MasHttpCarrier:
         url: str,
         account: mas.Account,
         *,
+        clock: Clock,
         jitter: Callable[[], float],
         connections: int = 8,
         parts_per_s: float | None = None,
+        templates: Templates | None = None,
+        pull_every_s: float = 0.0,
         patience: Patience = PATIENCE,
         backoff: Backoff = BACKOFF,
         policy: Policy = DEFAULT_POLICY,
         weight: int = 10,
     ) -> None:
         self.name, self.weight = name, weight
-        #: One while in doubt: what is claimed and given back has lost an attempt.
+        #: One while in doubt: the others could have had what is claimed and given back.
         self.ahead = self._most = 4 * connections
         self.counts: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
         self.last_error = ""
+        self._answer_s: float | None = None
+        self._clock, self._templates = clock, templates or Templates()
         self._url, self._account, self._connections = url, account, connections
         self._tls = ssl.create_default_context() if url.startswith("https:") else None
-        self._rate, self._patience, self._backoff, self._policy = Rate(parts_per_s), patience, backoff, policy
+        self._parts_per_s, self._rate = parts_per_s, Rate(parts_per_s)
+        self._patience, self._backoff, self._policy = patience, backoff, policy
         self._jitter = jitter
         self._ears: Ears | None = None
-        self._waiting: deque[_Message] = deque()
+        self._tickets = 0
+        self._waiting: list[tuple[tuple[int, int], _Message]] = []  # a heap, by ticket
         self._under_way: set[asyncio.Task[None]] = set()
         self._taking: set[asyncio.Future[int]] = set()
         self._knocking: asyncio.Task[None] | None = None
+        self._pullers = self._shelves(pull_every_s) if pull_every_s else ()
+        self._pulling: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
         self._is_reachable = self._is_draining = False
         #: Troubles in a row, and until when to rest after the last, on the event loop's clock.
@@ -104,23 +120,43 @@ class MasHttpCarrier:
             in_flight=len(self._under_way),
             window=self._connections,
             waiting=len(self._waiting),
+            parts_per_s=self._parts_per_s,
             paused_for_s=max(0.0, self._rest_until - _now()),
+            answer_s=self._answer_s,
             last_error=self.last_error,
             counts=dict(self.counts),
+            refusals=dict(self.refusals),
         )
 
     def send(self, text: MobileText, on_sent: OnSent) -> None:
-        message = _Message(text.phone, text.words, text.skip, on_sent)
         if self._is_draining or not self._is_reachable:
-            self._unsent(message, "draining" if self._is_draining else "not connected")
+            _unsent(on_sent, "draining" if self._is_draining else "not connected")
             return
-        self._waiting.append(message)
+        content = mas.without_signature(text.words)
+        by_template = self._templates.submission(text, content)
+        if by_template is not None:
+            url = urljoin(self._url, "tmpsubmit")
+            body = mas.template_submission(self._account, text.phone, *by_template, text.extension)
+        elif self._templates.only:
+            # Not the MAS's word but what it would be: nobody can register the template by trying again sooner.
+            self.refusals["no template"] += 1
+            why = "worded otherwise" if self._templates.knows(text) else "not mapped"
+            on_sent(Sent((), Fault.TECHNICAL, f"template {text.template or '-'} {why}"))
+            return
+        else:
+            url, body = self._url, mas.submission(self._account, text.phone, content, text.extension)
+        self._tickets += 1
+        self._put(_Message(text, on_sent, self._tickets, url, body))
         self._news.set()
 
+    def _put(self, message: _Message) -> None:
+        heappush(self._waiting, (message.ticket, message))
+
     async def run(self, ears: Ears) -> None:
-        """Until `drain`, whatever the network does."""
+        """Until `drain`, whatever the network does; may be called again after it."""
         self._ears = ears
-        limits = httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections)
+        most = self._connections + len(self._pullers)
+        limits = httpx.Limits(max_connections=most, max_keepalive_connections=most)
         verify = self._tls if self._tls is not None else False  # by HTTP there is nothing to verify
         timeout = httpx.Timeout(self._patience.answer_s, connect=self._patience.connect_s)
         try:
@@ -128,6 +164,7 @@ class MasHttpCarrier:
                 httpx.AsyncClient(verify=verify, limits=limits, timeout=timeout, trust_env=False) as client,
                 asyncio.TaskGroup() as posts,
             ):
+                self._pulling = [posts.create_task(puller.run(client)) for puller in self._pullers]
                 while not self._is_draining or self._under_way:
                     self._news.clear()
                     wait_s = self._pump(client, posts, _now())
@@ -135,7 +172,7 @@ class MasHttpCarrier:
                         async with asyncio.timeout(wait_s):
                             await self._news.wait()
         finally:
-            self._is_reachable, self._ears = False, None
+            self._is_reachable, self._is_draining, self._ears = False, False, None
             self._give_back("the carrier was stopped")
 
     async def drain(self, timeout_s: float) -> None:
@@ -145,26 +182,51 @@ class MasHttpCarrier:
         self._news.set()
         if self._knocking is not None:
             self._knocking.cancel()
-        if self._under_way:
-            _, unanswered = await asyncio.wait(self._under_way, timeout=timeout_s)
-            for post in unanswered:
-                post.cancel()
+        for puller in self._pullers:
+            puller.stop()
+        if under_way := [*self._under_way, *self._pulling]:
+            _, unanswered = await asyncio.wait(under_way, timeout=timeout_s)
+            for task in unanswered:
+                task.cancel()
             await asyncio.gather(*unanswered, return_exceptions=True)
 
-    # ---- what the MAS pushes
+    # ---- what the MAS pushes, or keeps for us
 
-    async def reported(self, report: mas.Report) -> bool:
-        """Whether the receipt is recorded; if not, the MAS must say it again."""
-        receipt = mas.heard(report)
-        if receipt is None:
-            return True
-        return self._ears is not None and await self._recorded(self._ears.heard(receipt))
-
-    async def texted(self, text: mas.Text, body: bytes) -> bool:
-        """Whether the text is recorded; `body` is its evidence."""
+    async def reported(self, said: Sequence[tuple[mas.Report, bytes]]) -> bool:
+        """Whether all receipts are recorded; if not, the MAS must say them again."""
         if self._ears is None:
             return False
-        return await self._recorded(self._ears.arrived(Arrival(self.name, mas.part(text, body), body)))
+        # Receipts of one transaction share a future.
+        taking = {self._ears.heard(receipt) for report, _ in said for receipt in mas.heard(report)}
+        return all(await asyncio.gather(*map(self._recorded, taking)))
+
+    async def texted(self, said: Sequence[tuple[mas.Text, bytes]]) -> bool:
+        """Whether all texts are recorded; their octets are evidence."""
+        for text, octets in said:
+            if self._ears is None:
+                return False
+            arrival = Arrival(self.name, mas.part(text, octets), mas.identity(text), is_dated=bool(text.send_time))
+            if not await self._recorded(self._ears.arrived(arrival)):
+                return False
+        return True
+
+    def _shelves(self, every_s: float) -> tuple[Puller[mas.Report], Puller[mas.Text]]:
+        def puller(shelf: Shelf[mas.S]) -> Puller[mas.S]:
+            return Puller(
+                self.name,
+                self._url,
+                self._account,
+                shelf,
+                every_s=every_s,
+                backoff=self._backoff,
+                jitter=self._jitter,
+                counts=self.counts,
+            )
+
+        return (
+            puller(Shelf("report", mas.Report, self.reported)),
+            puller(Shelf("deliver", mas.Text, self.texted)),
+        )
 
     async def _recorded(self, taking: Awaitable[int]) -> bool:
         # Not awaited itself: receipts share one future, which nobody may cancel for the others, and which is cancelled
@@ -196,10 +258,15 @@ class MasHttpCarrier:
         while self._waiting and len(self._under_way) < self._connections:
             if self._streak and self._under_way:
                 return None
-            wait_s = self._rate.take(self._waiting[0].parts, now)
+            message = self._waiting[0][1]
+            if message.text.expires_at <= self._clock.now():
+                heappop(self._waiting)
+                _unsent(message.on_sent, "expired while it waited")
+                continue
+            wait_s = self._rate.take(message.parts, now)
             if wait_s:
                 return wait_s
-            message = self._waiting.popleft()
+            heappop(self._waiting)
             message.sent_at = now
             post = posts.create_task(self._post(client, message))
             self._under_way.add(post)
@@ -231,13 +298,12 @@ class MasHttpCarrier:
         self._news.set()
 
     async def _post(self, client: httpx.AsyncClient, message: _Message) -> None:
-        body = mas.submission(self._account, message.phone, message.content)
         try:
             async with asyncio.timeout(self._patience.answer_s):
-                meaning, msg_group = await self._ask(client, body)
+                meaning, msg_group = await self._ask(client, message)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._is_reachable = False
-            self._unsent(message, f"cannot connect: {type(error).__name__}")
+            _unsent(message.on_sent, f"cannot connect: {type(error).__name__}")
             self._trouble(message.sent_at, f"cannot connect: {type(error).__name__}")
         except (httpx.RequestError, TimeoutError) as error:
             self._settle(message, Fault.UNKNOWN, f"no answer: {type(error).__name__}")
@@ -245,9 +311,9 @@ class MasHttpCarrier:
         else:
             self._answered(message, meaning, msg_group)
 
-    async def _ask(self, client: httpx.AsyncClient, body: bytes) -> tuple[Meaning, str]:
+    async def _ask(self, client: httpx.AsyncClient, message: _Message) -> tuple[Meaning, str]:
         headers = {"Content-Type": "text/plain", "Accept-Encoding": "identity"}
-        async with client.stream("POST", self._url, content=body, headers=headers) as response:
+        async with client.stream("POST", message.url, content=message.body, headers=headers) as response:
             if response.status_code != httpx.codes.OK:
                 return mas.of_http(response.status_code), ""
             said = bytearray()
@@ -258,13 +324,18 @@ class MasHttpCarrier:
         answer = mas.read(bytes(said), mas.Answer)
         if answer is None:
             return mas.UNREADABLE, ""
-        return mas.of_response(answer.rspcod), answer.msg_group
+        return mas.of_response(answer.rspcod), answer.id
 
     def _answered(self, message: _Message, meaning: Meaning, msg_group: str) -> None:
-        self.counts[meaning.name] += 1
+        took = _now() - message.sent_at
+        self._answer_s = took if self._answer_s is None else self._answer_s + (took - self._answer_s) / 12
+        if meaning.fault is None:
+            self.counts["taken"] += 1
+        else:
+            self.refusals[meaning.name] += 1
         if meaning.name in mas.OF_THE_ACCOUNT:
             # As if the bind had been refused: nothing is lost while somebody corrects the account.
-            self._unsent(message, meaning.name)
+            _unsent(message.on_sent, meaning.name)
             self._trouble(message.sent_at, meaning.name)
         elif meaning.fault is Fault.THROTTLED:
             self._throttled(message, meaning.name)
@@ -275,7 +346,8 @@ class MasHttpCarrier:
             if message.sent_at >= self._rest_until:
                 self._streak, self.ahead = 0, self._most
             if meaning.fault is None:
-                message.on_sent(Sent(tuple((seq, mas.plain(msg_group)) for seq in message.seqs)))
+                sms_id = mas.id_of(msg_group, message.text.phone)
+                message.on_sent(Sent(tuple((seq, sms_id) for seq in message.seqs)))
             else:
                 self._settle(message, meaning.fault, meaning.name)
 
@@ -283,12 +355,13 @@ class MasHttpCarrier:
 
     def _throttled(self, message: _Message, name: str) -> None:
         """Everything waits here, in its order, until the MAS takes more; only this message has lost a try."""
+        self.counts["throttled"] += 1
         self._rest(message.sent_at, name, self._throttle_pause)
         message.attempts += 1
         if self._is_draining:
-            self._unsent(message, name)
+            _unsent(message.on_sent, name)
         elif isinstance(decide(Fault.THROTTLED, message.attempts, self._policy), RetryIn):
-            self._waiting.appendleft(message)
+            self._put(message)
         else:
             self._settle(message, Fault.THROTTLED, name)
 
@@ -312,13 +385,14 @@ class MasHttpCarrier:
     def _settle(self, message: _Message, fault: Fault, error: str) -> None:
         message.on_sent(Sent((), fault, error))
 
-    def _unsent(self, message: _Message, why: str) -> None:
-        message.on_sent(Sent((), Fault.TEMPORARY, why, is_unsent=True))
-
     def _give_back(self, why: str) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for message in waiting:
-            self._unsent(message, why)
+        waiting, self._waiting = self._waiting, []
+        for _, message in sorted(waiting, key=lambda ticketed: ticketed[0]):
+            _unsent(message.on_sent, why)
+
+
+def _unsent(on_sent: OnSent, why: str) -> None:
+    on_sent(Sent((), Fault.TEMPORARY, why, is_unsent=True))
 
 
 def _now() -> float:

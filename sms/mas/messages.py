@@ -1,22 +1,24 @@
 """What a cloud MAS and its clients say to each other by HTTP: requests, answers, reports and texts from people. Pure.
 
-Source: the interface as public clients speak it (norsubmit by HTTP, submit by HTTPS): JSON, in requests wrapped in
-base64; pushes as plain JSON. Limits: the carrier's own manual was not seen, so unknown members are ignored and unknown
-codes are technical; no templates (tmpsubmit), no many-to-many content, nothing is fetched from the MAS.
+Source: the interface as public clients speak it: norsubmit by HTTP, submit by HTTPS, tmpsubmit for registered
+templates, report and deliver to fetch; JSON, in requests wrapped in base64. Pushes come bare or wrapped alike.
+Limits: the carrier's own manual was not seen, so unknown members are ignored and unknown codes are technical; no
+many-to-many content.
 """
 
 import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from alerts.settling import Heard
 from alerts.states import State
+from alerts.texts import national_number
 from sms.receipts import MessageState, Receipt, same_message_ids
 from sms.statuses import Fault, Meaning, of_receipt
 from sms.text import Coding, Concat, ConcatKind, Part
@@ -24,9 +26,14 @@ from sms.text import Coding, Concat, ConcatKind, Part
 #: No signature protects a push: what a field may hold is said as narrowly as the interface allows.
 Mobile = Annotated[str, Meta(pattern=r"\A\+?[0-9]{3,20}\Z")]
 ServiceCode = Annotated[str, Meta(pattern=r"\A[0-9]{0,32}\Z")]
-MsgGroup = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
+#: With a phone number behind it as long as the queue's column.
+MsgGroup = Annotated[str, Meta(pattern=r"\A[!-~]{1,43}\Z")]
+NoMsgGroup = Annotated[str, Meta(pattern=r"\A[!-~]{0,43}\Z")]
 Word = Annotated[str, Meta(pattern=r"\A[ -~]{0,40}\Z")]
 S = TypeVar("S", bound=Struct)
+
+#: The access number, `addSerial` and an extension together.
+MAX_SERIAL_DIGITS = 20
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -37,6 +44,8 @@ class Account(Struct, frozen=True, kw_only=True):
     secret_key: str
     sign: str
     add_serial: str = ""
+    #: Our number without `add_serial`; only its length is of interest here.
+    access_number: str = ""
 
     def __repr__(self) -> str:
         return f"Account(ap_id={self.ap_id!r})"
@@ -54,54 +63,123 @@ class Submission(Struct, frozen=True, kw_only=True, rename="camel"):
     mac: str
 
 
+class TemplateSubmission(Struct, frozen=True, kw_only=True, rename="camel"):
+    """tmpsubmit. `params` is a JSON array written as a string, one value for each place of the template, in order."""
+
+    ec_name: str
+    ap_id: str
+    template_id: str
+    mobiles: str
+    params: str
+    sign: str
+    add_serial: str
+    mac: str
+
+
+class Credentials(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a fetch says: here, and only here, the interface wants the secret key itself."""
+
+    ec_name: str
+    ap_id: str
+    secret_key: str
+
+
 class Answer(Struct, frozen=True, rename="camel"):
-    """`msg_group` is empty unless the text was taken."""
+    """The id is empty unless the text was taken. Some platforms write msgGroup as their manual does: mgsGroup."""
 
     rspcod: str
-    success: bool = False
-    msg_group: Annotated[str, Meta(pattern=r"\A[!-~]{0,64}\Z")] = ""
+    #: Says nothing that `rspcod` does not.
+    success: bool | str | None = None
+    msg_group: NoMsgGroup | None = None
+    mgs_group: NoMsgGroup | None = None
+
+    @property
+    def id(self) -> str:
+        return self.msg_group or self.mgs_group or ""
 
 
 class Report(Struct, frozen=True, rename="camel"):
-    """A pushed status report: the receipt of one number."""
+    """A status report: the receipt of one number, which some platforms put into an array."""
 
     report_status: Word
-    mobile: Mobile
+    mobile: Mobile | Annotated[list[Mobile], Meta(min_length=1, max_length=5000)]
     msg_group: MsgGroup
-    error_code: Word = ""
+    error_code: Word | None = None
+
+    @property
+    def mobiles(self) -> list[str]:
+        return [self.mobile] if isinstance(self.mobile, str) else self.mobile
 
 
 class Text(Struct, frozen=True, rename="camel"):
-    """A pushed text from a person. `add_serial` is the whole number they wrote to."""
+    """A text from a person. `add_serial` is the whole number they wrote to."""
 
     mobile: Mobile
     sms_content: Annotated[str, Meta(max_length=10_000)]
-    send_time: str = ""
-    add_serial: ServiceCode = ""
+    send_time: Annotated[str, Meta(max_length=40)] | None = None
+    add_serial: ServiceCode | None = None
 
 
 # -------------------------------------------------------------------------------------------------------------- out
 
 
-def submission(account: Account, mobile: str, content: str) -> bytes:
+def submission(account: Account, mobile: str, content: str, extension: str = "") -> bytes:
     """The body of norsubmit. The secret key goes into the mac and nowhere else."""
-    content = content.encode("utf-8", "replace").decode()  # a lone surrogate is no JSON
+    content, serial = _sayable(content), serial_of(account, extension)
     said = Submission(
         ec_name=account.ec_name,
         ap_id=account.ap_id,
         mobiles=mobile,
         content=content,
         sign=account.sign,
-        add_serial=account.add_serial,
-        mac=mac(account, mobile, content),
+        add_serial=serial,
+        mac=mac(account, serial, mobile, content),
     )
-    return base64.b64encode(msgspec.json.encode(said))
+    return _wrapped(said)
 
 
-def mac(account: Account, mobiles: str, content: str) -> str:
-    """Lowercase hexadecimal MD5, weak as it is: the interface knows no other."""
-    parts = (account.ec_name, account.ap_id, account.secret_key, mobiles, content, account.sign, account.add_serial)
+def template_submission(
+    account: Account, mobile: str, template_id: str, values: Sequence[str], extension: str = ""
+) -> bytes:
+    """The body of tmpsubmit. A template without places is sent one empty value, as the interface wants it."""
+    listed = json.dumps([_sayable(value) for value in values] or [""], ensure_ascii=False, separators=(",", ":"))
+    serial = serial_of(account, extension)
+    said = TemplateSubmission(
+        ec_name=account.ec_name,
+        ap_id=account.ap_id,
+        template_id=template_id,
+        mobiles=mobile,
+        params=listed,
+        sign=account.sign,
+        add_serial=serial,
+        mac=mac(account, serial, template_id, mobile, listed),
+    )
+    return _wrapped(said)
+
+
+def credentials(account: Account) -> bytes:
+    """The body of a fetch."""
+    return _wrapped(Credentials(ec_name=account.ec_name, ap_id=account.ap_id, secret_key=account.secret_key))
+
+
+def mac(account: Account, serial: str, *said: str) -> str:
+    """Lowercase hexadecimal MD5, weak as it is: the interface knows no other. `said` is what stands before the sign."""
+    parts = (account.ec_name, account.ap_id, account.secret_key, *said, account.sign, serial)
     return hashlib.md5("".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+
+def serial_of(account: Account, extension: str) -> str:
+    """addSerial with `extension` behind it; without, where there is no room: the text matters more than its answer."""
+    serial = account.add_serial + extension
+    return serial if len(account.access_number + serial) <= MAX_SERIAL_DIGITS else account.add_serial
+
+
+def _sayable(words: str) -> str:
+    return words.encode("utf-8", "replace").decode()  # a lone surrogate is no JSON
+
+
+def _wrapped(said: Struct) -> bytes:
+    return base64.b64encode(msgspec.json.encode(said))
 
 
 def without_signature(words: str) -> str:
@@ -113,7 +191,7 @@ _SLOW, _TECH, _TEMP, _PERM, _UNKNOWN = (
     Fault.THROTTLED, Fault.TECHNICAL, Fault.TEMPORARY, Fault.PERMANENT, Fault.UNKNOWN,
 )  # fmt: skip
 
-#: Those above the line stand in every public client, those below in the carrier's kit for developers only.
+#: Those above the line stand in every public client, those below in the carrier's kit for developers or in one client.
 RESPONSES: Mapping[str, Meaning] = {
     meaning.name: meaning
     for meaning in (
@@ -127,19 +205,31 @@ RESPONSES: Mapping[str, Meaning] = {
         Meaning("InvalidMobile", _PERM, "手机号码无效", "this is no phone number"),
         # ---
         Meaning("IllegalIpAddress", _TECH, "来源地址不在白名单", "our address is not on the MAS's list"),
-        Meaning("IllegalUseTemplate", _TECH, "模板使用不当", "the template may not be used so"),
+        Meaning("NOT_WHITE_IP", _TECH, "来源地址不在白名单", "our address is not on the MAS's list"),
+        Meaning("NotLoadedSign", _TECH, "签名尚未生效", "the signature is not in force yet"),
+        Meaning("IllegalState", _TECH, "接口账号已停用", "the account is not in use"),
+        Meaning("IllegalProtocol", _TECH, "接口协议不符", "the account speaks another protocol"),
+        Meaning("IllegalUseTemplate", _TECH, "模板使用不当", "no such template, or it may not be used so"),
+        Meaning("IllegalMsgfmt", _TECH, "编码格式不支持", "the coding is not supported"),
         Meaning("FlowOverLimit", _SLOW, "超出流量限制", "the allowed rate is exceeded"),
+        Meaning("RequestTooOften", _SLOW, "请求过于频繁", "requests come too often"),
         Meaning("QueueOverLimit", _SLOW, "平台队列已满", "the queue of the MAS is full"),
         Meaning("SystemBusy", _SLOW, "系统繁忙", "the MAS is busy"),
         Meaning("OverDailyMax", _TEMP, "超出当日条数", "today's quota is used up"),
         Meaning("InternalError", _TEMP, "平台内部错误", "internal error of the MAS"),
-        # It gave up on itself: the text may have gone before.
+        # It gave up on itself, or on what stands behind it: the text may have gone before.
         Meaning("RequestTimeout", _UNKNOWN, "平台处理超时", "the MAS ran out of time"),
+        Meaning("TransportError", _UNKNOWN, "平台内部传输失败", "the MAS lost its own connection"),
     )
 }
 UNREADABLE = Meaning("unreadable answer", _UNKNOWN, "应答无法解析", "the answer is none of a MAS")
 #: What is wrong with the account and not with the message: every other message would be answered the same.
-OF_THE_ACCOUNT = frozenset({"IllegalMac", "InvalidUsrOrPwd", "IllegalSignId", "NoSignId", "IllegalIpAddress"})
+OF_THE_ACCOUNT = frozenset(
+    {
+        "IllegalMac", "InvalidUsrOrPwd", "IllegalSignId", "NoSignId", "NotLoadedSign", "IllegalIpAddress",
+        "NOT_WHITE_IP", "IllegalState", "IllegalProtocol",
+    }
+)  # fmt: skip
 
 
 def of_response(rspcod: str) -> Meaning:
@@ -161,13 +251,59 @@ def of_http(status: int) -> Meaning:
 # --------------------------------------------------------------------------------------------------------------- in
 
 
+class Batch(Struct, Generic[S], frozen=True):
+    """Each thing that was said with its octets, which are evidence; how many of them were nothing of the kind."""
+
+    said: Sequence[tuple[S, bytes]]
+    unreadable: int = 0
+
+
 def read(body: bytes, kind: type[S]) -> S | None:
-    """`body` as `kind`, or None if it is not one. Never raises."""
+    """`body` as one `kind`, or None if it is not. Never raises."""
     try:
-        # json, because it reads a lone surrogate, half of what a phone cut apart; msgspec refuses the whole text.
-        return msgspec.convert(json.loads(body), kind)
-    except (ValueError, RecursionError, msgspec.ValidationError):
+        return msgspec.convert(_opened(body)[0], kind)
+    except (ValueError, RecursionError):
         return None
+
+
+def read_all(body: bytes, kind: type[S]) -> Batch[S] | None:
+    """`body` as one `kind` or an array of them, or None if it is neither. One bad member costs only itself."""
+    try:
+        parsed, octets = _opened(body)
+    except (ValueError, RecursionError):
+        return None
+    if parsed is None:  # "null" is how some say that there is nothing
+        return Batch(())
+    if isinstance(parsed, dict):
+        one = read(body, kind)
+        return None if one is None else Batch(((one, body),))
+    if not isinstance(parsed, list):
+        return None
+    said: list[tuple[S, bytes]] = []
+    for member, as_it_came in zip(parsed, _members(octets, parsed), strict=True):
+        try:
+            said.append((msgspec.convert(member, kind), as_it_came))
+        except ValueError:
+            continue
+    return Batch(said, len(parsed) - len(said))
+
+
+def _opened(body: bytes) -> tuple[object, bytes]:
+    """What the JSON says, bare or in base64, and the JSON. Raises ValueError, RecursionError."""
+    # json, because it reads a lone surrogate, half of what a phone cut apart; msgspec refuses the whole text.
+    try:
+        return json.loads(body), body
+    except ValueError:
+        octets = base64.b64decode(body.strip(), validate=True)
+        return json.loads(octets), octets
+
+
+def _members(octets: bytes, parsed: list[object]) -> list[bytes]:
+    """The octets of each member, as they came wherever they can be told apart."""
+    try:
+        return [bytes(member) for member in msgspec.json.decode(octets, type=list[msgspec.Raw])]
+    except msgspec.DecodeError:
+        return [json.dumps(member, separators=(",", ":")).encode() for member in parsed]
 
 
 _STATES = {
@@ -182,29 +318,31 @@ _STATES = {
 _FINAL = {MessageState.DELIVERED: State.DELIVERED, MessageState.EXPIRED: State.EXPIRED}
 
 
-def heard(report: Report) -> Heard | None:
-    """The receipt, or None if the report is not the last word."""
+def heard(report: Report) -> list[Heard]:
+    """The receipts; none if the report is not the last word."""
     # Anything else is a failure, UNDELIV or the network's own code: "MK:0001".
     status = report.report_status.strip().upper()
     state = _STATES.get(status, MessageState.UNDELIVERABLE)
     if not state.is_final:
-        return None
+        return []
     final = _FINAL.get(state, State.FAILED)
-    code = report.error_code.strip() or status
+    code = (report.error_code or "").strip() or status
     error = "" if final is State.DELIVERED else f"{code} {of_receipt(Receipt('', state, error=code)).name}"
-    return Heard(plain(report.msg_group), final, report.mobile, error)
+    return [Heard(id_of(report.msg_group, mobile), final, mobile, error) for mobile in report.mobiles]
 
 
-def plain(msg_group: str) -> str:
-    """As the queue's housekeeping looks it up; no id stays none."""
-    return same_message_ids(msg_group)[0] if msg_group else ""
+def id_of(msg_group: str, mobile: str) -> str:
+    """What a report is known by: a msgGroup may hold many numbers. No msgGroup stays none."""
+    return f"{same_message_ids(msg_group)[0]}@{national_number(mobile)}" if msg_group else ""
 
 
 def part(text: Text, body: bytes) -> Part:
-    """The whole text as one part; `body`, as it came, is its evidence.
-
-    No id comes with it. As part 1 of 1 under the carrier's reference an equal body within minutes is known as the same
-    text said again, for the body holds the second at which the person sent it.
-    """
+    """The whole text as one part; `body`, as it came, is its evidence."""
     octets = text.sms_content.encode("utf-16-be", "surrogatepass")
-    return Part(text.mobile, text.add_serial, Coding.UCS2, octets, Concat(ConcatKind.SAR, 0, 1, 1), body)
+    return Part(text.mobile, text.add_serial or "", Coding.UCS2, octets, Concat(ConcatKind.SAR, 0, 1, 1), body)
+
+
+def identity(text: Text) -> bytes:
+    """No id comes with a text; the same four facts, pushed again or fetched as well, are the same text said again."""
+    facts = (national_number(text.mobile), text.sms_content, (text.send_time or "").strip(), text.add_serial or "")
+    return json.dumps(facts).encode()

@@ -2,7 +2,7 @@
 
 Nothing in a push proves who sent it, so its address has a secret in it and only the MAS's own addresses get in; both
 refusals look like a page that does not exist. 200 says "recorded", 503 "say it again", 4xx "never". Each costs at most
-MAX_OCTETS and READ_S. Limits: the caller's address is what uvicorn says, which believes a proxy on this machine only.
+MAX_OCTETS and READ_S. Limits: the caller's address is what uvicorn says, which believes `http.trusted_proxies` only.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from sms.mas import messages as mas
 from sms.mas.http import MasHttpCarrier
+from sms.mas.messages import S
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +25,15 @@ MAX_OCTETS = 65_536
 READ_S = 10.0
 
 Network = IPv4Network | IPv6Network
+Endpoint = Callable[[Request], Awaitable[Response]]
+#: Records all of it, or says that it must be said again.
+Record = Callable[[Sequence[tuple[S, bytes]]], Awaitable[bool]]
 
 
 def routes(carrier: MasHttpCarrier, *, secret: str, allowed: Sequence[Network]) -> list[Route]:
     """POST /mas/<carrier>/<secret>/report and …/text, as they are to be entered at the MAS."""
 
-    async def report(body: bytes) -> int:
-        pushed = mas.read(body, mas.Report)
-        return 400 if pushed is None else _answer(await carrier.reported(pushed))
-
-    async def text(body: bytes) -> int:
-        pushed = mas.read(body, mas.Text)
-        return 400 if pushed is None else _answer(await carrier.texted(pushed, body))
-
-    def push(take: Callable[[bytes], Awaitable[int]]) -> Callable[[Request], Awaitable[Response]]:
+    def push(kind: type[S], record: Record[S]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             is_known = compare_digest(request.path_params["secret"].encode(), secret.encode())
             if not is_known or not _is_allowed(request, allowed):
@@ -50,7 +46,7 @@ def routes(carrier: MasHttpCarrier, *, secret: str, allowed: Sequence[Network]) 
                 return Response(status_code=408)
             except ClientDisconnect:
                 return Response(status_code=400)
-            status = 413 if body is None else await take(body)
+            status = 413 if body is None else await _taken(body, kind, record)
             if status != 200:
                 log.warning("carrier %s: a push was answered %s", carrier.name, status)
             return Response(status_code=status)
@@ -59,13 +55,18 @@ def routes(carrier: MasHttpCarrier, *, secret: str, allowed: Sequence[Network]) 
 
     address = f"/mas/{carrier.name}/{{secret}}"
     return [
-        Route(f"{address}/report", push(report), methods=["POST"]),
-        Route(f"{address}/text", push(text), methods=["POST"]),
+        Route(f"{address}/report", push(mas.Report, carrier.reported), methods=["POST"]),
+        Route(f"{address}/text", push(mas.Text, carrier.texted), methods=["POST"]),
     ]
 
 
-def _answer(is_recorded: bool) -> int:
-    return 200 if is_recorded else 503
+async def _taken(body: bytes, kind: type[S], record: Record[S]) -> int:
+    batch = mas.read_all(body, kind)
+    if batch is None or not batch.said:
+        return 400
+    if batch.unreadable:
+        log.error("carrier pushed %s of %s that nobody can read", batch.unreadable, kind.__name__)
+    return 200 if await record(batch.said) else 503
 
 
 def _is_allowed(request: Request, allowed: Sequence[Network]) -> bool:

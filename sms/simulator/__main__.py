@@ -1,34 +1,211 @@
-"""`python -m sms.simulator [--port 2775] [--account id:password]`: a carrier to try any SMPP client against."""
+"""`zhangban simulate` and `python -m sms.simulator`: carriers to try a gateway against, and to rehearse a bad day with.
 
-import argparse
+Each prints "listening on HOST:PORT" first and runs until SIGTERM or Ctrl-C. Nothing of the server is imported, so that
+a simulator starts at once.
+"""
+
 import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+import typer
 
 from kernel.clock import SystemClock
-from sms.simulator.smsc import IdStyle, Smsc
+from sms.simulator import Faults, IdStyle, Smsc
+from sms.simulator.knobs import KnobRefused, Simulated, turn, typed
+
+app = typer.Typer(
+    help="模拟运营商，可注入故障 · Simulated carriers with faults on command.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+F = TypeVar("F")
 
 
-async def serve(arguments: argparse.Namespace) -> None:
-    accounts = dict(account.split(":", 1) for account in arguments.account)
-    async with Smsc(accounts, clock=SystemClock(), port=arguments.port, id_style=arguments.ids) as smsc:
-        print(f"listening on {smsc.host}:{smsc.port}", flush=True)
-        while True:
-            await asyncio.sleep(arguments.every_s)
-            print(dict(smsc.counts), flush=True)
+class CmppVersion(StrEnum):
+    V2 = "2.0"
+    V3 = "3.0"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m sms.simulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=2775)
-    parser.add_argument("--account", action="append", default=None, help="system_id:password, may be repeated")
-    parser.add_argument("--ids", type=IdStyle, choices=list(IdStyle), default=IdStyle.HEX)
-    parser.add_argument("--every-s", type=float, default=10.0, help="seconds between two lines of counts")
-    arguments = parser.parse_args()
-    arguments.account = arguments.account or ["zhangban:secret"]
+Host = Annotated[str, typer.Option(help="监听地址 · Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="监听端口，0 由系统任选 · 0 lets the system choose.")]
+Account = Annotated[
+    list[str] | None, typer.Option(metavar="ID:PASSWORD", help="账号，可多个 · Account, may be repeated.")
+]
+OneAccount = Annotated[str, typer.Option(metavar="ID:PASSWORD", help="账号 · Account.")]
+Fault = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="启动时的故障，可多个 · A fault from the start, may be repeated."),
+]
+ControlPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="本机控制端口（HTTP、JSON），不写则不开 · Control by HTTP on this machine; left out: none.",
+    ),
+]
+
+
+@app.command()
+def smsc(
+    host: Host = "127.0.0.1",
+    port: Port = 2775,
+    account: Account = None,
+    ids: Annotated[IdStyle, typer.Option(help="短信编号写法 · How message ids are written.")] = IdStyle.HEX,
+    fault: Fault = None,
+    control_port: ControlPort = None,
+) -> None:
+    """SMPP 3.4 短信中心 · An SMSC for SMPP 3.4.
+
+    账号缺省为 zhangban:secret · The account is zhangban:secret unless said otherwise.
+    """
+    faults = _turned(Faults(), fault)
+    carrier = Smsc(
+        dict(map(_account, account or ["zhangban:secret"])),
+        clock=SystemClock(),
+        host=host,
+        port=port,
+        id_style=ids,
+        faults=faults,
+    )
+    _serve(carrier, control_port)
+
+
+@app.command()
+def mas(
+    host: Host = "127.0.0.1",
+    port: Port = 1992,
+    account: OneAccount = "zhangban:secret",
+    ec_name: Annotated[str, typer.Option(help="企业名称 · Name of the enterprise.")] = "衡江市政务服务中心",
+    sign: Annotated[str, typer.Option(help="签名编码 · Code of the signature.")] = "sGn0hJ7Qx",
+    signature: Annotated[str, typer.Option(help="签名 · The signature itself.")] = "衡江政务服务",
+    service_code: Annotated[str, typer.Option(help="接入号 · Access number.")] = "10690000",
+    push_to: Annotated[
+        str,
+        typer.Option(metavar="URL", help="推送地址，到 /report 之前 · Where to push, up to /report; empty: nowhere."),
+    ] = "",
+    push_tries: Annotated[
+        int, typer.Option(min=0, help="推送几次后留待拉取，0 不限 · Pushes before it is kept to be fetched; 0: no end.")
+    ] = 0,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID=TEXT", help="已报备模板，变量写作 {…} · A registered template, {…} for each place."),
+    ] = None,
+    only_templates: Annotated[
+        bool, typer.Option("--only-templates", help="只收模板短信 · Takes registered templates only.")
+    ] = False,
+    fault: Fault = None,
+    control_port: ControlPort = None,
+) -> None:
+    """云 MAS（HTTP） · A cloud MAS by HTTP.
+
+    提交 /sms/norsubmit、/sms/submit、/sms/tmpsubmit，拉取 /sms/report、/sms/deliver · Submissions and fetches.
+    """
+    # Here, because each simulator starts faster without what only another needs.
+    from sms.mas.messages import Account
+    from sms.simulator.mas import CloudMas, MasFaults
+
+    ap_id, secret_key = _account(account)
+    carrier = CloudMas(
+        Account(ec_name=ec_name, ap_id=ap_id, secret_key=secret_key, sign=sign),
+        signature=signature,
+        clock=SystemClock(),
+        service_code=service_code,
+        host=host,
+        port=port,
+        push_to=push_to.rstrip("/"),
+        push_tries=push_tries,
+        again_s=1.0,
+        templates=dict(map(_template, template or ())),
+        only_templates=only_templates,
+        faults=_turned(MasFaults(), fault),
+    )
+    _serve(carrier, control_port)
+
+
+@app.command()
+def cmpp(
+    host: Host = "127.0.0.1",
+    port: Port = 7890,
+    account: Account = None,
+    version: Annotated[CmppVersion, typer.Option(help="最高协议版本 · The highest version.")] = CmppVersion.V3,
+    fault: Fault = None,
+    control_port: ControlPort = None,
+) -> None:
+    """CMPP 2.0、3.0 短信网关 · An ISMG for CMPP 2.0 and 3.0.
+
+    账号缺省为 901234:secret · The account is 901234:secret unless said otherwise.
+    """
+    from sms.cmpp.vocabulary import Version
+    from sms.simulator.cmpp import Ismg
+    from sms.simulator.cmpp_exchange import IsmgFaults
+
+    carrier = Ismg(
+        dict(map(_account, account or ["901234:secret"])),
+        clock=SystemClock(),
+        host=host,
+        port=port,
+        version=Version[version.name],
+        faults=_turned(IsmgFaults(), fault),
+    )
+    _serve(carrier, control_port)
+
+
+# ------------------------------------------------------------------------------------------------------------ below
+
+
+def _account(said: str) -> tuple[str, str]:
+    name, colon, password = said.partition(":")
+    if not name or not colon:
+        raise typer.BadParameter("write it as ID:PASSWORD", param_hint="--account")
+    return name, password
+
+
+def _template(said: str) -> tuple[str, str]:
+    name, equals, text = said.partition("=")
+    if not name or not equals:
+        raise typer.BadParameter("write it as ID=TEXT", param_hint="--template")
+    return name, text
+
+
+def _turned(faults: F, said: Sequence[str] | None) -> F:
     try:
-        asyncio.run(serve(arguments))
-    except KeyboardInterrupt:
-        return
+        turn(faults, dict(map(typed, said or ())), as_text=True)
+    except KnobRefused as refusal:
+        raise typer.BadParameter(str(refusal), param_hint="--fault") from None
+    return faults
+
+
+def _serve(carrier: AbstractAsyncContextManager[Simulated], control_port: int | None) -> None:
+    try:
+        asyncio.run(_until_stopped(carrier, control_port))
+    except OSError as error:
+        typer.echo(f"cannot listen: {error.strerror or error}", err=True)
+        raise typer.Exit(1) from None
+
+
+async def _until_stopped(carrier: AbstractAsyncContextManager[Simulated], control_port: int | None) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(carrier)
+        print(f"listening on {opened.host}:{opened.port}", flush=True)
+        if control_port is not None:
+            from sms.simulator.control import controlled
+
+            port = await stack.enter_async_context(controlled(opened, port=control_port))
+            print(f"control on 127.0.0.1:{port}", flush=True)
+        await stopped.wait()
+        print(dict(opened.counts), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    app(prog_name="python -m sms.simulator")

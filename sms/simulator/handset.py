@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -55,3 +56,14 @@ class Handset:
         self.inbox.append(arrived)
         self._unread.append(arrived)
         self._arrived.set()
+
+    def forget_oldest(self) -> None:
+        """When all phones together remember too much."""
+        with suppress(IndexError):
+            oldest = self.inbox.popleft()
+            if self._unread and self._unread[0] is oldest:
+                self._unread.popleft()
+
+    def forget(self) -> None:
+        self.inbox.clear()
+        self._unread.clear()

@@ -1,27 +1,35 @@
 """A carrier that speaks SMPP 3.4: texts as submit_sm with a user data header, deliver_sm as receipts and texts.
 
-Source: reference of the Chinese gateways, which expect UDH (esm_class 0x40) for long texts and UCS2 (data_coding 8).
-Limits: one bind; a receipt that names no message is acknowledged and counted, nothing more.
+Source: reference of the Chinese gateways, which expect UDH (esm_class 0x40) for long texts and UCS2 (data_coding 8);
+SMPP 3.4 §7.1.1.2 for the validity period, which is told in the relative form, as our clock need not be the carrier's.
+Limits: a receipt that names no message is acknowledged and counted, nothing more; a validity period has whole seconds.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from functools import lru_cache, partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from alerts.settling import Heard
 from alerts.states import State
+from kernel.clock import Clock
 from sms.carriers import Arrival, Condition, Ears, MobileText, OnSent
 from sms.conversation import ROK, Dialect, Role
-from sms.link import BACKOFF, Backoff, Link, Snapshot, Target
-from sms.outcomes import Gathering, heard_of, plain_id
+from sms.link import BACKOFF, Backoff, Link, OnDeliver, Target
+from sms.outcomes import heard_of, plain_id
+from sms.pacing import Rate
 from sms.receipts import MessageState
 from sms.smpp import receipts
 from sms.smpp.pdus import RINVPARLEN
 from sms.smpp.session import TERMS, Session, Terms
-from sms.smpp.vocabulary import Bind, DeliverSm, SubmitSm
-from sms.statuses import of_status
+from sms.smpp.vocabulary import Bind, BindReceiver, BindTransmitter, DeliverSm, SubmitSm
+from sms.statuses import Meaning, OwnErrors, of_status
 from sms.text import segments
+from sms.trunk import Trunk
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +38,40 @@ _USER_DATA_HEADER = 0x40
 RX_T_APPN = 0x64
 #: Octets of text in one part behind its header: what a message_payload is billed by.
 _PART_OCTETS = 134
+#: Days have two digits, but a carrier may read them as days of a month.
+_LONGEST_VALIDITY = timedelta(days=30)
+
+
+class Contract(Struct, frozen=True, kw_only=True):
+    """What one carrier's contract says of its binds and of every text.
+
+    `binds` connections, each of them a pair if the bind is a transmitter. `is_rate_per_bind`: else the account has one
+    rate for all. `destination_prefix` is put before national numbers. `longest_validity`: what validity_period may say
+    at most; None: nothing. `tells_priority`: urgent texts carry a priority_flag. `own_errors`: the carrier's own list.
+    """
+
+    binds: int = 1
+    is_rate_per_bind: bool = False
+    service_type: str = ""
+    source_ton: int = 0
+    source_npi: int = 0
+    destination_ton: int = 0
+    destination_npi: int = 0
+    destination_prefix: str = ""
+    longest_validity: timedelta | None = timedelta(hours=72)
+    tells_priority: bool = False
+    own_errors: OwnErrors = OwnErrors()
+
+
+CONTRACT = Contract()
 
 
 class SmppCarrier:
-    """`source` is the access number people see and answer to; `jitter` draws from [0, 1)."""
+    """`source` is the access number people see and answer to; `jitter` draws from [0, 1).
+
+    `bind` is repeated as often as the contract says. A BindTransmitter gets a BindReceiver of the same account beside
+    it, at `receiver` if that is another place.
+    """
 
     def __init__(
         self,
@@ -42,60 +80,86 @@ class SmppCarrier:
         bind: Bind,
         *,
         source: str,
+        clock: Clock,
         jitter: Callable[[], float],
+        receiver: Target | None = None,
         terms: Terms = TERMS,
+        contract: Contract = CONTRACT,
         parts_per_s: float | None = None,
         backoff: Backoff = BACKOFF,
         ahead: int | None = None,
         weight: int = 10,
     ) -> None:
         self.name, self.weight = name, weight
-        self.ahead = ahead or max(32, 4 * terms.window)
-        self._source = source
+        # Not more than may be delivered at once: else receipts queue up at the carrier, and each text is written twice,
+        # once when it was taken and once when its receipt comes.
+        self.ahead = ahead or contract.binds * max(32, min(4 * terms.window, terms.max_unacknowledged))
+        self._source, self._contract = source, contract
         self._ears: Ears | None = None
         self._taken: asyncio.Future[int] | None = None
-        self._link = Link(
-            target, dialect(bind, terms), self._delivered, jitter=jitter, parts_per_s=parts_per_s, backoff=backoff
-        )
+        shared = None if contract.is_rate_per_bind else Rate(parts_per_s)
+
+        def link(target: Target, bind: Bind) -> Link[SubmitSm, DeliverSm]:
+            spoken = dialect(bind, terms, contract)
+            taken: OnDeliver[DeliverSm] = self._delivered
+            return Link(
+                target, spoken, taken, jitter=jitter, parts_per_s=parts_per_s, rate=shared, backoff=backoff, clock=clock
+            )
+
+        numbers = range(1, contract.binds + 1)
+        if isinstance(bind, BindTransmitter):
+            senders = {f"transmitter {number}": link(target, bind) for number in numbers}
+            receivers = {f"receiver {number}": link(receiver or target, _receiving(bind)) for number in numbers}
+        else:
+            senders, receivers = {f"transceiver {number}": link(target, bind) for number in numbers}, {}
+        self._trunk = Trunk(senders, receivers, partial(of_status, own=contract.own_errors.statuses))
 
     @property
     def is_up(self) -> bool:
-        return self._link.snapshot().state.is_bound
-
-    def snapshot(self) -> Snapshot:
-        return self._link.snapshot()
+        return self._trunk.is_up
 
     def condition(self) -> Condition:
-        return condition_of(self._link.snapshot())
+        return self._trunk.condition()
 
     async def bound(self, timeout_s: float) -> None:
-        """Returns when messages can be sent. Raises TimeoutError."""
-        await self._link.bound(timeout_s)
+        """Returns when every bind stands. Raises TimeoutError."""
+        await self._trunk.bound(timeout_s)
 
     async def run(self, ears: Ears) -> None:
         self._ears = ears
-        await self._link.run()
+        await self._trunk.run()
 
     async def drain(self, timeout_s: float) -> None:
-        await self._link.drain(timeout_s)
+        await self._trunk.drain(timeout_s)
 
     # ---- out
 
     def send(self, text: MobileText, on_sent: OnSent) -> None:
+        contract = self._contract
         # Eight bits of reference: sixteen would cost a character of each part, and 134 characters are two parts.
         divided = segments(text.words, reference=text.reference)
-        numbered = [(number, part) for number, part in enumerate(divided.parts, 1) if number not in text.skip]
-        gathering = Gathering(len(numbered), on_sent, of_status)
-        for number, short_message in numbered:
-            pdu = SubmitSm(
-                source=self._source + text.extension,
-                destination=text.phone,
-                esm_class=_USER_DATA_HEADER if divided.has_header else 0,
-                registered_delivery=1,
-                data_coding=divided.coding,
-                short_message=short_message,
+        parts = [
+            (
+                number,
+                SubmitSm(
+                    service_type=contract.service_type,
+                    source_ton=contract.source_ton,
+                    source_npi=contract.source_npi,
+                    source=self._source + text.extension,
+                    destination_ton=contract.destination_ton,
+                    destination_npi=contract.destination_npi,
+                    destination=contract.destination_prefix + text.phone,
+                    esm_class=_USER_DATA_HEADER if divided.has_header else 0,
+                    priority=_priority_flag(text.priority) if contract.tells_priority else 0,
+                    registered_delivery=1,
+                    data_coding=divided.coding,
+                    short_message=short_message,
+                ),
             )
-            self._link.submit_nowait(pdu, partial(gathering.take, number), text.priority)
+            for number, short_message in enumerate(divided.parts, 1)
+            if number not in text.skip
+        ]
+        self._trunk.send(parts, on_sent, priority=text.priority, expires_at=text.expires_at)
 
     # ---- in
 
@@ -106,12 +170,13 @@ class SmppCarrier:
             return self._ears.heard(Heard(plain_id(pdu.receipted_message_id), State.DELIVERED, pdu.source))
         receipt = receipts.parse(pdu)
         if receipt is not None and receipt.state.is_final:
-            return self._ears.heard(heard_of(receipt, pdu.source))
+            return self._ears.heard(heard_of(receipt, pdu.source, self._contract.own_errors.receipts))
         if receipt is not None or receipts.is_marked(pdu):
             if receipt is None:
                 log.warning("carrier %s: a receipt names no message", self.name)
             return self._at_once()
-        return self._ears.arrived(Arrival(self.name, pdu.part(raw), identity_of(raw)))
+        arrival = Arrival(self.name, pdu.part(raw), identity_of(raw), connected_at=self._trunk.bound_at)
+        return self._ears.arrived(arrival)
 
     def _at_once(self) -> "asyncio.Future[int]":
         if self._taken is None:
@@ -120,7 +185,7 @@ class SmppCarrier:
         return self._taken
 
 
-def dialect(bind: Bind, terms: Terms = TERMS) -> Dialect[SubmitSm]:
+def dialect(bind: Bind, terms: Terms = TERMS, contract: Contract = CONTRACT) -> Dialect[SubmitSm]:
     """SMPP with one account, for link.py."""
 
     def opened(now: float) -> Session:
@@ -128,29 +193,16 @@ def dialect(bind: Bind, terms: Terms = TERMS) -> Dialect[SubmitSm]:
         session.bind(bind, now)
         return session
 
+    own: Mapping[int, Meaning] = contract.own_errors.statuses
     return Dialect(
         account=bind.system_id,
         window=terms.window,
         open=opened,
-        meaning=of_status,
+        meaning=partial(of_status, own=own),
         parts=parts,
         unfit=RINVPARLEN,
         not_now=RX_T_APPN,
-    )
-
-
-def condition_of(link: Snapshot) -> Condition:
-    return Condition(
-        state=link.state,
-        in_flight=link.in_flight,
-        window=link.window,
-        waiting=link.waiting,
-        parts_per_s=link.parts_per_s,
-        paused_for_s=link.paused_for_s,
-        silent_for_s=link.silent_for_s,
-        last_error=link.last_error,
-        counts=link.counts,
-        refusals=link.refusals,
+        leaving=None if contract.longest_validity is None else partial(_valid, contract.longest_validity),
     )
 
 
@@ -162,3 +214,28 @@ def parts(pdu: SubmitSm) -> int:
 def identity_of(frame: bytes) -> bytes:
     """The PDU without its sequence number (octets 12 to 15), which is another one each time."""
     return frame[:12] + frame[16:]
+
+
+@lru_cache(4096)  # the texts of one hour share a few thousand values
+def validity_period(seconds: int) -> str:
+    """The relative form. Source: SMPP 3.4 §7.1.1.2; 0 would mean "as long as you like"."""
+    minutes, second = divmod(max(1, seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    return f"0000{days:02}{hour:02}{minute:02}{second:02}000R"
+
+
+def _valid(longest: timedelta, pdu: SubmitSm, left: timedelta) -> SubmitSm:
+    return replace(pdu, validity_period=validity_period(min(left, longest, _LONGEST_VALIDITY) // _SECOND))
+
+
+_SECOND = timedelta(seconds=1)
+
+
+def _priority_flag(priority: int) -> int:
+    """SMPP 3.4 §5.2.14 counts the other way: 3 is the most urgent, 0 is bulk."""
+    return max(0, 3 - priority)
+
+
+def _receiving(bind: Bind) -> BindReceiver:
+    return BindReceiver(**{field: getattr(bind, field) for field in bind.__struct_fields__})

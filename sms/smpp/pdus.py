@@ -8,11 +8,12 @@ Limits: of the optional parameters (TLVs) only those that `SubmitSm` and `Delive
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from smpplib import smpp
 
+from sms import framing
 from sms.conversation import ROK, FieldRefused
 from sms.smpp.vocabulary import (
     BINDS,
@@ -37,7 +38,7 @@ from sms.smpp.vocabulary import (
 )
 
 HEADER = struct.Struct(">LLLL")
-_LENGTH, _TLV = struct.Struct(">L"), struct.Struct(">HH")
+_TLV = struct.Struct(">HH")
 #: 64 KiB: the longest message_payload is that, and no gateway sends one.
 MAX_PDU_OCTETS: Final = 1 << 16
 MAX_MESSAGE_OCTETS: Final = 254
@@ -53,14 +54,6 @@ class Malformed(Exception):
     def __init__(self, command_id: int, sequence: int, command_status: int, why: str) -> None:
         super().__init__(f"PDU {command_id:#010x}: {why} (answered {command_status:#04x})")
         self.command_id, self.sequence, self.command_status, self.why = command_id, sequence, command_status, why
-
-
-class FramingError(Exception):
-    """The stream has lost its frame; nothing behind this point can be read. The answer is to hang up."""
-
-    def __init__(self, command_length: int) -> None:
-        super().__init__(f"command_length {command_length} is impossible")
-        self.command_length = command_length
 
 
 _COLD: tuple[type[Pdu], ...] = (
@@ -81,31 +74,11 @@ _BY_ID: Mapping[int, type[Pdu]] = {kind.command_id: kind for kind in (*_COLD, *_
 # --------------------------------------------------------------------------------------------------------- framing
 
 
-class Framer:
-    """Cuts a stream into PDUs. Holds at most one unfinished PDU."""
+class Framer(framing.Framer):
+    """Cuts a stream into PDUs."""
 
     def __init__(self, max_octets: int = MAX_PDU_OCTETS) -> None:
-        self._max_octets = max_octets
-        self._rest = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that `data` completes. Iterate to the end. Raises FramingError behind the last good frame."""
-        self._rest += data
-        return self._frames()
-
-    def _frames(self) -> Iterator[bytes]:
-        rest, start = self._rest, 0
-        try:
-            while len(rest) - start >= 4:
-                (length,) = _LENGTH.unpack_from(rest, start)
-                if not HEADER.size <= length <= self._max_octets:
-                    raise FramingError(length)
-                if len(rest) - start < length:
-                    return
-                start += length
-                yield bytes(rest[start - length : start])
-        finally:
-            del rest[:start]
+        super().__init__(HEADER.size, max_octets)
 
 
 # -------------------------------------------------------------------------------------------------------- encoding

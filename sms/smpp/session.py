@@ -30,8 +30,9 @@ from sms.conversation import (
     Unbound,
     WindowFull,
 )
+from sms.framing import FramingError
 from sms.smpp.moves import BOUND_AS, NEVER_ANSWERED, may_send
-from sms.smpp.pdus import MAX_PDU_OCTETS, RINVCMDLEN, Framer, FramingError, Malformed, decode, encode
+from sms.smpp.pdus import MAX_PDU_OCTETS, RINVCMDLEN, Framer, Malformed, decode, encode
 from sms.smpp.vocabulary import (
     BINDS,
     Bind,
@@ -146,6 +147,10 @@ class Session:
         if kind is not None and self._may_send(kind.response):
             answer = DeliverSmResp if kind is DeliverSm else SubmitSmResp
             self._transmit(answer(status=status, message_id=message_id), sequence)
+
+    def disregard(self, sequence: int) -> None:
+        """Never answer a Received: the peer shall not know. For a simulated carrier; ours always answers."""
+        self._unacknowledged.pop(sequence, None)
 
     def unbind(self, now: float) -> None:
         """Leave politely. Unbound or LinkDead will follow."""

@@ -20,6 +20,7 @@ from kernel.work import Desk
 from server.acts import RULES
 from server.wiring import EVENTS
 from supervision.acts import IssueOrders, RemindUnconfirmed, TurnLights
+from supervision.findings import consumer as findings_consumer
 from supervision.rules import SupervisionRules
 from tests.casework.town import PEOPLE, Town
 from tests.fakes.notary import FakeNotary
@@ -38,20 +39,17 @@ class County(Town):
         self.database, self.clock, self.rules = database, clock, rules
         self.notary, self.secrets = FakeNotary(), Secrets(b"k" * 32)
         codec = EventCodec(EVENTS)
-        consumers = (alerts_consumer(),)
+        consumers = (findings_consumer(), alerts_consumer())
         self.outbox = Outbox(database, codec, consumers)
+        self.provisions: dict[type, object] = {
+            Calendar: builtin_calendar(),
+            CaseworkRules: CaseworkRules(),
+            SupervisionRules: SupervisionRules(),
+            AlertRules: rules,
+            HallRules: HallRules(),
+        }
         self.desk = desk = Desk(
-            database=database,
-            clock=clock,
-            notary=self.notary,
-            secrets=self.secrets,
-            provisions={
-                Calendar: builtin_calendar(),
-                CaseworkRules: CaseworkRules(),
-                SupervisionRules: SupervisionRules(),
-                AlertRules: rules,
-                HallRules: HallRules(),
-            },
+            database=database, clock=clock, notary=self.notary, secrets=self.secrets, provisions=self.provisions
         )
         self.office = Office(desk, outbox=self.outbox, rules=RULES)
         self.courier = Courier(desk, outbox=self.outbox, codec=codec, consumers=consumers)

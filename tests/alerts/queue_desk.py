@@ -5,7 +5,8 @@ from datetime import timedelta
 from alerts.outgoing import Channel, Letter, Outgoing, claim, enqueue, recover
 from alerts.settling import Heard, Outcome, Report, record, tend
 from alerts.states import State
-from alerts.texts import TEMPLATES, Code, Text, parts_needed
+from alerts.templates import TEMPLATES
+from alerts.texts import Code, Text, parts_needed
 from kernel.clock import FakeClock
 from kernel.db import Database
 from sms.receipts import same_message_ids
@@ -26,6 +27,7 @@ class QueueDesk:
             to=phone,
             send_after=self.clock.now() + changes.get("wait", timedelta()),
             expires_at=self.clock.now() + changes.get("valid", timedelta(days=1)),
+            quiet=changes.get("quiet", False),
         )
         async with self.database.transaction():
             return await enqueue(self.database, [letter], now=self.clock.now())

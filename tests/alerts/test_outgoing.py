@@ -7,8 +7,9 @@ import pytest
 
 from alerts.outgoing import LEASE, Channel, Letter, enqueue, renew
 from alerts.settling import KEEP_RECEIPTS, Outcome, Report
-from alerts.states import CODE_WAIT, FINAL, MAX_ATTEMPTS, MOVES, State
-from alerts.texts import TEMPLATES, Text, TextRefused
+from alerts.states import CODE_WAIT, FINAL, LOST, MAX_ATTEMPTS, MOVES, State
+from alerts.templates import TEMPLATES
+from alerts.texts import Text, TextRefused
 from kernel.chance import Secrets
 from tests.alerts.queue_desk import delivered, failed, submitted
 
@@ -288,5 +289,5 @@ async def test_what_the_carrier_refused(queue, report, state):
 
 
 def test_final_states_have_no_way_out_and_every_other_state_ends_somewhere():
-    assert {State.DELIVERED, State.FAILED, State.EXPIRED, State.DEAD} == FINAL
+    assert {State.DELIVERED, State.MERGED, *LOST} == FINAL
     assert all(MOVES[state] & (FINAL | {State.SENDING, State.SUBMITTED}) for state in set(State) - FINAL)

@@ -7,7 +7,8 @@ import pytest
 
 from alerts.dispatch import Notice, Recipient, Told, notify
 from alerts.policy import POLICY
-from alerts.texts import MASK, TEMPLATES, MessageClass
+from alerts.templates import TEMPLATES
+from alerts.texts import MASK
 from casework.acts import Channel, Decision, DeemAccepted, StopClock
 from casework.clock.ledger import StopGround
 from casework.events import CalendarProvisional
@@ -133,6 +134,24 @@ async def test_a_yellow_light_is_texted_once_to_the_holders_and_the_section_head
     await county.decide("HANDLER", number, "level:1", Decision.AGREE)
     await county.turn_lights()
     assert await county.texts("T02") == told
+
+
+@pytest.mark.feature("SMS-04")
+async def test_a_yellow_light_is_texted_again_only_when_a_later_limit_comes_near(county):
+    number = await county.accepted()
+    county.at("2026-10-21 00:00")
+    await county.turn_lights()
+    first = await county.texts("T02")
+    await LegalTime(county).extend(number, 10)
+    await county.turn_lights()
+    assert await county.texts("T02") == first
+    county.at("2026-11-04 00:00")
+    await county.turn_lights()
+    await county.turn_lights()
+    again = (await county.texts("T02"))[len(first) :]
+    assert {phone for phone, _ in again} == {phone for phone, _ in first}
+    assert len(again) == len(first)
+    assert all("将于11月5日到期" in body for _, body in again)
 
 
 @pytest.mark.feature("SMS-05")
@@ -278,37 +297,10 @@ async def test_nobody_is_told_when_there_is_no_phone(county):
     assert await county.texts("T09") == []
 
 
-@pytest.mark.feature("SMS-15")
-async def test_a_notice_of_the_night_waits_for_eight_o_clock_and_a_warning_does_not(county, queue):
-    await county.accepted()
-    county.at("2026-10-20 22:30")
-    await county.file()
-    await county.tell()
-    county.at("2026-10-21 00:00")
-    await county.turn_lights()
-    since = county.clock.now() - timedelta(hours=3)
-    await queue.claim()
-    rows = await county.database.rows("SELECT template, state FROM message WHERE created_at > $1", since)
-    states = {str(row["template"])[:3]: row["state"] for row in rows}
-    assert states["T01"] == "queued"
-    assert states["T02"] == "sending"
-    county.at("2026-10-21 08:00")
-    assert "待办提醒" in str([each.body for each in await queue.claim()])
-
-
 def test_the_policy_names_only_known_templates_and_every_statutory_notice_has_a_line():
     named = {line.template for line in POLICY}
     assert named <= set(TEMPLATES)
     assert {"T02", "T03", "T05", "T06", "T09", "T10", "T11", "T12", "T13", "T14", "T15", "T17"} <= named
-
-
-def test_quiet_hours_end_on_the_right_morning(clock):
-    clock.advance(timedelta(hours=13, minutes=30))  # 22:30 in Shanghai
-    morning = ALERT_RULES.send_after(clock.now(), MessageClass.NOTICE)
-    assert morning - clock.now() == timedelta(hours=9, minutes=30)
-    clock.advance(timedelta(hours=3))  # 01:30
-    assert ALERT_RULES.send_after(clock.now(), MessageClass.NOTICE) == morning
-    assert ALERT_RULES.send_after(clock.now(), MessageClass.WARNING) == clock.now()
 
 
 # ------------------------------------------------------------------------------------- irregularities and the calendar
@@ -319,7 +311,8 @@ async def test_an_entry_on_a_later_day_than_the_receipt_warns_the_window_and_the
     filed = await county.file(channel=Channel.WINDOW, received_on=date(2026, 9, 16))
     await county.tell()
     told = await county.texts("T04")
-    assert sorted(phone for phone, _ in told) == sorted(phone_of(id) for id in ("CLERK", "HANDLER", "HANDLER2", "BOTH"))
+    warned = ("CLERK", "HANDLER", "HANDLER2", "BOTH", "HEAD")
+    assert sorted(phone for phone, _ in told) == sorted(phone_of(id) for id in warned)
     assert told[0][1] == (
         f"【衡江政务服务】异常预警：{filed.number}“建筑工程施工许可证核发”窗口收件日期与录入日期不一致，"
         "请窗口人员于9月20日前改正并在系统反馈。"  # a Sunday that is worked for the Mid-Autumn holiday

@@ -4,14 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.templates import EXPLANATION, PROGRESS_WITHOUT_LIMIT, SEE_THE_SYSTEM, TEMPLATES
 from alerts.texts import (
-    EXPLANATION,
     LIMITS,
     MASK,
     MAX_SIGNATURE_UNITS,
-    PROGRESS_WITHOUT_LIMIT,
-    SEE_THE_SYSTEM,
-    TEMPLATES,
     Code,
     Limit,
     MessageClass,
@@ -93,10 +90,10 @@ def test_a_missing_variable_is_refused_and_named(missing):
 
 
 def test_a_long_name_is_cut_but_a_number_never_is():
-    variables = fullest(TEMPLATES["T17"]) | {"no": "9" * 30}
-    assert "9…" in render(TEMPLATES["T17"], signature=SIGNATURE, variables=variables).body
+    variables = fullest(TEMPLATES["T17"]) | {"no": "第9" * 15}
+    assert "第…" in render(TEMPLATES["T17"], signature=SIGNATURE, variables=variables).body
     with pytest.raises(TextRefused, match="tno"):
-        render(TEMPLATES["T18"], signature=SIGNATURE, variables={"tno": "9" * 30})
+        render(TEMPLATES["T18"], signature=SIGNATURE, variables={"tno": "第9" * 15})
 
 
 @pytest.mark.feature("SMS-02")

@@ -4,14 +4,17 @@ from collections.abc import Awaitable, Callable
 
 from tests.contracts import (
     flutter_spec_story,
+    story_billing,
     story_catalogue,
     story_clock,
+    story_coverage,
     story_flow,
     story_hall,
     story_intake,
     story_licences,
     story_overviews,
     story_papers,
+    story_texts,
 )
 from tests.contracts.flutter_spec_story import Recorder
 from tests.mobile_api.stage import Stage
@@ -26,6 +29,9 @@ CHAPTERS: dict[str, Callable[[Recorder], Awaitable[None]]] = {
     "legal time": story_clock.tell,
     "a change of the catalogue": story_catalogue.tell,
     "the catalogue from other sides": story_overviews.tell,
+    "what texts cost": story_billing.tell,
+    "the wording of texts": story_texts.tell,
+    "who does business where it is seen": story_coverage.tell,
 }
 
 

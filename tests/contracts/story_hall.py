@@ -14,6 +14,7 @@ async def tell(record: Recorder) -> None:
     await _an_announcement_comes_out(record)
     await _a_complaint_is_filed(record)
     await _officers_count_and_search(record, case)
+    await _a_case_is_rated(record, case)
 
 
 async def _an_applicant_logs_in(record: Recorder) -> str:
@@ -135,3 +136,14 @@ async def _officers_count_and_search(record: Recorder, case: str) -> None:
     await record("SearchCases/happy", HANDLER, search={"applicant": "建设", "statuses": ["IN_APPROVAL"]})
     await record("SearchCases/by_number", HANDLER, search={"number": case})
     await record("SearchCases/empty", HANDLER, search={"number": "209900000001"})
+
+
+async def _a_case_is_rated(record: Recorder, case: str) -> None:
+    await record("RateCase/not_open", APPLICANT, idempotencyKey="1", case=case, score=5)
+    for officer, decision in ((HANDLER, "AGREE"), (HEAD, "AGREE"), (LEADER, "GRANT"), (HANDLER, "COMPLETE")):
+        await record.stage.decide(officer, case, decision)
+    await record("RateCase/invalid", APPLICANT, idempotencyKey="2", case=case, score=6)
+    await record("RateCase/not_mine", APPLICANT, idempotencyKey="3", case="202600000002", score=5)
+    await record("RateCase/happy", APPLICANT, idempotencyKey="4", case=case, score=5)
+    await record("RateCase/already_rated", APPLICANT, idempotencyKey="5", case=case, score=1)
+    await record("MyCase/rated", APPLICANT, number=case)

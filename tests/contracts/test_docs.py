@@ -83,13 +83,15 @@ def called(words: list[str]) -> tuple[str, list[str]]:
 
 
 def every_command() -> set[str]:
-    root = get_command(app)
-    assert hasattr(root, "commands")
-    return {
-        f"{name} {inner}".strip()
-        for name, command in root.commands.items()
-        for inner in (getattr(command, "commands", None) or {"": None})
-    }
+    def below(name: str, command: object) -> Iterator[str]:
+        inner = getattr(command, "commands", None)
+        if not inner:
+            yield name
+            return
+        for each, found in inner.items():
+            yield from below(f"{name} {each}".strip(), found)
+
+    return set(below("", get_command(app)))
 
 
 @pytest.mark.parametrize("path", sorted(PAGES), ids=str)

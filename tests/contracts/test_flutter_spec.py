@@ -90,7 +90,7 @@ def test_every_mutation_that_changes_the_world_needs_a_key() -> None:
     keyless = {name for name, field in SCHEMA.mutation_type.fields.items() if "idempotencyKey" not in field.args}
     assert keyless == {
         *("beginLogin", "finishLogin", "prepareDecision", "prepareCardDecision", "prepareChangeDecision"),
-        "prepareTemplateDecision",
+        *("prepareTemplateDecision", "prepareSmsTemplateDecision"),
         "prepareExtension",
         *("openFiling", "viewMaterial", "viewDocument", "viewOwnMaterial", "viewOwnDocument"),
         *("prepareAnnouncementStep", "prepareDelegation"),

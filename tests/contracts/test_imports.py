@@ -54,8 +54,24 @@ def test_every_requirement_is_imported_or_says_what_it_is_for():
 #: Bookkeeping that no person asked for and no law looks at: it writes no event, so it needs no Office.
 OWN_TRANSACTIONS = {
     "alerts/outgoing.py": "claims messages for a carrier, so that two gateways never send the same one",
+    "sms/alarms.py": "tells the officer on duty of a carrier's trouble, which is no event of the office",
     "sms/inbound.py": "keeps a part of a text before the carrier is told that it may forget it",
     "alerts/settling.py": "writes what became of messages, many at once",
+    "ferry/applying.py": "moves the cursor of a lane with the effects of a parcel",
+    "ferry/engine.py": "notes what an operator wants of a lane, and which status lies in the transport",
+    "ferry/epochs.py": "begins or follows an epoch",
+    "ferry/identity.py": "notes which of our keys a peer knows by now",
+    "ferry/inspecting.py": "keeps the verdict on a file, and lets its pieces go",
+    "ferry/history.py": "passes over what never came, one-way",
+    "ferry/incoming.py": "notes parcels that wait for an earlier one",
+    "ferry/offering.py": "notes which file a numbered parcel became",
+    "ferry/outgoing.py": "numbers a parcel before its file is written",
+    "ferry/pieces.py": "says that a file is whole",
+    "ferry/quarantine.py": "notes files that were refused, and stops a lane",
+    "ferry/status.py": "numbers statuses, and does what the other side's ask for",
+    "ferry/tidying.py": "forgets what both sides have had for long",
+    "ferry/transports/databases.py": "writes to a front-end database that is not ours",
+    "server/ferry_desk.py": "hands over a revocation list whose order the office has written down",
     "server/sample.py": "loads rows to measure on, which are nobody's cases",
 }
 

@@ -88,12 +88,13 @@ THE_UNIT_ITSELF = {
 }
 #: Root fields that show nothing of a secret item or case to anybody at all: first those that read, then the others.
 NOBODY = {
-    *("announcementDesk", "announcements", "card", "catalogueReport", "catalogueTodos", "checkChange"),
+    *("coverage", "announcementDesk", "announcements", "card", "catalogueReport", "catalogueTodos", "checkChange"),
     *("colleagues", "complaint", "complaints", "consultation", "deeds", "delegations"),
     *("documentTemplates", "documentsByPassword", "duties", "enrolment", "findingTallies", "findings"),
     *("flowchart", "grantedDecisions", "guide", "guides", "itemChange", "itemChanges", "licenceCheck"),
     *("licenceLookup", "me", "myCase", "myCases", "notices", "offeredAt", "package", "pendingCards"),
-    *("progress", "questions", "secondEntries", "statistics", "waitingEnrolments", "windows"),
+    *("progress", "questions", "secondEntries", "smsBill", "smsTemplates", "statistics"),
+    *("waitingEnrolments", "windows"),
     *("acknowledgeCard", "answerQuestion", "approveEnrolment", "askHearing", "askQuestion", "beginLogin"),
     *("changeLicence", "chargeUnlisted", "checkIdentity", "commentOnChange", "confirmCard"),
     *("confirmPapers", "correctOnSpot", "decideCard", "decideChange", "decideComplaint"),
@@ -102,8 +103,9 @@ NOBODY = {
     *("openFiling", "prepareAnnouncementStep", "prepareCardDecision", "prepareChangeDecision"),
     "prepareDelegation",
     *("prepareLicenceChange", "prepareTemplateDecision", "proposeCard", "receiveSupplement"),
-    *("recordOriginals", "rejectCard", "rejectEnrolment", "requestEnrolment", "requestLoginCode"),
+    *("rateCase", "recordOriginals", "rejectCard", "rejectEnrolment", "requestEnrolment", "requestLoginCode"),
     *("revokeCertificate", "revokeDelegation", "saveChange", "settleBill", "submitCsr"),
+    *("decideSmsTemplate", "prepareSmsTemplateDecision", "proposeSmsTemplate"),
     *("takeAnnouncementStep", "urge", "viewOwnDocument", "viewOwnMaterial", "waivePapers", "withdraw"),
 }
 
@@ -124,7 +126,10 @@ ADDRESSES: dict[str, tuple[str, ...] | None] = {
     "/healthz/readyz": None,
 }
 #: Events that texts are sent about and that name no case, so no item either.
-ABOUT_NO_CASE = {"CalendarProvisional", "LoginCodeDrawn", "ComplaintFiled", "ComplaintAccepted", "ComplaintRefused"}
+ABOUT_NO_CASE = {
+    *("CalendarProvisional", "LoginCodeDrawn", "ComplaintFiled", "ComplaintAccepted", "ComplaintRefused"),
+    *("ReportMissing", "ReportDrifted"),
+}
 #: About a question; a secret item cannot be asked about (`hall.consultations`).
 ABOUT_A_QUESTION = {"QuestionAnswered", "AnswerOverdue"}
 #: About a licence; a secret one is told to its unit by number alone.
@@ -145,16 +150,30 @@ COMMANDS = {
     "case show": "for whoever keeps the server, and logged",
     "archive export": "for whoever keeps the server: the archive of the unit",
     "archive verify": "reads a file",
+    "sms show": "a text as it was sent, and none names a secret item: above",
     "replay": "cases of self-built systems, which have no catalogue item",
     "county load": "the sample county has no secret item",
     "load-sample": "the sample county has no secret item",
     "demo": "the sample county has no secret item",
+    "evidence show": "for whoever keeps the server, and logged: what a person texted, never an item's name",
+    "evidence export": "likewise",
+    "evidence verify": "reads a file, or the row of a text",
+    "exchange check": "reads a file",
+    "exchange export": "never a secret case: tests/ferry/exchange/test_own_cases.py",
+    "exchange import": "cases of other systems",
+    "exchange reconcile": "counts of other systems' rows",
 }
 #: Commands about something else.
 ABOUT_NO_ITEM = {
     *("calendar import", "calendar show", "certificate list", "certificate revoke", "clock due", "clock simulate"),
     *("config check", "config init", "directory import", "enrolment approve", "enrolment list", "log verify"),
-    *("schema", "serve"),
+    *("exchange sender add", "exchange sender list", "exchange sender request", "exchange sender revoke"),
+    *("exchange exemption add", "exchange exemption list"),
+    *("ferry certificate", "ferry export-gap", "ferry import", "ferry init", "ferry keys", "ferry new-epoch"),
+    *("ferry pause", "ferry poison close", "ferry poison list", "ferry quarantine discard", "ferry quarantine list"),
+    *("ferry quarantine retry", "ferry resend", "ferry resume", "ferry roll", "ferry send-list", "ferry status"),
+    *("ferry verify", "schema", "serve", "simulate smsc", "simulate mas", "simulate cmpp"),
+    *("sms bill", "sms drain", "sms pause", "sms resend", "sms resume", "sms send", "sms status"),
 }
 
 
@@ -374,10 +393,10 @@ async def test_no_address_shows_it(secret: Secret):
     assert '"items":[]' not in (await office.http.get("/public/guides")).text  # others are there
 
 
-def test_beside_the_phones_door_there_are_certificates_and_what_a_carrier_pushes_to_us():
+def test_beside_the_phones_door_there_are_certificates_figures_and_what_a_carrier_pushes_to_us():
     written = inspect.getsource(doors.build_app)
     assert re.findall(r"Starlette\(routes=\[(.+)\]\)", written) == [
-        "*routes(services), crl, *_push_routes(system, carriers)"
+        "*routes(services), crl, metrics, *_push_routes(system, carriers)"
     ]
 
 

@@ -9,7 +9,10 @@ from tests.contracts.sources import modules, texts
 
 MAX_LINES = 400
 #: Path → why it may be longer.
-LONGER: dict[str, str] = {"server/migrations/0001_initial.py": "written by a tool: every table of the first release"}
+LONGER: dict[str, str] = {
+    "server/migrations/0001_initial.py": "written by a tool: every table of the first release",
+    "server/migrations/0002_texts.py": "written by a tool: every table since",
+}
 
 #: Who may catch whatever comes: it must keep the other tasks of the process alive, and logs what it caught.
 LAST_RESORT = "server/processes.py"

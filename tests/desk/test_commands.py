@@ -108,6 +108,21 @@ async def test_a_phone_of_somebody_outside_the_file_is_refused(database: Databas
     assert [each.id for each in act.officers] == ["OFF-1", "OFF-2"]
 
 
+async def test_a_second_phone_is_nobody_elses_first_or_second(database: Database):
+    await Unit.create(code="A", name="甲局", short_name="甲", kind="department")
+    await Officer.create(
+        id="OFF-1", name="甲", unit_code="A", phone="13900000001", second_phone="13900000009", roles=[]
+    )
+    officer = {"id": "OFF-2", "name": "乙", "unit_code": "A", "phone": "13900000002", "second_phone": "13900000009"}
+    found = await problems(json.dumps({"officers": [officer]}).encode())
+    assert found == ["officers[0] OFF-2：手机号码已登记给OFF-1 · the phone is OFF-1's"]
+    third = {**officer, "id": "OFF-3", "phone": "13900000003", "second_phone": "13900000002"}
+    found = await problems(json.dumps({"officers": [{**officer, "second_phone": ""}, third]}).encode())
+    assert found == ["officers[1] OFF-3：phone 与 officers[0] OFF-2 相同 · the same phone as officers[0] OFF-2"]
+    act = await read(json.dumps({"officers": [{**officer, "second_phone": "13900000004"}]}).encode())
+    assert act.officers[0].second_phone == "13900000004"
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"oficers": []}', b'{"units": 1}', "县".encode("gbk")])
 async def test_a_file_that_is_no_directory_is_refused_in_one_line(content):
     assert len(await problems(content)) == 1

@@ -1,10 +1,15 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
+from alerts.dispatch import Notice, Recipient, notify
+from alerts.settings import AlertRules
+from alerts.templates import TEMPLATES
 from certs.encodings import b64u, spki_of
 from kernel.actor import Role
 from kernel.db import instant
+from kernel.tables import Officer
 from tests.certs.made import Ca
 from tests.mobile_api.stage import CHIEF, HANDLER, RA, RA2, Phone, Stage
 
@@ -51,6 +56,25 @@ async def test_two_ra_operators_give_a_phone_its_certificate_and_it_logs_in(stag
     await phone.log_in()
     me = await stage.get("Me", phone.token)
     assert (me["id"], me["unitName"], me["roles"]) == (HANDLER, "衡江县住房和城乡建设局", [Role.HANDLER.name])
+
+
+async def test_officers_see_what_did_not_reach_them_by_text_and_their_second_number(stage: Stage) -> None:
+    handler, chief = await stage.phone(HANDLER), await stage.phone(CHIEF)
+    officer = await Officer.get(id=HANDLER)
+    await Officer.filter(id=HANDLER).update(second_phone="13900099999")
+    words = {"no": "202600000001", "item": "许可", "over": "1", "dept": "住建局", "limit": "9月20日", "dbno": "一号"}
+    notice = Notice(key="red", template=TEMPLATES["T03"], to=Recipient(phone=officer.phone), variables=words)
+    rules = AlertRules(signature="衡江政务服务", service_phone="07348123456")
+    async with stage.database.transaction():
+        await notify(stage.database, [replace(notice, case_number="202600000001")], rules=rules, now=stage.clock.now())
+    assert (await stage.get("Me", handler.token))["undelivered"] == []
+    await stage.database.execute("UPDATE message SET state = 'dead'")
+    me = await stage.get("Me", handler.token)
+    assert me["secondPhone"] == "13900099999"
+    [text] = me["undelivered"]
+    assert (text["title"], text["caseNumber"]) == ("红灯督办", "202600000001")
+    assert text["text"].startswith("超期督办（红灯）：202600000001")
+    assert (await stage.get("Me", chief.token))["undelivered"] == []
 
 
 async def test_the_pickup_secret_is_needed_to_see_an_enrolment(stage: Stage) -> None:

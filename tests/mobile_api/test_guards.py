@@ -235,11 +235,11 @@ PUBLIC = {
     *("grantedDecisions", "licenceCheck"),
 }
 #: Of one's own cases, with an applicant's login; no officer has that.
-APPLICANTS = {"myCases", "myCase", "viewOwnMaterial", "viewOwnDocument"}
+APPLICANTS = {"myCases", "myCase", "viewOwnMaterial", "viewOwnDocument", "rateCase"}
 OFFICERS = {
     *("todos", "done", "overdue", "case", "card", "viewMaterial", "viewDocument", "acknowledgeCard"),
     *("itemChanges", "itemChange", "catalogueTodos"),
-    "documentTemplates",
+    *("documentTemplates", "smsTemplates"),
     *("delegations", "colleagues", "prepareDelegation", "delegate", "revokeDelegation"),
     *("caseIntake", "duties"),
     *("searchCases", "statistics"),
@@ -266,11 +266,13 @@ BY_ROLE: dict[str, set[str]] = {
     "draftTemplate": {"OFF-0031", "OFF-0082"},
     "prepareTemplateDecision": {"OFF-0082"},
     "decideTemplate": {"OFF-0082"},
+    "proposeSmsTemplate": {SUPERVISOR, "OFF-0031", "OFF-0035"},
+    **{key: {"OFF-0082"} for key in ("prepareSmsTemplateDecision", "decideSmsTemplate")},
     "receiveSupplement": {CLERK},
     "reviewMaterials": {CLERK, HANDLER},
     **{key: {CLERK} for key in ("recordOriginals", "correctOnSpot", "enterFee", "chargeUnlisted", "settleBill")},
     **{key: {CLERK, HANDLER} for key in ("handOverPapers", "confirmPapers", "waivePapers")},
-    **{key: {SUPERVISOR, CARD_LEADER} for key in ("findings", "findingTallies", "secondEntries")},
+    **{key: {SUPERVISOR, CARD_LEADER} for key in ("findings", "findingTallies", "secondEntries", "coverage")},
     "prepareDecision": {HANDLER},
     "decide": {HANDLER},
     "stopClock": {HANDLER},
@@ -282,6 +284,7 @@ BY_ROLE: dict[str, set[str]] = {
     "announceHearing": {HANDLER},
     "holdHearing": {HANDLER},
     "catalogueReport": {"OFF-0031"},
+    "smsBill": {"OFF-0035"},
     "urge": {CLERK, CHIEF, SUPERVISOR, CARD_LEADER, "OFF-0031"},
     **{key: {SUPERVISOR, CARD_LEADER} for key in ("complaints", "decideComplaint")},
     "licenceLookup": {CLERK, HANDLER, CHIEF},
@@ -332,6 +335,7 @@ SAMPLES: dict[str, Any] = {
     "change": "BG2026000001",
     "delegation": "1",
     "kind": "STATISTICS",
+    "month": "2026-09",
     "subject": "相邻关系",
     "hearingOn": "2026-10-12",
     "place": "三楼",
@@ -346,6 +350,7 @@ SAMPLES: dict[str, Any] = {
     "publicQuestion": "",
     "passed": True,
     "phone": "13800000001",
+    "score": 5,
     "search": {},
     "step": {"number": "GS2026000001", "revision": 1, "step": "SUBMIT", "opinion": "同意。"},
     "licence": "ZZ2026000001",
@@ -408,6 +413,9 @@ async def _sampled(stage: Stage, token: str | None, name: str, kind: str, field:
         samples["decision"] = decided
     if "Template" in name:
         samples["decision"] = {"kind": "ACCEPTANCE", "version": 99, "approve": True, "opinion": "同意。"}
+    if "SmsTemplate" in name:
+        samples["decision"] = {"template": "T11_ACCEPTED", "version": 99, "approve": True, "opinion": "同意。"}
+        samples["template"] = {"template": "T11_ACCEPTED", "body": "已受理。", "reason": "更短"}
     if "Card" in name:
         samples["decision"] = {"card": "C000001", "revision": 1, "decision": "CONFIRM"}
     given_args = {key: arg for key, arg in needed.items() if key in samples}

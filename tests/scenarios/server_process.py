@@ -11,7 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from alerts.outgoing import Channel, Letter, enqueue
-from alerts.texts import TEMPLATES, Text, parts_needed
+from alerts.templates import TEMPLATES
+from alerts.texts import Text, parts_needed
 from kernel.clock import SystemClock
 from kernel.db import Database
 from server.wiring import TABLES

@@ -23,12 +23,14 @@ BY_ROLE: dict[str, set[Role]] = {
     "card.propose": {Role.SUPERVISOR},
     "card.prepare": {Role.SUPERVISION_LEADER},
     "card.decide": {Role.SUPERVISION_LEADER},
-    "card.acknowledge": set(Role),  # whose unit the card is for is asked inside
     "hall.draft_announcement": set(Role),
     "complaint.decide": {Role.SUPERVISOR, Role.SUPERVISION_LEADER},
     "template.draft": {Role.LEGAL_OFFICE, Role.REFORM_OFFICE, Role.SERVICE_CENTRE},
     "template.prepare": {Role.LEGAL_OFFICE},
     "template.decide": {Role.LEGAL_OFFICE},
+    "text_template.propose": {Role.INFORMATION_CENTRE, Role.SERVICE_CENTRE, Role.SUPERVISOR},
+    "text_template.prepare": {Role.LEGAL_OFFICE},
+    "text_template.decide": {Role.LEGAL_OFFICE},
     "certs.check_identity": {Role.RA_OPERATOR},
     "certs.approve_enrolment": {Role.RA_OPERATOR},
     "certs.reject_enrolment": {Role.RA_OPERATOR},
@@ -41,6 +43,7 @@ BY_ANYBODY = {
     "package.query",
     "card.confirm",
     "card.reject",
+    "text.note_refused",
     "hall.progress",
     "hall.request_login_code",
     "hall.log_in",
@@ -99,6 +102,8 @@ BY_CASE = {
     "licence.end",
     "licence.review",
     "hall.view_own_case",
+    "hall.rate",
+    "card.acknowledge",
     "document.view_by_password",
     "hall.answer",
     "hall.prepare_announcement_step",
@@ -146,7 +151,13 @@ def test_every_verb_of_a_text_is_an_act_or_is_only_answered():
     verbs = roles.verbs()
     assert len(verbs) == len(get_args(Command))
     performed = {verb: str(act.__struct_config__.tag) for verb, act in verbs.items() if act is not None}
-    assert performed == {"1": "card.confirm", "2": "card.reject", "CX": "hall.progress"}
+    assert performed == {
+        "1": "card.confirm",
+        "2": "card.reject",
+        "QS": "card.acknowledge",
+        "PJ": "hall.rate",
+        "CX": "hall.progress",
+    }
 
 
 @pytest.mark.feature("TRUST-07")
@@ -179,7 +190,7 @@ async def test_what_is_the_systems_alone_needs_the_systems_assurance():
     "tag",
     [
         *("case.decide", "card.decide", "change.decide", "delegation.make", "hall.take_announcement_step"),
-        *("licence.change", "licence.end"),
+        *("licence.change", "licence.end", "text_template.decide"),
     ],
 )
 def test_decisions_in_the_app_need_a_certificate(tag: str):

@@ -3,9 +3,10 @@
 import httpx
 from pydantic import SecretStr
 
+from server.carrier_settings import MasCarrier, SmsSettings
 from server.doors import open_doors
 from server.processes import Stop
-from server.settings import DatabaseSettings, HttpSettings, MasCarrier, Settings, SmsSettings
+from server.settings import DatabaseSettings, HttpSettings, Settings
 from server.wiring import open_system
 from tests.sms.carrier_desk import ACCESS_NUMBER, put, until
 from tests.sms.mas_desk import ACCOUNT, PUSH_SECRET, cloud_mas

@@ -68,6 +68,30 @@ async def test_migrating_again_keeps_every_row(blank_url: str):
         assert await contents(database) == before
 
 
+async def test_a_filled_database_of_any_earlier_version_comes_forward_with_every_row(
+    blank_url: str, earlier_version: str, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(kernel.db, "MIGRATIONS", earlier_version)
+        async with opened(blank_url) as database:
+            await database.migrate()
+            before = await fill_as_it_was(database)
+    async with opened(blank_url) as database:
+        assert await database.migrate() != []
+        after = await contents(database)
+        for table, rows in before.items():
+            kept = [{column: row[column] for column in rows[0]} for row in after[table]]
+            assert sorted(kept, key=repr) == rows, table
+        # The program reads what was written before it.
+        for model in models():
+            assert len(await model.all()) == len(after[model._meta.db_table])
+
+
+def versions() -> list[str]:
+    """Every migration of today, the oldest first."""
+    return sorted(name for _, name, _ in pkgutil.iter_modules(importlib.import_module(kernel.db.MIGRATIONS).__path__))
+
+
 NEXT = """
 from tortoise import fields, migrations
 from tortoise.indexes import Index
@@ -90,21 +114,35 @@ class Migration(migrations.Migration):
 """
 
 
+@pytest.fixture(params=versions()[:-1])
+def earlier_version(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The program as it was when this was its last migration."""
+    names = versions()
+    yield from _package(tmp_path, monkeypatch, names[: names.index(request.param) + 1])
+
+
 @pytest.fixture
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A later version of the program: today's migrations and one more."""
-    package = tmp_path / "next_migrations"
+    names = versions()
+    (tmp_path / "9999_next.py").write_text(NEXT.format(last=names[-1]))
+    yield from _package(tmp_path, monkeypatch, names, tmp_path / "9999_next.py")
+
+
+def _package(folder: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], *more: Path) -> Iterator[str]:
+    """A package of these migrations, and more."""
+    package = folder / "other_migrations"
     package.mkdir()
     (package / "__init__.py").touch()
-    today = sorted(name for _, name, _ in pkgutil.iter_modules(importlib.import_module(kernel.db.MIGRATIONS).__path__))
-    for name in today:
+    for name in names:
         (package / f"{name}.py").write_text(
             f"import importlib\nMigration = importlib.import_module('{kernel.db.MIGRATIONS}.{name}').Migration\n"
         )
-    (package / "9999_next.py").write_text(NEXT.format(last=today[-1]))
-    monkeypatch.syspath_prepend(tmp_path)
-    yield "next_migrations"
-    for module in [name for name in sys.modules if name.startswith("next_migrations")]:
+    for file in more:
+        file.rename(package / file.name)
+    monkeypatch.syspath_prepend(folder)
+    yield package.name
+    for module in [name for name in sys.modules if name.startswith(package.name)]:
         del sys.modules[module]
 
 
@@ -247,6 +285,25 @@ async def fill(database: Database) -> dict[str, list[Row]]:
     filled = await contents(database)
     assert all(len(rows) == 3 for rows in filled.values())
     assert any(row["name"] == "3" for row in filled[NumberSeries._meta.db_table])
+    return filled
+
+
+async def fill_as_it_was(database: Database) -> dict[str, list[Row]]:
+    """Three rows in every table of an earlier version, with something in every column it had."""
+    tables = await contents(database)
+    for model in models():
+        table = model._meta.db_table
+        if table in tables:
+            described = await database.rows(_COLUMNS[database.dialect])
+            columns = [str(list(row.values())[1]) for row in described if row["table_name"] == table]
+            fields_of = {field.source_field or name: field for name, field in model._meta.fields_map.items()}
+            rows = [
+                tuple(fields_of[column].to_db_value(_value(fields_of[column], n), model) for column in columns)
+                for n in range(1, 4)
+            ]
+            await database.insert(table, columns, rows)
+    filled = await contents(database)
+    assert all(len(rows) == 3 for rows in filled.values())
     return filled
 
 

@@ -4,6 +4,7 @@ import stat
 import tomllib
 from datetime import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from server import cli_config
+from server.carrier_settings import Carrier, MasCarrier, SmppCarrier
 from server.cli_config import template
 from server.config_file import Problem, SettingsRefused
 from server.key_material import key_material
-from server.settings import MasCarrier, Settings, SmppCarrier, load, read
+from server.settings import Settings, load, read
 
 SMPP = """
 [[sms.carriers]]
@@ -140,6 +142,38 @@ def test_a_mas_that_could_be_reached_by_anybody_or_not_at_all_is_refused(wrong, 
     assert "short" not in problem
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('templates = { T99_NONE = "9e11" }', "there is no text T99_NONE"),
+        ('templates = { T11_ACCEPTED = "" }', "does not fit"),
+        ('templates = "9e11"', "must be a table"),
+        ("only_templates = true", "only_templates needs templates"),
+        ('access_number = "1069000012345678"\nadd_serial = "12345"', "more than 20 digits together"),
+        ('receive = "never"', "must be 'push', 'pull' or 'both'"),
+        ("pull_every_seconds = 0", "must be at least 1"),
+    ],
+)
+def test_what_a_mas_could_not_do_is_refused_with_its_reason(line, reason):
+    [problem] = problems(MAS + line)
+    assert reason in problem
+
+
+@pytest.mark.parametrize("missing", ["push_path", "allowed_addresses"])
+def test_a_mas_that_pushes_needs_its_address_and_one_that_is_asked_does_not(missing):
+    text = "\n".join(line for line in MAS.splitlines() if not line.startswith(missing))
+    for receive in ("push", "both"):
+        [problem] = problems(f'{text}\nreceive = "{receive}"')
+        assert missing in problem
+    assert read(f'{text}\nreceive = "pull"'.encode(), {}).sms.carriers
+
+
+def test_nobody_is_believed_about_addresses_but_the_named_proxies():
+    assert Settings().http.trusted_proxies == ("127.0.0.1", "::1")
+    assert problems('[http]\ntrusted_proxies = ["proxy.example"]')
+    assert read(b"", {"ZHANGBAN_HTTP__TRUSTED_PROXIES": '["10.0.0.0/8"]'}).http.trusted_proxies == ("10.0.0.0/8",)
+
+
 def test_the_secrets_of_a_mas_are_not_shown():
     settings = read(MAS.encode(), {})
     assert "s3cret" not in repr(settings)
@@ -149,6 +183,19 @@ def test_the_secrets_of_a_mas_are_not_shown():
 def test_a_missing_key_is_named_with_the_line_of_its_table():
     found = problems("\n" + SMPP.replace('host = "smsc.example"\n', ""))
     assert found == ["第 3 行 line 3 sms.carriers.0.host：缺少此项 · is missing"]
+
+
+@pytest.mark.parametrize(
+    "kind", [get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(Carrier)[0])]
+)
+def test_a_wrong_line_is_named_whatever_kind_of_carrier_it_belongs_to(kind):
+    found = problems(f'[[sms.carriers]]\nkind = "{kind}"\nname = "x"\nweight = 0')
+    assert "第 4 行 line 4 sms.carriers.0.weight：不能小于 1 · must be at least 1" in found
+
+
+def test_an_error_of_the_carriers_own_that_is_no_code_is_named_as_it_was_written():
+    found = problems(SMPP + 'own_errors = {"zzz" = "temporary"}\n')
+    assert [line.partition("：")[0] for line in found] == ["第 9 行 line 9 sms.carriers.0.own_errors.zzz"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +212,8 @@ def test_a_missing_key_is_named_with_the_line_of_its_table():
         ('[alerts]\nsignature = "12345"', "does not fit"),
         ('[alerts]\nsignature = "【衡江】"', "does not fit"),
         ("[sms]\ncarriers = []", "at least 1"),
-        ('[sms]\ncarriers = [{kind="simulator"}, {kind="simulator"}]', "two carriers have the same name"),
+        ('[sms]\ncarriers = [{kind="simulator"}, {kind="simulator"}]', "two carriers have the same name: simulator"),
+        ('[alerts]\nquiet_classes = ["all"]', "只能是 'item'、'notice' 或 'warning' · must be 'item', 'notice' or"),
         ('[secrets]\nhmac_key = "short"', "at least 16"),
         ("[http]\nport = 1\n[http]\nport = 2", "is no TOML"),
         ('[http]\nhost = """', "is no TOML"),
@@ -282,6 +330,7 @@ def test_a_secret_that_others_can_read_is_refused(tmp_path):
 def test_config_init_writes_what_config_check_accepts(tmp_path):
     path = tmp_path / "zhangban.toml"
     assert CliRunner().invoke(cli_config.app, ["init", str(path)]).exit_code == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600, "passwords of carriers will stand in it"
     checked = CliRunner().invoke(cli_config.app, ["check", str(path)])
     assert (checked.exit_code, checked.stdout) == (0, f"{path}：OK\n")
 

@@ -1,8 +1,11 @@
+from collections.abc import Iterator
+
 import pytest
 
 from kernel.clock import FakeClock
 from kernel.db import Database
 from tests.alerts.county import County
+from tests.sms.mariadb import MariaDb, NoMariaDb
 from tests.sms.text_desk import TextDesk
 
 
@@ -17,3 +20,13 @@ async def county(database: Database, clock: FakeClock) -> County:
 @pytest.fixture
 def desk(county: County) -> TextDesk:
     return TextDesk(county)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    try:
+        server = MariaDb.start()
+    except NoMariaDb as absent:
+        pytest.skip(str(absent))
+    yield server
+    server.stop()

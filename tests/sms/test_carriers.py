@@ -1,6 +1,7 @@
 """What every carrier must do, whatever it speaks: through the real queue and gateway, over a real socket.
 
-SMPP 3.4 against the simulated SMSC, MAS by HTTP against the simulated cloud MAS.
+SMPP 3.4 against the simulated SMSC, MAS by HTTP against the simulated cloud MAS, CMPP 2.0 and 3.0 against the
+simulated ISMG, MAS by database against a real MariaDB, where there is one, that a simulated MAS machine empties.
 """
 
 import asyncio
@@ -9,12 +10,37 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from sms.cmpp.vocabulary import Version
 from sms.inbound import Inbox
 from sms.simulator import Handset
+from sms.smpp.carrier import Contract
+from sms.smpp.vocabulary import BindTransmitter
 from sms.text import segments
-from tests.sms.carrier_desk import ACCESS_NUMBER, put, running, simulated, smpp_carrier, states_of, until, until_sent
+from tests.sms.carrier_desk import (
+    ACCESS_NUMBER,
+    put,
+    running,
+    simulated,
+    smpp_carrier,
+    states_of,
+    until,
+    until_sent,
+    until_settled,
+)
+from tests.sms.cmpp_desk import cmpp_carrier, ismg_of
+from tests.sms.mariadb import MariaDb
+from tests.sms.mariadb_desk import (
+    database_carrier,
+    emas,
+    emas_machine,
+    fresh_database,
+    jasson,
+    jasson_machine,
+)
 from tests.sms.mas_desk import cloud_mas, mas_carrier, push_door
+from tests.sms.relay import Relay
 
 pytestmark = pytest.mark.feature("SMS-03")
 
@@ -41,6 +67,9 @@ class Line:
         """What a phone says, as often as this is called: the very same message."""
         await self.network.carry(number, ACCESS_NUMBER, segments(body, reference=7), 5.0)
 
+    async def at_rest(self) -> None:
+        """Returns when the phones have what the carrier has taken; most give it to them before they answer."""
+
 
 class SmppLine(Line):
     @asynccontextmanager
@@ -60,6 +89,18 @@ class SmppLine(Line):
 
     def answer_slowly(self) -> None:
         self.network.faults.response_delay_s = 0.05
+
+
+class SmppPairsLine(SmppLine):
+    """Two transmitters and two receivers."""
+
+    @asynccontextmanager
+    async def standing(self):
+        async with simulated(self._clock) as self.network:
+            self.carrier = smpp_carrier(
+                self.network, "line", bind=BindTransmitter, contract=Contract(binds=2), terms={"response_s": 2.0}
+            )
+            yield
 
 
 class MasLine(Line):
@@ -86,9 +127,113 @@ class MasLine(Line):
         self.network.faults.answer_delay_s = 0.05
 
 
-@pytest.fixture(params=[SmppLine, MasLine], ids=["SMPP", "MAS"])
+class FetchingMasLine(MasLine):
+    """A MAS that cannot reach us: nothing is pushed, everything fetched."""
+
+    @asynccontextmanager
+    async def standing(self):
+        async with cloud_mas(self._clock) as self.network:
+            self.carrier = mas_carrier(self.network, "line", patience={"answer_s": 30.0}, pull_every_s=0.02)
+            yield
+
+    @asynccontextmanager
+    async def back(self):
+        async with cloud_mas(self._clock, port=self.network.port) as self.network:
+            yield
+
+
+class Cmpp3Line(Line):
+    version = Version.V3
+
+    @asynccontextmanager
+    async def standing(self):
+        async with ismg_of(self._clock, version=self.version) as self.network:
+            self.carrier = cmpp_carrier(self.network, "line", version=self.version)
+            yield
+
+    @asynccontextmanager
+    async def back(self):
+        async with ismg_of(self._clock, version=self.version, port=self.network.port) as self.network:
+            yield
+
+    async def say(self, number: str, body: str) -> None:
+        said = self.__dict__.setdefault("said", {})
+        if body not in said:
+            said[body] = self.network.texts(number, ACCESS_NUMBER, segments(body, reference=7))
+        await self.network.deliver(said[body])
+
+    def throttle(self) -> None:
+        self.network.faults.throttle_next = 1
+
+    def answer_slowly(self) -> None:
+        self.network.faults.response_delay_s = 0.05
+
+
+class Cmpp2Line(Cmpp3Line):
+    version = Version.V2
+
+
+class EmasLine(Line):
+    """`back` finds the database server killed and started again."""
+
+    machine: Any = staticmethod(emas_machine)
+    interface: Any = staticmethod(emas)
+    mariadb: MariaDb
+
+    @asynccontextmanager
+    async def standing(self):
+        self.server = await fresh_database(self.mariadb)
+        async with (
+            self.machine(self.server, self._clock) as self.network,
+            Relay(self.server.port) as self.wire,
+        ):
+            through = replace(self.server, port=self.wire.port)
+            self.carrier = database_carrier(through, self.interface(), self._clock, "line", ahead=32)
+            yield
+
+    @asynccontextmanager
+    async def back(self):
+        self.mariadb.kill()
+        self.mariadb.start_again()
+        async with (
+            self.machine(self.server, self._clock) as self.network,
+            Relay(self.server.port, port=self.wire.port),
+        ):
+            yield
+
+    def throttle(self) -> None:
+        self.network.faults.busy_rounds = 5
+
+    def answer_slowly(self) -> None:
+        self.wire.delay_s = 0.05
+
+    async def at_rest(self) -> None:
+        await self.network.at_rest()
+
+
+class JassonLine(EmasLine):
+    machine = staticmethod(jasson_machine)
+    interface = staticmethod(jasson)
+
+
+LINES = {
+    "SMPP": SmppLine,
+    "SMPP pairs": SmppPairsLine,
+    "MAS": MasLine,
+    "MAS fetched": FetchingMasLine,
+    "CMPP2": Cmpp2Line,
+    "CMPP3": Cmpp3Line,
+    "EMAS": EmasLine,
+    "Jasson": JassonLine,
+}
+
+
+@pytest.fixture(params=list(LINES.values()), ids=list(LINES))
 def line(request, clock):
-    return request.param(clock)
+    made = request.param(clock)
+    if isinstance(made, EmasLine):
+        made.mariadb = request.getfixturevalue("mariadb")
+    return made
 
 
 async def test_a_text_reaches_the_phone_and_its_receipt_settles_it(database, clock, line):
@@ -125,6 +270,20 @@ async def test_texts_that_were_too_fast_are_delivered_later_and_once(database, c
         assert sorted(text.text for text in line.phone().inbox) == sorted(bodies)
 
 
+async def test_what_expires_in_the_carriers_hands_is_never_sent(database, clock, line):
+    async with line.standing(), running(database, clock, line.carrier):
+        # The first answer comes late, and the rest waits for its place.
+        line.answer_slowly()
+        await put(database, clock, *(f"【衡江政务服务】第{number}件" for number in range(200)))
+        await line.phone().next_text()
+        clock.advance(timedelta(hours=25))
+        await until_settled(database)
+        await line.at_rest()
+        states = await states_of(database)
+        assert states["expired"] >= 50
+        assert len(line.phone().inbox) == states["delivered"] == 200 - states["expired"]
+
+
 async def test_texts_outlast_a_carrier_that_is_gone(database, clock, line):
     bodies = [f"【衡江政务服务】第{number}件" for number in range(20)]
     async with line.standing():
@@ -151,6 +310,7 @@ async def test_texts_outlast_a_carrier_that_goes_while_it_is_used(database, cloc
             assert "queued" in await states_of(database)
             async with line.back():
                 await until_sent(database)
+                await line.at_rest()
                 assert {text.text for text in (*arrived, *line.phone().inbox)} == set(bodies)
 
 
@@ -176,6 +336,7 @@ async def test_draining_leaves_nothing_in_flight_and_the_rest_in_the_queue(datab
         async with running(database, clock, line.carrier) as gateway:
             await line.phone().next_text()
             await gateway.drain()
+            await line.at_rest()
             states = await states_of(database)
             assert states.keys() <= {"queued", "submitted", "delivered"}
             assert states["queued"] >= 100

@@ -3,12 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sms.conversation import ProtocolViolation, Role, State
+from sms.conversation import Answered, ProtocolViolation, Role, State, Unanswered
+from sms.framing import FramingError
 from sms.receipts import same_message_ids
 from sms.smpp import receipts
-from sms.smpp.pdus import Framer, FramingError, Malformed, decode, encode
+from sms.smpp.pdus import Framer, Malformed, decode, encode
 from sms.smpp.session import Session, Terms
-from sms.smpp.vocabulary import BindTransceiver, BindTransceiverResp, DeliverSm
+from sms.smpp.vocabulary import BindTransceiver, BindTransceiverResp, DeliverSm, SubmitSm
 from sms.text import Concat, ConcatKind, Part, Reassembler, split_header
 from sms.text import decode as decode_text
 
@@ -72,6 +73,29 @@ def test_any_conversation_through_a_session(pieces, is_bound, role):
     session.connection_lost()
     assert session.state is State.CLOSED
     assert session.in_flight == 0
+
+
+answers = st.tuples(
+    st.sampled_from([0x80000000, 0x80000004, 0x80000005, 0x80000006, 0x80000009, 0x80000015]),
+    st.sampled_from([0, 0x08, 0x58]),
+    st.integers(0, 9),
+    st.binary(max_size=12),
+)
+
+
+@given(st.lists(answers, max_size=20), st.integers(1, 4))
+def test_whatever_is_answered_each_message_has_exactly_one_outcome(said, window):
+    session = Session(Role.ESME, 0.0, Terms(window=window))
+    session.bind(BindTransceiver(system_id="z"), 0.0)
+    session.receive(encode(BindTransceiverResp(system_id="S"), 1), 0.0)
+    sent = {session.send(SubmitSm(source="1", destination="2"), 0.0) for _ in range(window)}
+    events = []
+    for command, status, sequence, body in said:
+        words = (16 + len(body), command, status, sequence)
+        events += session.receive(b"".join(word.to_bytes(4, "big") for word in words) + body, 1.0)
+    events += session.connection_lost()
+    outcomes = [event.sequence for event in events if isinstance(event, Answered | Unanswered)]
+    assert sorted(outcomes) == sorted(sent)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=120).map(str.encode), st.integers(0, 255), st.integers(0, 255))

@@ -7,16 +7,13 @@ import pytest
 
 from alerts.states import CODE_WAIT
 from alerts.texts import Code
-from sms.gateway import Gateway
 from sms.inbound import Inbox, InboxRules
 from sms.simulator.faults import Faults
 from sms.simulator.smsc import IdStyle
 from tests.alerts.county import APPLICANT
 from tests.sms.carrier_desk import (
     ACCESS_NUMBER,
-    QUICK,
     SECRETS,
-    DeafInbox,
     gateway_process,
     put,
     running,
@@ -231,22 +228,17 @@ async def test_a_clock_that_jumps_past_every_lease_sends_nothing_twice(database,
         assert len(smsc.handset(PHONE).inbox) == 1
 
 
-async def test_a_database_that_took_no_outcomes_is_told_afterwards_what_became_of_the_texts(database, clock):
-    async with simulated(clock) as smsc:
-        gateway = Gateway(
-            database, clock, SECRETS, carriers=[smpp_carrier(smsc)], inbox=DeafInbox(), alone=True, pace=QUICK
-        )
+async def test_outcomes_wait_for_a_database_that_is_away_and_no_bind_is_cut(database, clock, caplog):
+    async with simulated(clock) as smsc, running(database, clock, smpp_carrier(smsc)):
         await database.execute("ALTER TABLE message_part RENAME COLUMN sms_id TO lost")
-        running_once = asyncio.create_task(gateway.run())
         await put(database, clock, *(f"【衡江】{number}" for number in range(20)), phone=PHONE)
-        with pytest.raises(ExceptionGroup):
-            await running_once
+        await seen(caplog, "outcomes: try 5", "a delivery was not taken")
+        await put(database, clock, "【衡江】后来的", phone="13900139000")
         await database.execute("ALTER TABLE message_part RENAME COLUMN lost TO sms_id")
-        running_again = asyncio.create_task(gateway.run())
-        await until(database, delivered=20)
-        await gateway.drain()
-        await running_again
-        assert len(smsc.handset(PHONE).inbox) == 20
+        await until(database, delivered=21)
+        assert sorted(text.text for text in smsc.handset(PHONE).inbox) == sorted(f"【衡江】{n}" for n in range(20))
+        assert smsc.counts["binds"] == 1
+        assert len(await database.rows("SELECT id FROM message_part")) == 21
 
 
 async def test_a_busy_database_drops_no_carrier_and_loses_no_text(database, clock, caplog):

@@ -26,7 +26,8 @@ from sms.statuses import DEFAULT_POLICY, Fault, Retry
 
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 BIND = BindTransceiver(system_id="zhangban", password="secret")
-QUICK = {Fault.THROTTLED: Retry(tries=5, first_s=0.005, factor=2, cap_s=0.02)}
+QUICK = {**DEFAULT_POLICY, Fault.THROTTLED: Retry(tries=5, first_s=0.005, factor=2, cap_s=0.02)}
+PATIENT = {**DEFAULT_POLICY, Fault.THROTTLED: Retry(tries=1000, first_s=0.05, factor=1, cap_s=0.05)}
 
 
 def message(text: str = "掌办", destination: str = "138") -> SubmitSm:
@@ -54,14 +55,16 @@ class Desk:
         return [receipt for pdu, _ in self.taken if (receipt := receipts.parse(pdu))]
 
 
-def link_to(smsc: Smsc, desk: Desk, *, target=None, bind=BIND, on_deliver=None, terms=TERMS, **options) -> Link:
+def link_to(
+    smsc: Smsc, desk: Desk, *, target=None, bind=BIND, on_deliver=None, terms=TERMS, policy=QUICK, **options
+) -> Link:
     return Link(
         target or Target(host=smsc.host, port=smsc.port),
         dialect(bind, terms),
         on_deliver or desk.take,
         jitter=lambda: 0.0,
         backoff=Backoff(0.002, 0.01),
-        policy={**DEFAULT_POLICY, **QUICK},
+        policy=policy,
         **options,
     )
 
@@ -350,6 +353,63 @@ async def test_a_half_dead_peer_is_found_out_and_replaced():
         assert isinstance(await link.submit(message()), Accepted)
 
 
+async def test_a_peer_that_vanished_without_a_word_is_found_out_in_bounded_time():
+    terms = Terms(enquire_after_s=0.05, enquire_answer_s=0.5, bind_s=0.5)
+    async with carrier() as smsc, running(smsc, Desk(), terms=terms) as link:
+        smsc.faults.is_half_open = True
+        unknown = asyncio.create_task(link.submit(message()))
+        assert await unknown == OutcomeUnknown("no answer to enquire_link")
+        assert not link.is_open
+        # Whoever answers at its address now does not say a word either.
+        await until(lambda: link.snapshot().last_error == "no answer to bind_transceiver")
+        smsc.faults.is_half_open = False
+        await link.bound(60)
+        assert isinstance(await link.submit(message()), Accepted)
+
+
+async def test_a_connection_cut_in_the_middle_of_an_answer_leaves_the_outcome_unknown():
+    async with carrier() as smsc, running(smsc, Desk()) as link:
+        smsc.faults.cut_after, smsc.faults.cuts_mid_pdu = 2, True
+        outcomes = await asyncio.gather(*(link.submit(message(str(number))) for number in range(2)))
+        assert outcomes == [Accepted("10000001"), OutcomeUnknown("the connection ended")]
+        await link.bound(60)
+        assert await link.submit(message("2")) == Accepted("10000003")
+        assert [text.text for text in smsc.handset("138").inbox] == ["0", "1", "2"]
+
+
+async def test_an_answer_that_comes_twice_counts_once():
+    async with carrier() as smsc, running(smsc, Desk()) as link:
+        smsc.faults.duplicate_responses = True
+        outcomes = await asyncio.gather(*(link.submit(message()) for _ in range(5)))
+        assert outcomes == [Accepted(f"1000000{number}") for number in range(1, 6)]
+        await until(lambda: link.counts["Stray"] == 5)
+
+
+async def test_a_message_that_vanished_on_the_way_becomes_unknown():
+    async with carrier() as smsc, running(smsc, Desk(), terms=Terms(response_s=0.3)) as link:
+        smsc.faults.drop_next = 1
+        assert await link.submit(message()) == OutcomeUnknown("no response in time")
+        assert smsc.counts["accepted"] == 0
+
+
+async def test_a_full_queue_at_the_carrier_pauses_the_link_and_keeps_the_order():
+    async with carrier() as smsc, running(smsc, Desk(), terms=Terms(window=4)) as link:
+        smsc.faults.throttle_next, smsc.faults.throttle_status = 6, 0x14
+        outcomes = await asyncio.gather(*(link.submit(message(str(number))) for number in range(10)))
+        assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+        assert [text.text for text in smsc.handset("138").inbox] == [str(number) for number in range(10)]
+
+
+async def test_the_link_lives_with_a_carrier_that_counts_seconds():
+    """A real limiter at the other end, tighter than what we think the contract says."""
+    async with carrier() as smsc, running(smsc, Desk(), terms=Terms(window=4), policy=PATIENT) as link:
+        smsc.faults.max_parts_per_s = 25
+        outcomes = await asyncio.gather(*(link.submit(message(str(number))) for number in range(40)))
+        assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+        assert len(smsc.handset("138").inbox) == 40
+        assert link.counts["throttled"]
+
+
 async def test_a_message_without_answer_becomes_unknown_and_frees_its_place():
     async with carrier() as smsc, running(smsc, Desk(), terms=Terms(window=1, response_s=1.0)) as link:
         smsc.faults.lose_responses = 1
@@ -441,12 +501,27 @@ async def test_tls_checks_the_carriers_name(tmp_path):
         target = Target(host="127.0.0.1", port=smsc.port, tls=trusting, server_hostname="smsc.example")
         async with running(smsc, Desk(), target=target) as link:
             assert isinstance(await link.submit(message()), Accepted)
+        assert link.counts["errors"] == 0  # goodbye was heard, too
         wrong = link_to(smsc, Desk(), target=Target(host="127.0.0.1", port=smsc.port, tls=trusting))
         task = asyncio.create_task(wrong.run())
         await until(lambda: wrong.counts["errors"])
         assert wrong.snapshot().last_error == "cannot connect: SSLCertVerificationError"
         await wrong.drain(1)
         await task
+
+
+async def test_over_tls_many_records_arrive_at_once_and_whole(tmp_path):
+    """Each answer is a record of its own, and one read takes several."""
+    desk = Desk()
+    server, trusting = certificate(tmp_path)
+    async with carrier(tls=server) as smsc:
+        smsc.faults.duplicate_responses = True  # written by itself, so a record of its own
+        target = Target(host="127.0.0.1", port=smsc.port, tls=trusting, server_hostname="smsc.example")
+        async with running(smsc, desk, target=target, terms=Terms(window=100)) as link:
+            outcomes = await asyncio.gather(*(link.submit(message(str(number))) for number in range(300)))
+            assert outcomes == [Accepted(f"{0x10000000 + number:X}") for number in range(1, 301)]
+            await until(lambda: len(desk.receipts) == 300)
+        assert link.counts["errors"] == 0
 
 
 async def test_ipv6_is_an_address_like_another():

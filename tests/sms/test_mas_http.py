@@ -1,102 +1,34 @@
-"""The MAS carrier: what it says, what it makes of answers, when it rests; and the door for pushes."""
+"""The MAS carrier: what it says, what it makes of answers, when it rests, what it holds back."""
 
 import asyncio
 import base64
 import json
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, datetime
-from ipaddress import ip_network
+from datetime import timedelta
 
-import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from starlette.applications import Starlette
 
-from alerts.settling import Heard
-from alerts.states import State
 from alerts.texts import Code
-from sms.carriers import Arrival, MobileText, Sent
+from sms.carriers import Sent
 from sms.mas import messages as mas
-from sms.mas.push import MAX_OCTETS, routes
 from sms.simulator.mas import MasFaults
 from sms.statuses import DEFAULT_POLICY, Fault, Retry
-from sms.text import decode
 from tests.sms.carrier_desk import put, running, states_of, until
-from tests.sms.mas_desk import ACCOUNT, LOOPBACK, PUSH_SECRET, cloud_mas, mas_carrier, push_door
+from tests.sms.mas_desk import (
+    ACCOUNT,
+    PHONE,
+    WORDS,
+    Ears,
+    Sending,
+    cloud_mas,
+    eventually,
+    mas_carrier,
+    push_door,
+    running_carrier,
+)
 
-PHONE = "13800138000"
-NEVER = datetime(2099, 1, 1, tzinfo=UTC)
-WORDS = "【衡江政务服务】您的申请已受理。"
 LONG = "【衡江政务服务】" + "一二三四五六七八九十" * 9
 QUICK_POLICY = {**DEFAULT_POLICY, Fault.THROTTLED: Retry(tries=3, first_s=0.02, factor=2, cap_s=0.05)}
-
-
-class Ears:
-    """Records at once, or as told: `outcome` 0, another number, an exception, or a future."""
-
-    def __init__(self, outcome=0) -> None:
-        self.outcome = outcome
-        self.receipts: list[Heard] = []
-        self.arrivals: list[Arrival] = []
-
-    def heard(self, receipt):
-        self.receipts.append(receipt)
-        return self._recorded()
-
-    def arrived(self, arrival):
-        self.arrivals.append(arrival)
-        return self._recorded()
-
-    async def _recorded(self):
-        if isinstance(self.outcome, asyncio.Future):
-            return await self.outcome
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-
-class Sending:
-    """Hands messages to a running carrier and collects what became of them."""
-
-    def __init__(self, carrier) -> None:
-        self.carrier = carrier
-        self.outcomes: list[Sent] = []
-        self.reported = 0
-
-    def put(self, *bodies, phone=PHONE, skip=frozenset()) -> None:
-        for body in bodies:
-            self.carrier.send(
-                MobileText(phone=phone, words=body, reference=1, skip=skip, expires_at=NEVER), self.outcomes.append
-            )
-
-    async def send(self, *bodies, **changes) -> list[Sent]:
-        before = len(self.outcomes)
-        self.put(*bodies, **changes)
-        await eventually(lambda: len(self.outcomes) >= before + len(bodies))
-        return self.outcomes[before:]
-
-    async def up(self) -> None:
-        await eventually(lambda: self.carrier.is_up)
-
-
-async def eventually(is_so, timeout_s=60.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not is_so():  # noqa: ASYNC110  nothing rings when a carrier comes up
-            await asyncio.sleep(0.002)
-
-
-@asynccontextmanager
-async def running_carrier(carrier, ears=None, *, is_up=True):
-    task = asyncio.create_task(carrier.run(ears or Ears()))
-    sending = Sending(carrier)
-    try:
-        if is_up:
-            await sending.up()
-        yield sending
-    finally:
-        await carrier.drain(1.0)
-        await asyncio.wait_for(task, 60.0)
 
 
 @asynccontextmanager
@@ -125,7 +57,7 @@ def http(body: bytes, status=b"200 OK") -> bytes:
 
 def test_the_mac_is_the_md5_of_everything_in_its_order():
     # printf … | md5sum
-    assert mas.mac(ACCOUNT, PHONE, "您的申请已受理。") == "3a63c22fcf1ce8633905b4d4735372e6"
+    assert mas.mac(ACCOUNT, "", PHONE, "您的申请已受理。") == "3a63c22fcf1ce8633905b4d4735372e6"
 
 
 async def test_a_submission_is_json_in_base64_and_holds_no_secret(clock):
@@ -191,19 +123,33 @@ async def test_no_more_are_under_way_than_connections(clock):
         ("InvalidMessage", Fault.TECHNICAL, False),
         ("OverDailyMax", Fault.TEMPORARY, False),
         ("InternalError", Fault.TEMPORARY, False),
+        ("IllegalUseTemplate", Fault.TECHNICAL, False),
         ("RequestTimeout", Fault.UNKNOWN, False),
+        ("TransportError", Fault.UNKNOWN, False),
         ("SomethingNew", Fault.TECHNICAL, False),
         # Not this text is wrong but our account: it waits until somebody has corrected that.
         ("IllegalMac", Fault.TEMPORARY, True),
         ("InvalidUsrOrPwd", Fault.TEMPORARY, True),
         ("IllegalSignId", Fault.TEMPORARY, True),
+        ("NoSignId", Fault.TEMPORARY, True),
         ("IllegalIpAddress", Fault.TEMPORARY, True),
+        ("NOT_WHITE_IP", Fault.TEMPORARY, True),
+        ("IllegalState", Fault.TEMPORARY, True),
     ],
 )
 async def test_each_code_says_what_is_to_be_done(clock, rspcod, fault, is_unsent):
     async with cloud_mas(clock) as cloud, running_carrier(mas_carrier(cloud)) as line:
         cloud.faults.rspcods.append(rspcod)
         assert await line.send(WORDS) == [Sent((), fault, rspcod, is_unsent)]
+        assert line.carrier.condition().refusals == {rspcod: 1}
+
+
+def test_every_code_has_its_reason_in_both_languages():
+    for name, meaning in mas.RESPONSES.items():
+        assert meaning.name == name
+        assert meaning.zh
+        assert meaning.en
+    assert mas.RESPONSES.keys() >= mas.OF_THE_ACCOUNT
 
 
 @pytest.mark.parametrize(
@@ -229,6 +175,19 @@ async def test_an_answer_that_is_none_of_a_mas_is_judged_by_whether_the_text_may
         [sent] = await line.send(WORDS)
         assert (sent.accepted, sent.fault, sent.is_unsent) == ((), fault, False)
         assert "\0" not in sent.error
+
+
+@pytest.mark.parametrize("name", [b"msgGroup", b"mgsGroup"])
+async def test_the_id_is_read_under_either_of_its_names(name):
+    answer = b'{"rspcod":"success","success":true,"%b":"0927152506001000833076"}' % name
+    async with answering(http(answer)) as somebody, running_carrier(mas_carrier(somebody)) as line:
+        assert await line.send(WORDS) == [Sent(((1, f"927152506001000833076@{PHONE}"),))]
+
+
+async def test_a_refusal_whose_other_members_are_null_is_a_refusal():
+    answer = b'{"rspcod":"InvalidMobile","success":null,"msgGroup":null}'
+    async with answering(http(answer)) as somebody, running_carrier(mas_carrier(somebody)) as line:
+        assert await line.send(WORDS) == [Sent((), Fault.PERMANENT, "InvalidMobile")]
 
 
 async def test_taken_without_an_id_is_still_taken(clock):
@@ -310,6 +269,76 @@ async def test_a_text_that_is_always_too_fast_goes_back_in_the_end(clock):
         assert await line.send(WORDS) == [Sent((), Fault.THROTTLED, "HTTP 429")]
 
 
+@pytest.mark.parametrize("fault", [{"drop_next": 1}, {"cut_answers": 1}])
+async def test_a_connection_that_breaks_before_the_answer_leaves_the_outcome_unknown(clock, fault):
+    async with (
+        cloud_mas(clock, faults=MasFaults(**fault)) as cloud,
+        running_carrier(mas_carrier(cloud)) as line,
+    ):
+        [sent] = await line.send(WORDS)
+        assert (sent.fault, sent.is_unsent) == (Fault.UNKNOWN, False)
+        await line.up()
+        assert [sent.fault for sent in await line.send(WORDS)] == [None]
+
+
+# -------------------------------------------------------------------------------------------------- what it holds back
+
+
+async def test_an_urgent_text_overtakes_those_that_wait_in_hand(clock):
+    async with (
+        cloud_mas(clock, faults=MasFaults(answer_delay_s=0.02)) as cloud,
+        running_carrier(mas_carrier(cloud, connections=1)) as line,
+    ):
+        line.put(*(f"【衡江政务服务】平{number}" for number in range(4)), priority=6)
+        line.put("【衡江政务服务】急甲", "【衡江政务服务】急乙", priority=0)
+        line.put("【衡江政务服务】中", priority=3)
+        await eventually(lambda: len(line.outcomes) == 7)
+        # The first was on its way when the urgent ones came.
+        order = [text.text.partition("】")[2] for text in cloud.handset(PHONE).inbox]
+    assert sorted(order.index(text) for text in ("急甲", "急乙", "中")) in ([0, 1, 2], [1, 2, 3])
+    assert order.index("急甲") < order.index("急乙") < order.index("中")
+    assert [text for text in order if text.startswith("平")] == ["平0", "平1", "平2", "平3"]
+
+
+async def test_a_throttled_text_keeps_its_place_before_those_of_its_priority(clock):
+    async with (
+        cloud_mas(clock, faults=MasFaults(throttle_next=2)) as cloud,
+        running_carrier(mas_carrier(cloud, connections=1, policy=QUICK_POLICY)) as line,
+    ):
+        line.put("【衡江政务服务】一", "【衡江政务服务】二", priority=4)
+        line.put("【衡江政务服务】急", priority=0)
+        await eventually(lambda: len(line.outcomes) == 3)
+        order = [text.text.partition("】")[2] for text in cloud.handset(PHONE).inbox]
+    assert order.index("一") < order.index("二")
+    assert order.index("急") < order.index("二")
+
+
+async def test_a_text_that_is_news_no_more_is_given_back_unsent(clock):
+    async with (
+        cloud_mas(clock, faults=MasFaults(throttle_next=1)) as cloud,
+        running_carrier(mas_carrier(cloud, connections=1, policy=QUICK_POLICY)) as line,
+    ):
+        line.put("【衡江政务服务】旧", expires_at=clock.now() + timedelta(minutes=5))
+        line.put("【衡江政务服务】新")
+        clock.advance(timedelta(minutes=6))
+        await eventually(lambda: len(line.outcomes) == 2)
+        assert Sent((), Fault.TEMPORARY, "expired while it waited", is_unsent=True) in line.outcomes
+        assert [text.text for text in cloud.handset(PHONE).inbox] == ["【衡江政务服务】新"]
+
+
+async def test_an_extension_stands_behind_the_number_that_the_person_sees_and_answers_to(clock):
+    account = mas.Account(**{**{f: getattr(ACCOUNT, f) for f in ACCOUNT.__struct_fields__}, "add_serial": "12"})
+    async with cloud_mas(clock) as cloud, running_carrier(mas_carrier(cloud, account=account)) as line:
+        await line.send(WORDS, extension="0042")
+        assert [text.sender for text in cloud.handset(PHONE).inbox] == ["10690000120042"]
+
+
+def test_an_extension_that_would_make_the_number_too_long_is_left_off():
+    account = mas.Account(ec_name="E", ap_id="a", secret_key="k", sign="s", add_serial="88", access_number="1" * 16)
+    assert mas.serial_of(account, "12") == "8812"
+    assert mas.serial_of(account, "123") == "88"
+
+
 async def test_draining_answers_for_every_text_once(clock):
     async with cloud_mas(clock, faults=MasFaults(lose_answers=2)) as cloud:
         carrier = mas_carrier(cloud, connections=2, patience={"answer_s": 30.0})
@@ -337,174 +366,6 @@ async def test_a_carrier_that_is_cancelled_answers_for_every_text_and_runs_again
         assert sorted(sent.is_unsent for sent in line.outcomes) == [False] * 2 + [True] * 8
         async with running_carrier(carrier) as line:
             assert [sent.fault for sent in await line.send(WORDS)] == [None]
-
-
-# ------------------------------------------------------------------------------------------------------- what comes in
-
-REPORT = {"reportStatus": "DELIVRD", "mobile": PHONE, "msgGroup": "0927152506001000833076", "errorCode": "DELIVRD"}
-TEXT = {"mobile": PHONE, "smsContent": "1 12345", "sendTime": "2026-09-18 09:00:00", "addSerial": "10690000"}
-
-
-class Door:
-    """The push door, called without a socket."""
-
-    def __init__(self, carrier, allowed=(LOOPBACK,), address="127.0.0.1") -> None:
-        app = Starlette(routes=routes(carrier, secret=PUSH_SECRET, allowed=allowed))
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 1)), base_url="http://us")
-
-    async def push(self, what, body, *, secret=PUSH_SECRET) -> int:
-        octets = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return (await self._client.post(f"/mas/cloud/{secret}/{what}", content=octets)).status_code
-
-
-@pytest.fixture
-async def ears():
-    return Ears()
-
-
-@pytest.fixture
-async def carrier(ears):
-    async with answering(b"") as somebody:
-        made = mas_carrier(somebody, patience={"record_s": 0.05})
-        async with running_carrier(made, ears):
-            yield made
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "heard"),
-    [
-        ("DELIVRD", "DELIVRD", (State.DELIVERED, "")),
-        ("delivrd ", "", (State.DELIVERED, "")),
-        ("EXPIRED", "MI:0024", (State.EXPIRED, "MI:0024 MI")),
-        ("UNDELIV", "MK:0001", (State.FAILED, "MK:0001 MK")),
-        ("REJECTD", "", (State.FAILED, "REJECTD REJECTD")),
-        ("DB:0140", "", (State.FAILED, "DB:0140 DB")),
-        ("UNDELIV", "001", (State.FAILED, "001 unknownSubscriber")),
-        ("ACCEPTD", "", None),  # on its way
-        ("UNKNOWN", "", None),
-    ],
-)
-async def test_a_report_is_a_receipt_for_the_text_of_its_msggroup(carrier, ears, status, code, heard):
-    assert await Door(carrier).push("report", {**REPORT, "reportStatus": status, "errorCode": code}) == 200
-    expected = [Heard("927152506001000833076", heard[0], PHONE, heard[1])] if heard else []
-    assert ears.receipts == expected
-
-
-async def test_a_text_from_a_person_arrives_with_its_body_as_evidence(carrier, ears):
-    body = json.dumps({**TEXT, "smsContent": "1 12345 同意😀"}, ensure_ascii=False).encode()
-    assert await Door(carrier).push("text", body) == 200
-    [arrival] = ears.arrivals
-    assert (arrival.part.source, arrival.part.destination) == (PHONE, "10690000")
-    assert decode(arrival.part.octets, arrival.part.data_coding) == "1 12345 同意😀"
-    assert arrival.part.raw == body
-
-
-async def test_a_text_whose_emoji_was_cut_apart_is_not_lost(carrier, ears):
-    body = rb'{"mobile":"13800138000","smsContent":"CX1 \ud83d"}'
-    assert await Door(carrier).push("text", body) == 200
-    [arrival] = ears.arrivals
-    assert decode(arrival.part.octets, arrival.part.data_coding) == "CX1 �"
-
-
-async def test_a_push_is_answered_only_after_it_is_recorded(carrier, ears):
-    ears.outcome = asyncio.get_running_loop().create_future()
-    pushing = asyncio.create_task(Door(carrier).push("report", REPORT))
-    await eventually(lambda: len(ears.receipts) == 1)
-    assert not pushing.done()
-    ears.outcome.set_result(0)
-    assert await pushing == 200
-
-
-@pytest.mark.parametrize("what", ["report", "text"])
-async def test_what_could_not_be_recorded_must_be_said_again(carrier, ears, what):
-    body = REPORT if what == "report" else TEXT
-    forgotten = asyncio.get_running_loop().create_future()
-    forgotten.cancel()
-    for ears.outcome in (100, OSError("no database"), forgotten, asyncio.get_running_loop().create_future()):
-        assert await Door(carrier).push(what, body) == 503
-    ears.outcome.set_result(0)
-
-
-async def test_a_carrier_that_does_not_run_takes_nothing(ears):
-    async with answering(b"") as somebody:
-        stopped = mas_carrier(somebody)
-    assert await Door(stopped).push("report", REPORT) == 503
-    assert await Door(stopped).push("text", TEXT) == 503
-
-
-@pytest.mark.parametrize("what", ["report", "text"])
-async def test_a_stranger_finds_no_door(carrier, ears, what):
-    body = REPORT if what == "report" else TEXT
-    for address in ("8.8.8.8", "::1", "not an address"):
-        assert await Door(carrier, address=address).push(what, body) == 404
-    for secret in ("wrong", PUSH_SECRET.upper(), "密钥"):
-        assert await Door(carrier).push(what, body, secret=secret) == 404
-    assert await Door(carrier).push("other", body) == 404
-    assert ears.receipts == ears.arrivals == []
-
-
-@pytest.mark.parametrize("address", ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::7"])
-async def test_the_addresses_of_the_mas_are_let_in(carrier, ears, address):
-    allowed = (ip_network("10.1.2.0/24"), ip_network("2001:db8::/32"))
-    assert await Door(carrier, allowed, address).push("report", REPORT) == 200
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        b"[" * 60_000,
-        b"9" * 10_000,
-        b"\xff\xfe",
-        base64.b64encode(json.dumps(REPORT).encode()),
-        {**REPORT, "mobile": 13800138000},
-        {**REPORT, "mobile": "13800138000\n"},
-        {**REPORT, "mobile": "'; DROP TABLE message"},
-        {**REPORT, "msgGroup": ""},
-        {**REPORT, "msgGroup": "9" * 65},
-        {**REPORT, "msgGroup": "a\0b"},
-        {**REPORT, "reportStatus": "已送达"},
-        {**REPORT, "reportStatus": None},
-        {**REPORT, "errorCode": "x" * 41},
-        {**TEXT, "smsContent": ["1 12345"]},
-        {**TEXT, "smsContent": "x" * 10_001},
-        {**TEXT, "mobile": ""},
-        {**TEXT, "addSerial": "１０６９"},
-    ],
-)
-async def test_what_is_no_push_is_refused_and_leaves_nothing(carrier, ears, body):
-    door = Door(carrier)
-    what = "text" if isinstance(body, dict) and "smsContent" in body else "report"
-    assert await door.push(what, body) == 400
-    assert ears.receipts == ears.arrivals == []
-
-
-async def test_a_push_that_is_too_large_is_not_read_to_its_end(carrier, ears):
-    assert await Door(carrier).push("text", b" " * (MAX_OCTETS + 1)) == 413
-    assert await Door(carrier).push("text", b" " * MAX_OCTETS) == 400
-    assert ears.arrivals == []
-
-
-@given(
-    st.one_of(
-        st.binary(max_size=300), st.recursive(st.none() | st.text(), st.lists).map(lambda x: json.dumps(x).encode())
-    )
-)
-def test_no_octets_break_the_door(body):
-    for kind in (mas.Report, mas.Text, mas.Answer):
-        assert mas.read(body, kind) is None
-
-
-@given(st.fixed_dictionaries({"mobile": st.just(PHONE), "smsContent": st.text(st.characters())}))
-def test_no_text_breaks_the_door(said):
-    text = mas.read(json.dumps(said).encode(), mas.Text)
-    assert isinstance(text, mas.Text)
-    part = mas.part(text, b"{}")
-    assert "\ud800" not in decode(part.octets, part.data_coding)
-    assert len(part.octets) >= 2 * len(said["smsContent"])
 
 
 # ----------------------------------------------------------------------------------------------- through the queue
@@ -556,3 +417,59 @@ async def test_texts_wait_in_the_queue_while_the_account_is_wrong(database, cloc
         cloud.account = ACCOUNT
         await until(database, delivered=20)
         assert len(cloud.handset(PHONE).inbox) == 20
+
+
+@pytest.mark.parametrize("fault", [{"lose_answers": 1}, {"cut_answers": 1}, {"drop_next": 1}])
+async def test_a_text_with_a_code_of_unknown_outcome_is_not_sent_again_while_a_report_may_come(database, clock, fault):
+    quiet = {"no_reports": True, "patience": {"answer_s": 0.3}}
+    async with a_line(clock, **fault, **quiet) as (cloud, made), running(database, clock, made):
+        await put(database, clock, "【衡江】1▒▒▒▒▒", template="T05", code=Code("card-reply", "7:nonce", 5))
+        await until(database, unknown=1)
+        await put(database, clock, "【衡江】甲")
+        await until(database, unknown=1, submitted=1)
+        assert cloud.counts["submitted"] == 2
+
+
+async def test_reports_that_name_nobody_settle_nobody(database, clock):
+    async with a_line(clock, wrong_groups=True) as (cloud, made), running(database, clock, made):
+        await put(database, clock, WORDS)
+        await until(database, submitted=1)
+        await eventually(lambda: cloud.counts["report pushed"] == 1)
+        assert cloud.counts["report answered 503"] == 0
+        assert await states_of(database) == {"submitted": 1}
+
+
+async def test_a_report_about_another_number_than_the_texts_own_settles_nothing(database, clock):
+    async with a_line(clock, no_reports=True) as (_, made), running(database, clock, made):
+        await put(database, clock, WORDS)
+        await until(database, submitted=1)
+        [row] = await database.rows("SELECT sms_id FROM message_part")
+        group = str(row["sms_id"]).partition("@")[0]
+        for mobile in ("13900139000", f"+86{PHONE}"):
+            assert await states_of(database) == {"submitted": 1}
+            assert await made.reported([(mas.Report("DELIVRD", mobile, group), b"{}")])
+        await until(database, delivered=1)
+
+
+async def test_a_day_of_every_fault_loses_nothing(database, clock):
+    faults = {
+        "throttle_next": 3, "error_every": 7, "drop_next": 1, "cut_answers": 1, "rspcods": ["SystemBusy"],
+        "duplicate_reports": True, "lists_mobiles": True, "report_delay_s": 0.01,
+    }  # fmt: skip
+    bodies = [f"【衡江政务服务】第{number}件" for number in range(30)]
+    async with a_line(clock, **faults) as (cloud, made), running(database, clock, made):
+        await put(database, clock, *bodies)
+        async with asyncio.timeout(100):
+            while (await states_of(database)).get("delivered", 0) < 30:
+                await asyncio.sleep(0.02)
+                clock.advance(timedelta(seconds=20))  # what was refused for now waits by the office's clock
+        assert {text.text for text in cloud.handset(PHONE).inbox} == set(bodies)
+
+
+async def test_a_text_that_expires_in_our_hands_ends_as_expired_and_unsent(database, clock):
+    async with a_line(clock, throttle_next=1) as (cloud, made), running(database, clock, made):
+        await put(database, clock, WORDS)
+        await eventually(lambda: cloud.counts["FlowOverLimit"] == 1)
+        clock.advance(timedelta(days=2))
+        await until(database, expired=1)
+        assert cloud.counts["submitted"] == 1

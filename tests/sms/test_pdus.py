@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms.conversation import FieldRefused
-from sms.smpp.pdus import Framer, FramingError, Malformed, decode, decode_by_smpplib, encode, encode_by_smpplib
+from sms.framing import FramingError
+from sms.smpp.pdus import Framer, Malformed, decode, decode_by_smpplib, encode, encode_by_smpplib
 from sms.smpp.vocabulary import (
     BindReceiver,
     BindReceiverResp,

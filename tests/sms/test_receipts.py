@@ -106,4 +106,5 @@ def test_an_id_is_recognised_in_hexadecimal_and_in_decimal(answered, reported):
 
 def test_the_id_as_it_stands_is_tried_first():
     assert same_message_ids("0010") == ("10", "a", "16")
-    assert same_message_ids("") == ("0",)
+    assert same_message_ids("000") == ("0",)
+    assert same_message_ids("") == ("",)  # no number at all: it must not be taken for the one called 0

@@ -5,15 +5,18 @@ import uuid
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from bench._smpp_ceiling import ceiling
 from kernel.clock import FakeClock
 from sms import text
 from sms.receipts import MessageState, Receipt
-from sms.simulator import IdStyle, Smsc
+from sms.simulator import Faults, IdStyle, ReceiptIds, Smsc, exchange
+from sms.simulator.knobs import turn
 from sms.smpp import receipts
 from sms.smpp.pdus import Framer, decode_by_smpplib, encode_by_smpplib
+from sms.smpp.session import Terms
 from sms.smpp.vocabulary import (
     BindReceiver,
     BindTransceiver,
@@ -40,6 +43,10 @@ SUBMIT = SubmitSm(
 )
 
 
+#: Without a receipt.
+QUIET = SubmitSm(source="10690001", destination="13800138000", short_message=b"hello")
+
+
 def carrier(**options) -> Smsc:
     return Smsc({"zhangban": "secret", "other": "word"}, clock=FakeClock(NOON), **options)
 
@@ -56,6 +63,11 @@ class Client:
         sequence = self._sequence if sequence is None else sequence
         self._writer.write(encode_by_smpplib(pdu, sequence))
         return sequence
+
+    @property
+    def unfinished(self) -> bytes:
+        """What came of a PDU without its end."""
+        return bytes(self._framer._rest)
 
     async def hear(self):
         while not self._frames:
@@ -260,3 +272,177 @@ async def test_the_blaster_measures_what_the_simulator_can_take():
     async with carrier() as smsc:
         assert await ceiling(smsc.host, smsc.port, "zhangban", "secret", 300, window=50) > 0
         assert smsc.counts["accepted"] == smsc.counts["receipts"] == 300
+
+
+# ---- faults on command
+
+
+async def statuses(peer: Client, times: int, pdu=QUIET) -> list[int]:
+    return [(await peer.ask(pdu)).status for _ in range(times)]
+
+
+async def test_every_so_manieth_is_throttled_with_the_status_chosen():
+    async with carrier() as smsc, client(smsc) as peer:
+        smsc.faults.throttle_every, smsc.faults.throttle_status = 3, 0x14
+        assert await statuses(peer, 6) == [0, 0, 0x14, 0, 0, 0x14]
+        assert smsc.counts["answered 0x14"] == 2
+
+
+async def test_an_account_may_submit_so_many_parts_a_second():
+    async with (
+        carrier() as smsc,
+        client(smsc) as peer,
+        client(smsc) as other,
+        client(smsc, system_id="other", password="word") as stranger,
+    ):
+        smsc.faults.max_parts_per_s = 3
+        assert await statuses(peer, 2) == [0, 0]
+        assert await statuses(other, 2) == [0, 0x58]  # the account is counted, not the bind
+        assert await statuses(stranger, 1) == [0]
+        payload = msgspec.structs.replace(QUIET, short_message=b"", message_payload=b"x" * 500)
+        assert await statuses(stranger, 1, payload) == [0x58]  # four parts
+
+
+async def test_what_no_carrier_takes_is_refused():
+    async with carrier() as smsc, client(smsc) as peer:
+        assert await statuses(peer, 1, msgspec.structs.replace(QUIET, destination="home")) == [0x0B]
+        assert await statuses(peer, 1, msgspec.structs.replace(QUIET, validity_period="soon")) == [0x62]
+        assert await statuses(peer, 1, msgspec.structs.replace(QUIET, validity_period="000000010000000R")) == [0]
+        smsc.faults.sources = {"1069", "95"}
+        assert await statuses(peer, 1) == [0]
+        assert await statuses(peer, 1, msgspec.structs.replace(QUIET, source="10010")) == [0x0A]
+
+
+async def test_binds_may_be_refused_and_counted():
+    async with carrier() as smsc, client(smsc):
+        for knobs, status in [({"bind_status": 0x0D}, 0x0D), ({"bind_status": 0, "max_binds": 1}, 0x05)]:
+            turn(smsc.faults, knobs)
+            reader, writer = await asyncio.open_connection(smsc.host, smsc.port)
+            answer = await Client(reader, writer).ask(BindTransceiver(system_id="zhangban", password="secret"))
+            assert answer.status == status
+            writer.close()
+
+
+async def test_submissions_may_vanish():
+    async with carrier() as smsc, client(smsc) as peer:
+        smsc.faults.drop_next, smsc.faults.drop_every = 1, 4
+        for _ in range(4):
+            peer.tell(QUIET)
+        assert [sequence for sequence, _ in [await peer.hear() for _ in range(2)]] == [3, 4]
+        assert (smsc.counts["accepted"], smsc.counts["dropped"]) == (2, 2)
+        assert await peer.ask(EnquireLink()) == EnquireLinkResp()
+
+
+async def test_answers_may_come_twice():
+    async with carrier() as smsc, client(smsc) as peer:
+        smsc.faults.duplicate_responses = True
+        peer.tell(QUIET)
+        assert await peer.hear() == await peer.hear() == (2, SubmitSmResp(message_id="10000001"))
+
+
+@pytest.mark.parametrize("mid_pdu", [False, True])
+async def test_a_connection_is_cut_at_the_so_manieth_submission(mid_pdu):
+    async with carrier() as smsc, client(smsc) as peer:
+        smsc.faults.cut_after, smsc.faults.cuts_mid_pdu = 3, mid_pdu
+        assert await statuses(peer, 2) == [0, 0]
+        peer.tell(QUIET)
+        peer.tell(QUIET)
+        assert await peer.hear() is None
+        assert bool(peer.unfinished) is mid_pdu
+        assert (smsc.counts["accepted"], smsc.faults.cut_after) == (3, 0)
+        async with client(smsc) as again:
+            assert await statuses(again, 5) == [0] * 5
+
+
+async def test_a_half_open_connection_says_nothing_until_it_recovers():
+    async with carrier() as smsc, client(smsc) as peer:
+        smsc.faults.is_half_open = True
+        peer.tell(QUIET)
+        smsc.deliver(DeliverSm(source="138", destination="1069"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await peer.hear()
+        smsc.faults.is_half_open = False
+        assert smsc.counts["submitted"] == 0
+        smsc.deliver(DeliverSm(source="138", destination="1069"))
+        assert isinstance((await peer.hear())[1], DeliverSm)
+
+
+@pytest.mark.parametrize(
+    ("style", "ids", "reported"),
+    [
+        (IdStyle.HEX, ReceiptIds.OTHER, "268435457"),
+        (IdStyle.DECIMAL, ReceiptIds.OTHER, "10000001"),
+        (IdStyle.MIXED, ReceiptIds.OTHER, "10000001"),
+        (IdStyle.HEX, ReceiptIds.UNKNOWN, "F10000001"),
+    ],
+)
+async def test_receipts_may_name_the_wrong_id(style, ids, reported):
+    async with carrier(id_style=style) as smsc, client(smsc) as peer:
+        smsc.faults.receipt_ids = ids
+        await peer.ask(SUBMIT)
+        assert (await peer.hear())[1].receipted_message_id == reported
+
+
+async def test_receipts_may_be_lost_and_phones_switched_off():
+    async with carrier() as smsc, client(smsc) as peer:
+        smsc.faults.lose_receipt_every = 2
+        smsc.faults.switched_off = {"13800138000"}
+        for _ in range(3):
+            peer.tell(SUBMIT)
+        heard = [(await peer.hear())[1] for _ in range(5)]
+        states = [pdu.message_state for pdu in heard if isinstance(pdu, DeliverSm)]
+        assert states == [MessageState.EXPIRED] * 2
+        assert smsc.counts["receipts lost"] == 1
+        assert not smsc.handset("13800138000").inbox
+
+
+async def test_every_knob_can_be_turned_by_its_name_and_back():
+    faults = Faults()
+    turn(faults, {"throttle_every": "3", "is_deaf": "true", "sources": "1069,95", "receipt_ids": "other"}, as_text=True)
+    assert faults == Faults(throttle_every=3, is_deaf=True, sources={"1069", "95"}, receipt_ids=ReceiptIds.OTHER)
+    faults.clear()
+    assert faults == Faults()
+
+
+# ---- for days
+
+
+async def test_what_is_kept_is_bounded(monkeypatch):
+    for bound, at_most in [("_MAX_QUEUED", 20), ("_MAX_TEXTS", 10), ("_MAX_HANDSETS", 5), ("_MAX_DELAYED", 8)]:
+        monkeypatch.setattr(exchange, bound, at_most)
+    async with carrier() as smsc, client(smsc, BindTransmitter) as peer:
+        for number in range(60):
+            await peer.ask(msgspec.structs.replace(SUBMIT, destination=f"138{number % 10}"))
+        stats = smsc.stats()
+        assert stats["handsets"] == 5
+        assert sum(len(smsc.handset(f"138{number}").inbox) for number in range(5)) == 10
+        assert stats["accounts"] == {"zhangban": {"binds": 1, "queued": 20}}  # nobody fetches the receipts
+        assert smsc.counts["forgotten"] == 40
+        smsc.faults.receipt_delay_s = 3600.0
+        for _ in range(20):
+            await peer.ask(SUBMIT)
+        assert smsc.stats()["delayed"] == 8
+
+
+async def test_lost_answers_do_not_use_up_the_patience_of_the_session():
+    async with carrier(terms=Terms(max_unacknowledged=5)) as smsc, client(smsc) as peer:
+        smsc.faults.lose_responses, smsc.faults.drop_every = 20, 2
+        for _ in range(10):
+            for _ in range(3):
+                peer.tell(QUIET)
+            assert await peer.ask(EnquireLink()) == EnquireLinkResp()
+        smsc.faults.clear()
+        assert await statuses(peer, 1) == [0]
+
+
+async def test_a_reset_forgets_what_happened_but_neither_faults_nor_ids():
+    async with carrier() as smsc, client(smsc) as peer:
+        smsc.faults.no_receipts = True
+        phone = smsc.handset("13800138000")
+        await peer.ask(SUBMIT)
+        smsc.reset()
+        assert (list(smsc.accepted), smsc.counts, list(phone.inbox)) == ([], {}, [])
+        assert (smsc.connections, smsc.faults.no_receipts) == (1, True)
+        assert (await peer.ask(SUBMIT)).message_id == "10000002"
+        assert (await phone.next_text()).text == "掌办"

@@ -1,20 +1,26 @@
 """Every code has one meaning, and every meaning one consequence."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from smpplib import consts
 
 from sms.receipts import MessageState, Receipt
 from sms.statuses import (
     COMMAND_STATUSES,
     DEFAULT_POLICY,
+    FAMILIES,
+    RECEIPT_ERRORS,
     RECEIPT_STATES,
     Fault,
     GiveUp,
     Meaning,
+    Retry,
     RetryIn,
     decide,
     of_receipt,
     of_status,
+    own_errors,
 )
 
 
@@ -90,3 +96,65 @@ def test_the_policy_says_when_to_try_again(fault, waits):
 def test_every_class_has_a_policy_that_ends():
     for fault in Fault:
         assert isinstance(decide(fault, DEFAULT_POLICY[fault].tries + 10_000), GiveUp)
+
+
+def test_every_code_leads_to_a_consequence():
+    meanings = [*COMMAND_STATUSES.values(), *RECEIPT_STATES.values(), *RECEIPT_ERRORS.values(), *FAMILIES.values()]
+    assert {meaning.fault for meaning in meanings} - {None} == set(DEFAULT_POLICY)
+    for meaning in meanings:
+        assert meaning.name
+        assert meaning.zh
+        assert meaning.en
+
+
+def test_what_throttles_is_waited_for_longest():
+    """The pause of a bind never gives a text up before its own expiry does: twenty tries are a quarter of an hour."""
+    waits = [decide(Fault.THROTTLED, attempt) for attempt in range(1, DEFAULT_POLICY[Fault.THROTTLED].tries)]
+    assert sum(wait.seconds for wait in waits if isinstance(wait, RetryIn)) >= 14 * 60
+
+
+@given(
+    st.builds(
+        Retry,
+        tries=st.integers(1, 200),
+        first_s=st.floats(0, 1e4),
+        factor=st.floats(1, 10),
+        cap_s=st.floats(0, 1e5),
+    )
+)
+def test_any_policy_waits_ever_longer_up_to_its_cap_and_then_gives_up(retry):
+    decided = [retry.after(attempt) for attempt in range(1, retry.tries + 3)]
+    assert decided[retry.tries - 1 :] == [GiveUp()] * 3
+    waits = [again.seconds for again in decided[: retry.tries - 1] if isinstance(again, RetryIn)]
+    assert len(waits) == retry.tries - 1
+    assert waits == sorted(waits)
+    assert all(0 <= wait <= retry.cap_s for wait in waits)
+
+
+@given(st.sampled_from(Fault), st.integers(1, 10**9))
+def test_any_failure_has_an_answer(fault, attempt):
+    assert isinstance(decide(fault, attempt), RetryIn | GiveUp)
+
+
+@given(st.integers(0, 0xFFFFFFFF))
+def test_any_status_has_a_meaning(status):
+    assert (of_status(status).fault is None) == (status == 0)
+
+
+@given(st.sampled_from(MessageState), st.none() | st.text(max_size=12))
+def test_any_receipt_has_a_meaning(state, error):
+    meaning = of_receipt(Receipt("1", state, error=error))
+    assert (meaning.fault is None) == (state in (MessageState.DELIVERED, MessageState.ENROUTE, MessageState.ACCEPTED))
+
+
+def test_the_settings_list_is_read_as_answers_and_as_receipts():
+    own = own_errors({"0x440": Fault.THROTTLED, "0x0b": Fault.TEMPORARY, "MK:0010": Fault.TEMPORARY})
+    assert of_status(0x440, own.statuses).fault is Fault.THROTTLED
+    assert (of_status(0x0B, own.statuses).name, of_status(0x0B, own.statuses).fault) == (
+        "ESME_RINVDSTADR",
+        Fault.TEMPORARY,
+    )
+    assert of_status(0x58, own.statuses) == of_status(0x58)
+    refused = Receipt("1", MessageState.UNDELIVERABLE, error="MK:0010")
+    assert of_receipt(refused, own.receipts).fault is Fault.TEMPORARY
+    assert of_receipt(refused).fault is Fault.PERMANENT

@@ -6,9 +6,11 @@ from sms.inbound import Inbox
 from supervision.tables import Card
 from tests.alerts.county import APPLICANT, LEADER_PHONE, phone_of
 from tests.sms.carrier_desk import ACCESS_NUMBER, running, simulated, smpp_carrier, until_sent
+from tests.sms.text_desk import TYPING
 
 
-async def answer(gateway, handset, body: str) -> str:
+async def answer(county, gateway, handset, body: str) -> str:
+    county.clock.advance(TYPING)
     await handset.send(ACCESS_NUMBER, body)
     gateway.wake()
     return (await handset.next_text()).text
@@ -28,14 +30,14 @@ async def test_a_card_is_asked_for_confirmed_served_and_acknowledged_by_text(cou
         asked = (await leader.next_text()).text
         assert "拟对衡住建发黄牌" in asked
         code = asked.partition("同意回复1")[2][:5]
-        assert "由本机号码确认发牌，存证号EV" in await answer(gateway, leader, f"1{code}")
-        assert "已使用过" in await answer(gateway, leader, f"1{code}")
+        assert "由本机号码确认发牌，存证号EV" in await answer(county, gateway, leader, f"1{code}")
+        assert "已使用过" in await answer(county, gateway, leader, f"1{code}")
         await head.next_text()  # the red light
         await county.tell()
         served = (await head.next_text()).text
         assert "黄牌通知" in served
         code = served.partition("签收回复1")[2][:5]
-        assert "由本机号码签收" in await answer(gateway, head, f"1 {code}")
+        assert "由本机号码签收" in await answer(county, gateway, head, f"1 {code}")
         await until_sent(county.database)
     assert (await Card.get()).acknowledged_at is not None
 
@@ -53,7 +55,7 @@ async def test_an_applicant_gets_number_and_password_by_text_and_asks_with_them(
         number = received.partition("凭证号")[2][:12]
         password = received.partition("查询密码")[2][:6]
         stranger = smsc.handset("18600000000")
-        assert "需要查询密码" in await answer(gateway, stranger, f"CX{number}")
-        assert "现处受理" in await answer(gateway, stranger, f"CX{number}#{password}")
-        assert "现处受理" in await answer(gateway, smsc.handset(APPLICANT), f"CX{number}")
-        assert "未识别的指令" in await answer(gateway, stranger, "请问进度")
+        assert "需要查询密码" in await answer(county, gateway, stranger, f"CX{number}")
+        assert "现处受理" in await answer(county, gateway, stranger, f"CX{number}#{password}")
+        assert "现处受理" in await answer(county, gateway, smsc.handset(APPLICANT), f"CX{number}")
+        assert "未识别的指令" in await answer(county, gateway, stranger, "请问进度")

@@ -1,16 +1,35 @@
 """The county with its text door: texts come in as the carrier hands them over, answers stand in the queue."""
 
-from kernel.chance import Secrets
+from datetime import timedelta
+
+from alerts.policy import consumer as alerts_consumer
+from kernel.events import EventCodec
+from kernel.office import Office
+from kernel.outbox import Courier, Outbox
+from server.acts import RULES
+from server.wiring import EVENTS
 from sms.carriers import Arrival
 from sms.inbound import Inbox, InboxRules
 from sms.smpp.carrier import identity_of
 from sms.smpp.pdus import encode
 from sms.smpp.vocabulary import DeliverSm
 from sms.text import segments
+from supervision.findings import consumer as findings_consumer
 from supervision.tables import ReplyCode
 from tests.alerts.county import County
 
 ACCESS_NUMBER = "10690000"
+#: Nobody answers faster; what comes again sooner is the carrier's repetition.
+TYPING = timedelta(seconds=15)
+
+
+def watched(county: County) -> "TextDesk":
+    """The desk of a county in which supervision looks as well."""
+    codec, consumers = EventCodec(EVENTS), (alerts_consumer(), findings_consumer())
+    county.outbox = Outbox(county.database, codec, consumers)
+    county.office = Office(county.desk, outbox=county.outbox, rules=RULES)
+    county.courier = Courier(county.desk, outbox=county.outbox, codec=codec, consumers=consumers)
+    return TextDesk(county)
 
 
 class TextDesk:
@@ -24,12 +43,11 @@ class TextDesk:
     def restart(self) -> None:
         """A new process: whatever the old one had in memory is gone."""
         county = self.county
-        # Another key only for the token of the run; codes come from the county's own.
         self.inbox = Inbox(
             county.office,
             county.database,
             county.clock,
-            Secrets(b"r" * 32),
+            county.secrets,
             alert_rules=county.rules,
             rules=self._rules,
         )
@@ -48,15 +66,18 @@ class TextDesk:
             for octets in divided.parts
         ]
 
-    async def take(self, pdu: DeliverSm) -> None:
+    async def take(self, pdu: DeliverSm, *, dated: bytes | None = None) -> None:
+        """`dated`: a carrier's own id of the text."""
         self._sequence += 1
         frame = encode(pdu, self._sequence)
-        assert await self.inbox.take(Arrival("east", pdu.part(frame), identity_of(frame))) == 0
+        arrival = Arrival("east", pdu.part(frame), dated or identity_of(frame), is_dated=dated is not None)
+        assert await self.inbox.take(arrival) == 0
 
-    async def text(self, phone: str, body: str) -> str:
+    async def text(self, phone: str, body: str, *, to: str = ACCESS_NUMBER) -> str:
         """Texts the office and returns what it answers; empty: nothing."""
         before = await self.answers(phone)
-        for pdu in self.parts(phone, body):
+        self.clock.advance(TYPING)
+        for pdu in self.parts(phone, body, to=to):
             await self.take(pdu)
         await self.inbox.handle_waiting()
         await self.county.tell()

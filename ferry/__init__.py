@@ -1,0 +1,1 @@
+"""What crosses between two networks that nothing else joins: signed and encrypted parcels, in ordered lanes."""

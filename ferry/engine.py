@@ -1,0 +1,254 @@
+"""The ferry of one process towards one peer: takes in, applies, seals, offers again, tells how far it is.
+
+`turn` does what is due at an instant and returns: tests and the demo turn it by hand, `run` turns it by the clock.
+Nothing is kept in memory that a crash could lose; two processes may turn at once. The order within a turn: first what
+came, because it acknowledges; then what was numbered and never written; then what is missed; then what is new.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+from tortoise.exceptions import OperationalError
+
+from ferry import epochs, history, inspecting, offering, outgoing, pieces, quarantine, tidying
+from ferry.incoming import Dock, sweep
+from ferry.lanes import Lane, Turns, rank
+from ferry.parcel import Label
+from ferry.refusals import FerryForgotten
+from ferry.sealing import seal
+from ferry.station import SCHEMA, STATUS, Station
+from ferry.status import compose, encoded
+from ferry.tables import FerryChannel, FerryParcel, FerryPeer
+from kernel import rows
+
+log = logging.getLogger(__name__)
+
+#: How long `run` rests when a turn found nothing to do: an urgent record waits this long and 200 ms at most.
+REST_S = 0.2
+_REST_AFTER_FAULT_S = 2.0
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """What a turn did."""
+
+    taken: int = 0
+    applied: int = 0
+    whole: int = 0
+    sealed: int = 0
+    again: int = 0
+    told: bool = False
+
+    @property
+    def was_idle(self) -> bool:
+        return not (self.taken or self.applied or self.whole or self.sealed or self.again)
+
+
+class Engine:
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._dock = Dock(station)
+        self._turns = Turns(station.rules)
+        self._told_at: datetime | None = None
+        self._history_at: datetime | None = None
+        self._tidied_at: datetime | None = None
+
+    async def start(self, *, now: datetime) -> None:
+        """Makes what the peer needs, and throws away what a dead process left half written."""
+        await epochs.open_peer(self._station, now=now)
+        await sweep(self._station)
+
+    async def turn(self, now: datetime) -> Turn:
+        """One round. A transport or disk that fails is tried again in the next. Raises OperationalError."""
+        taken = await self._taken(now)
+        applied = await self._dock.apply_held(now=now)
+        if self._station.is_one_way and await history.pass_gaps(self._station, now=now):
+            applied += await self._dock.apply_held(now=now)
+        whole = await pieces.assemble(self._station, now=now)
+        if self._dock.diverged is not None:
+            log.error("ferry: %s", self._dock.diverged.why)
+            await epochs.begin(self._station, now=now, everything=self._dock.diverged.everything)
+            self._dock.diverged = None
+        sealed, again, told = 0, 0, False
+        if self._station.out is not None:
+            await inspecting.judge_waiting(self._station, now=now)
+            again = await self._offered_again(now)
+            sealed = await self._sealed(now)
+            told = await self._told(now)
+        if self._tidied_at is None or now - self._tidied_at >= tidying.EVERY:
+            self._tidied_at = now
+            await tidying.tidy(self._station, now=now)
+        return Turn(taken=taken, applied=applied, whole=whole, sealed=sealed, again=again, told=told)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Turns until `stop` is set. A database that is gone is waited for."""
+        clock = self._station.clock
+        await self.start(now=clock.now())
+        while not stop.is_set():
+            rest = REST_S
+            try:
+                if not (await self.turn(clock.now())).was_idle:
+                    rest = 0.0
+            except (OperationalError, OSError) as fault:
+                log.error("ferry: %s", type(fault).__name__)
+                rest = _REST_AFTER_FAULT_S
+            try:
+                await asyncio.wait_for(stop.wait(), rest)
+            except TimeoutError:
+                continue
+
+    # ------------------------------------------------------------------------------------------ what a person asks
+
+    async def new_epoch(self, *, now: datetime) -> str:
+        """After this side was restored from a backup. Noticed without being told, too, when the peer knows more."""
+        return await epochs.begin(self._station, now=now)
+
+    async def resend(self, lane: Lane, first: int, last: int, *, now: datetime) -> int:
+        """Has parcels of the present epoch offered again; how many."""
+        async with self._station.database.transaction():
+            return await offering.ask_again(self._station, lane, first, last, now=now, force=True)
+
+    async def pause(self, lane: Lane, *, is_paused: bool) -> None:
+        """Stops or restarts the sealing of a lane; what was offered stays offered."""
+        async with self._station.database.transaction():
+            wanted = "paused" if is_paused else "running"
+            await rows.change(FerryChannel, {"peer": self._station.peer, "lane": lane}, wanted=wanted)
+
+    async def write_status(self, path: Path, *, now: datetime) -> None:
+        """Writes a status to a file that a person carries: one-way, the signed list of gaps."""
+        await self._status_file(path, now, with_history=False)
+
+    async def take_file(self, path: Path, *, now: datetime) -> None:
+        """Takes in a file that a person brought; `path` stays. Raises a ParcelRefused, and then nothing was done."""
+        copy = self._station.place("incoming") / secrets.token_hex(8)
+        await asyncio.to_thread(shutil.copyfile, path, copy)
+        try:
+            await self._dock.accept(copy, path.name, now=now)
+        finally:
+            copy.unlink(missing_ok=True)
+
+    async def retry(self, item_id: int, *, why: str, now: datetime) -> None:
+        """Takes a file in quarantine in again. Raises NotFound, or the ParcelRefused that put it there."""
+        item = await quarantine.kept(self._station, item_id)
+        await self.take_file(quarantine.octets_of(self._station, item), now=now)
+        await quarantine.close(self._station, item_id, state="retried", why=why, now=now)
+
+    # ------------------------------------------------------------------------------------------------------- below
+
+    async def _taken(self, now: datetime) -> int:
+        try:
+            return await self._dock.take_in(now=now)
+        except OSError as fault:
+            log.warning("ferry: nothing can be taken in: %s", type(fault).__name__)
+            return 0
+
+    async def _offered_again(self, now: datetime) -> int:
+        """What was numbered and never written, then what is missed."""
+        halted = await self._halted()
+        waiting = await offering.unsealed(self._station)
+        try:
+            waiting += await offering.due_again(self._station, now=now)
+        except OSError as fault:
+            log.warning("ferry: the transport cannot be looked at: %s", type(fault).__name__)
+        waiting.sort(key=lambda parcel: (rank(parcel.lane), parcel.seq))
+        done = 0
+        for parcel in waiting:
+            if parcel.lane not in halted:
+                done += await self._offered(parcel, now)
+        return done
+
+    async def _sealed(self, now: datetime) -> int:
+        """Closes and writes parcels, lane by lane in turn; looks at the urgent lanes again after each."""
+        station, sealed = self._station, 0
+        halted = await self._halted()
+        for _ in range(station.pace.seals):
+            backlogs = await outgoing.backlogs(station)
+            lane = self._turns.next(outgoing.ready(backlogs, station, halted, now=now))
+            if lane is None:
+                break
+            parcel = await outgoing.assign(station, lane, now=now)
+            # Numbered and not written: the next turn tries that one first.
+            if parcel is None or not await self._offered(parcel, now):
+                halted.add(lane)
+            else:
+                sealed += 1
+        return sealed
+
+    async def _offered(self, parcel: FerryParcel, now: datetime) -> bool:
+        try:
+            await offering.offer(self._station, parcel, now=now)
+        except FerryForgotten as forgotten:
+            log.error("ferry: %s", forgotten.text_en)
+            async with self._station.database.transaction():
+                where = {"peer": self._station.peer, "lane": parcel.lane}
+                await rows.change(FerryChannel, where, wanted="stuck")
+            return False
+        except OSError as fault:
+            log.warning("ferry: parcel %s of %s cannot be written: %s", parcel.seq, parcel.lane, type(fault).__name__)
+            return False
+        self._dock.has_news = self._dock.has_news or self._station.is_one_way
+        return True
+
+    async def _halted(self) -> set[str]:
+        channels = await rows.many(FerryChannel, peer=self._station.peer)
+        return {channel.lane for channel in channels if channel.wanted != "running"}
+
+    async def _told(self, now: datetime) -> bool:
+        """Sends a status when there is something to tell, or as a heartbeat."""
+        pace, station = self._station.pace, self._station
+        if self._told_at is not None:
+            waited = now - self._told_at
+            if waited < (pace.status_after if self._dock.has_news else pace.heartbeat):
+                return False
+        assert station.out is not None
+        is_due = self._history_at is None or now - self._history_at >= pace.history
+        path = station.place("sealing") / f".tmp-{secrets.token_hex(8)}"
+        try:
+            name = await self._status_file(path, now, with_history=station.is_one_way and is_due)
+            station.reach("after status tmp")
+            peer = await rows.one(FerryPeer, peer=station.peer)
+            assert peer is not None
+            await station.out.put(name, path)
+            station.reach("after status put")
+            if peer.status_file:
+                await station.out.remove(peer.status_file)
+        except OSError as fault:
+            log.warning("ferry: no status can be written: %s", type(fault).__name__)
+            return False
+        finally:
+            path.unlink(missing_ok=True)
+        async with station.database.transaction():
+            await rows.change(FerryPeer, {"peer": station.peer}, status_file=name)
+        self._told_at, self._dock.has_news = now, False
+        if is_due:
+            self._history_at = now
+        return True
+
+    async def _status_file(self, path: Path, now: datetime, *, with_history: bool) -> str:
+        """Numbers, seals and syncs a status; returns the name it travels under."""
+        station = self._station
+        status = await compose(station, now=now)
+        lines = [encoded(status), *(await history.told(station) if with_history else [])]
+        channel = station.route.outgoing(STATUS)
+        label = Label(channel=channel, epoch=status.epoch, seq=status.no)
+        await asyncio.to_thread(_write, station, path, label, lines)
+        return f"{channel}.{status.no}.{secrets.token_hex(4)}.fry"
+
+
+def _write(station: Station, path: Path, label: Label, lines: list[bytes]) -> None:
+    with path.open("wb") as target:
+        seal(
+            target,
+            label,
+            lines,
+            schema=SCHEMA,
+            addressed=station.keys.addressed(),
+            keys=station.keys.sealing(),
+            clock=station.clock,
+        )
+        os.fsync(target.fileno())

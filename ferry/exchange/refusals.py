@@ -1,0 +1,46 @@
+"""Why a batch or a sender is refused. What is wrong with one row refuses nothing: it stands in the row's receipt."""
+
+from kernel.refusals import Refusal
+
+
+class ExchangeRefused(Refusal):
+    """A branch: every reason why a batch or a sender is not taken."""
+
+
+class ExchangeUnfit(ExchangeRefused):
+    """`why` is a code of `faults.FILE_FAULTS`."""
+
+    code = "EXCHANGE_UNFIT"
+    zh = "数据包不合规：{words}（{why}{where}）。"
+    en = "The batch does not keep to case-exchange/1: {why}{where}."
+
+
+class SenderUnknown(ExchangeRefused):
+    code = "EXCHANGE_SENDER_UNKNOWN"
+    zh = "该证书未登记为数据报送证书，或已注销。"
+    en = "No sender is registered with this certificate, or it was revoked."
+
+
+class SenderTaken(ExchangeRefused):
+    code = "EXCHANGE_SENDER_TAKEN"
+    zh = "来源系统{system}已登记。"
+    en = "The source system {system} is registered already."
+
+
+class RequestUnfit(ExchangeRefused):
+    code = "EXCHANGE_REQUEST_UNFIT"
+    zh = "证书申请文件无法使用：{why}。"
+    en = "The certificate request cannot be used: {why}."
+
+
+class BatchReused(ExchangeRefused):
+    code = "EXCHANGE_BATCH_REUSED"
+    zh = "批次号{batch}已用于另一批数据。"
+    en = "The batch {batch} was another one before."
+
+
+class BatchFromTheFuture(ExchangeRefused):
+    code = "EXCHANGE_BATCH_EARLY"
+    zh = "批次生成时间{at}晚于本系统时间，请核对时钟。"
+    en = "The batch was made at {at}, which is still to come."
+    retryable = True

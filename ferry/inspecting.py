@@ -1,0 +1,102 @@
+"""The verdict on every file, asked for on both sides and kept: by which rules, by which scanner, when.
+
+The sender looks before it seals, the receiver before it keeps; neither believes the other. Without an answer of the
+scanner that is configured a file waits, and is asked about again: nothing crosses unchecked.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from ferry.disarm import RULES, inspect
+from ferry.refusals import AttachmentRefused, AttachmentUnchecked
+from ferry.tables import DROPPED, UNJUDGED, WAITING, FerryVerdict
+from kernel import rows
+from kernel.db import Database
+
+if TYPE_CHECKING:
+    from ferry.station import Station
+
+log = logging.getLogger(__name__)
+
+#: How long a file rests after the scanner did not answer.
+AGAIN = timedelta(seconds=30)
+_FILES_IN_A_TURN = 5
+
+#: Says which engine found nothing. Raises AttachmentRefused with what it found, AttachmentUnchecked.
+Scan = Callable[[Path], Awaitable[str]]
+
+
+class Inspector(Struct, frozen=True, kw_only=True):
+    """`scan` None: no scanner is configured, the rules of content alone decide."""
+
+    max_octets: int
+    scan: Scan | None = None
+
+    async def look(self, path: Path) -> tuple[str, str]:
+        """Media type and engine of a file that may cross. Raises AttachmentRefused, AttachmentUnchecked."""
+        found = await asyncio.to_thread(inspect, path, max_octets=self.max_octets)
+        if self.scan is None:
+            return found.media_type, RULES
+        return found.media_type, f"{RULES}, {await self.scan(path)}"
+
+
+async def judge(station: "Station", sha256: str, path: Path, *, now: datetime) -> None:
+    """Looks at a file and keeps the verdict. Raises AttachmentRefused, AttachmentUnchecked."""
+    if station.inspector is None:
+        return
+    try:
+        media_type, engine = await station.inspector.look(path)
+    except (AttachmentRefused, AttachmentUnchecked) as refusal:
+        log.warning("ferry: a file may not cross: %s", refusal.code)
+        await _keep(station.database, sha256, refusal.code, str(refusal.details.get("why", "")), "", RULES, now)
+        raise
+    await _keep(station.database, sha256, "", "", media_type, engine, now)
+
+
+async def judge_waiting(station: "Station", *, now: datetime) -> int:
+    """Looks at files that were handed over and lets their pieces go, or not; how many files."""
+    database = station.database
+    waiting = await database.rows(
+        "SELECT p.sha256 FROM ferry_piece p LEFT JOIN ferry_verdict v ON v.sha256 = p.sha256"
+        " WHERE p.peer = $1 AND p.epoch = $2 AND (v.code IS NULL OR v.code <> $3 OR v.at <= $4)"
+        f" GROUP BY p.sha256 ORDER BY MIN(p.id) LIMIT {_FILES_IN_A_TURN}",
+        station.peer, UNJUDGED, AttachmentUnchecked.code, now - AGAIN,
+    )  # fmt: skip
+    for row in waiting:
+        sha256, becomes = str(row["sha256"]), WAITING
+        try:
+            await judge(station, sha256, station.files.path_of(sha256), now=now)
+        except AttachmentUnchecked:
+            continue
+        except (AttachmentRefused, FileNotFoundError):
+            becomes = DROPPED
+        async with database.transaction():
+            await database.execute(
+                "UPDATE ferry_piece SET epoch = $1 WHERE peer = $2 AND sha256 = $3 AND epoch = $4",
+                becomes, station.peer, sha256, UNJUDGED,
+            )  # fmt: skip
+    return len(waiting)
+
+
+async def verdict_of(sha256: str) -> FerryVerdict | None:
+    return await rows.one(FerryVerdict, sha256=sha256)
+
+
+async def _keep(
+    database: Database, sha256: str, code: str, why: str, media_type: str, engine: str, now: datetime
+) -> None:
+    columns = ("sha256", "code", "why", "media_type", "engine", "at")
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
+    async with database.transaction():
+        await database.insert(
+            "ferry_verdict",
+            columns,
+            [(sha256, code, why[:200], media_type, engine[:200], now)],
+            tail=f"ON CONFLICT (sha256) DO UPDATE SET {changes}",
+        )

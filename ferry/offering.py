@@ -1,0 +1,151 @@
+"""Writes numbered parcels and brings them to the transport: at first, again when they are missed, and on a schedule.
+
+A parcel that is offered again is sealed again: another file with the same identity, for the keys of today. As long as
+its last file still lies in the transport nobody took it, and another would not help.
+"""
+
+import asyncio
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from alerts.states import as_int
+from ferry.outgoing import content, label_of
+from ferry.parcel import Piece
+from ferry.refusals import FerryForgotten
+from ferry.sealing import Content, Sealed, seal
+from ferry.station import SCHEMA, Station, still_there
+from ferry.tables import FerryParcel, FerryPeer
+from ferry.transports import Transport
+from kernel import rows
+from kernel.db import SqlValue
+
+
+async def offer(station: Station, parcel: FerryParcel, *, now: datetime) -> None:
+    """Seals the parcel, puts it into the transport, and notes that. Raises FerryForgotten, OSError."""
+    assert station.out is not None
+    if parcel.file:
+        await station.out.remove(parcel.file)
+    name = f"{station.route.outgoing(parcel.lane)}.{parcel.seq}.{secrets.token_hex(4)}.fry"
+    path = station.place("sealing") / f".tmp-{name}"
+    lines, pieces = await content(station, parcel)
+    try:
+        sealed = await asyncio.to_thread(_write, station, parcel, lines, pieces, path)
+        if sealed.content_id != parcel.content_id:
+            raise FerryForgotten(lane=parcel.lane, seq=parcel.seq)
+        station.reach("after tmp")
+        await station.out.put(name, path)
+    finally:
+        path.unlink(missing_ok=True)
+    station.reach("after rename")
+    async with station.database.transaction():
+        again_at = await _again_at(station, parcel, now)
+        # An acknowledgement may have come in between: it stands.
+        await station.database.execute(
+            "UPDATE ferry_parcel SET state = CASE WHEN state IN ('assigned', 'sealed') THEN $1 ELSE state END,"
+            " file = $2, offers = offers + 1, offered_at = $3, again_at = $4 WHERE id = $5",
+            "sealed" if again_at else "spent",
+            name,
+            now,
+            again_at,
+            parcel.id,
+        )
+    station.reach("after commit B")
+
+
+async def unsealed(station: Station) -> list[FerryParcel]:
+    """Parcels that have a number and no file: a crash was in between, or a disk was full."""
+    return await rows.many(FerryParcel, peer=station.peer, state="assigned")
+
+
+async def due_again(station: Station, *, now: datetime) -> list[FerryParcel]:
+    """Parcels to offer again: two-way the oldest of each lane without acknowledgement, and what was asked for."""
+    only = "" if station.is_one_way else f" AND (again_at = $3 OR seq = ({_OLDEST}))"
+    asked: tuple[SqlValue, ...] = () if station.is_one_way else (_ASKED,)
+    found = await station.database.rows(
+        f"SELECT p.id FROM ferry_parcel p WHERE peer = $1 AND state = 'sealed' AND again_at <= $2{only}"
+        f" ORDER BY id LIMIT {station.pace.seals}",
+        station.peer,
+        now,
+        *asked,
+    )
+    if not found:
+        return []
+    due = await FerryParcel.filter(id__in=[as_int(row["id"]) for row in found]).order_by("id")
+    assert station.out is not None
+    waiting = await still_there(station.out, {parcel.file for parcel in due})
+    for parcel in due:
+        if parcel.file in waiting:
+            await _postpone(station, parcel, now)
+    return [parcel for parcel in due if parcel.file not in waiting]
+
+
+async def ask_again(station: Station, lane: str, first: int, last: int, *, now: datetime, force: bool = False) -> int:
+    """Has parcels of our epoch offered again at the next turn; how many. Without `force`, none that just left."""
+    peer = await rows.one(FerryPeer, peer=station.peer)
+    assert peer is not None
+    left_before = now if force else now - max(timedelta(milliseconds=peer.round_trip_ms), timedelta(seconds=1))
+    values: list[SqlValue] = [station.peer, lane, peer.epoch, first, last, left_before, _ASKED]
+    return await station.database.execute(
+        "UPDATE ferry_parcel SET state = 'sealed', again_at = $7 WHERE peer = $1 AND lane = $2 AND epoch = $3"
+        " AND seq BETWEEN $4 AND $5 AND state <> 'assigned' AND offered_at <= $6",
+        *values,
+    )
+
+
+async def take_back(out: Transport, names: list[str]) -> None:
+    """Removes files that nobody needs to take any more."""
+    for name in await still_there(out, names):
+        await out.remove(name)
+
+
+# ------------------------------------------------------------------------------------------------------------ below
+
+_OLDEST = "SELECT MIN(o.seq) FROM ferry_parcel o WHERE o.peer = p.peer AND o.lane = p.lane AND o.state = 'sealed'"
+#: `again_at` of a parcel the other side said it misses.
+_ASKED = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _write(
+    station: Station, parcel: FerryParcel, lines: list[bytes], pieces: list[tuple[Piece, Path]], path: Path
+) -> Sealed:
+    with path.open("wb") as target:
+        sealed = seal(
+            target,
+            label_of(station.route, parcel),
+            lines,
+            [(piece, _read(piece, source)) for piece, source in pieces],
+            schema=SCHEMA,
+            addressed=station.keys.addressed(),
+            keys=station.keys.sealing(),
+            clock=station.clock,
+        )
+        os.fsync(target.fileno())
+    return sealed
+
+
+def _read(piece: Piece, source: Path) -> Content:
+    def octets() -> bytes:
+        with source.open("rb") as file:
+            file.seek(piece.offset)
+            return file.read(piece.octets)
+
+    return octets
+
+
+async def _again_at(station: Station, parcel: FerryParcel, now: datetime) -> datetime | None:
+    pace, offers = station.pace, parcel.offers + 1
+    if station.is_one_way:
+        if offers >= len(pace.repeats):
+            return None
+        return (parcel.offered_at or now) + pace.repeats[offers] - pace.repeats[offers - 1]
+    peer = await rows.one(FerryPeer, peer=station.peer)
+    assert peer is not None
+    first = max(pace.first_again, 3 * timedelta(milliseconds=peer.round_trip_ms))
+    return now + min(first * (1 << min(offers - 1, 20)), pace.longest_again)
+
+
+async def _postpone(station: Station, parcel: FerryParcel, now: datetime) -> None:
+    async with station.database.transaction():
+        await rows.change(FerryParcel, {"id": parcel.id}, again_at=now + station.pace.first_again)

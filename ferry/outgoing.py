@@ -1,0 +1,281 @@
+"""From the sender's tables to numbered parcels. A number is committed before its file is written, never after.
+
+Records wait without a number. The sealer takes those that have none (never "all behind the last": ids are not commit
+order), gives them the next number by compare-and-swap on the head of the lane, and commits. Whoever finds the parcel
+later writes the same content. Numbers first and files second is what makes a crash between the two harmless.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from msgspec import Struct
+
+from alerts.states import as_int, as_json, listed
+from ferry.lanes import ALARM_SHARE, Lane, LaneRule
+from ferry.parcel import MAX_PIECE_OCTETS, Label, Piece, content_id
+from ferry.records import Envelope
+from ferry.refusals import RecordExpired
+from ferry.station import Route, Station
+from ferry.tables import DROPPED, UNJUDGED, WAITING, FerryChannel, FerryParcel
+from kernel import rows
+from kernel.db import Database, Row, SqlValue, instant, instant_of
+
+
+class _Overtaken(Exception):
+    """Another sealer took the number; what we picked is its now, or comes next."""
+
+
+class Backlog(Struct, frozen=True, kw_only=True):
+    """What waits in a lane for a number, and what is under way without acknowledgement."""
+
+    waiting: int = 0
+    waiting_octets: int = 0
+    oldest: datetime | None = None
+    parcels: int = 0
+    octets: int = 0
+
+    def has_room(self, rule: LaneRule) -> bool:
+        return self.parcels < rule.under_way_parcels and self.octets < rule.under_way_octets
+
+    def is_near(self, rule: LaneRule) -> bool:
+        """Whether somebody should know how full the lane is."""
+        share = max(self.parcels / rule.under_way_parcels, self.octets / rule.under_way_octets)
+        return share >= ALARM_SHARE
+
+
+async def hand_over(database: Database, route: Route, envelopes: Sequence[Envelope], *, now: datetime) -> int:
+    """Puts records into their lanes, in the caller's transaction; how many were new. Raises a RecordRefused."""
+    given = []
+    for envelope in envelopes:
+        line = route.types.line(envelope, route.sends)
+        lane = route.types.kind(envelope.type).lane
+        given.append((route.peer, lane, envelope.rid, line.decode(), now, envelope.expires, WAITING, ""))
+    columns = ("peer", "lane", "rid", "line", "at", "expires_at", "epoch", "refused")
+    return len(await database.insert("ferry_record", columns, given, tail=_NEW))
+
+
+async def hand_over_file(database: Database, route: Route, *, sha256: str, size: int, now: datetime) -> int:
+    """Puts a file into the bulk lane, piece by piece, in the caller's transaction; how many pieces were new.
+
+    Its octets must lie in the station's file store as long as parcels of it may be sealed again.
+    """
+    starts = range(0, size, MAX_PIECE_OCTETS) if size else [0]
+    given: list[tuple[SqlValue, ...]] = [
+        (route.peer, sha256, size, start, min(MAX_PIECE_OCTETS, size - start), now, UNJUDGED) for start in starts
+    ]
+    columns = ("peer", "sha256", "size", "start", "octets", "at", "epoch")
+    return len(await database.insert("ferry_piece", columns, given, tail=_NEW))
+
+
+async def backlogs(station: Station) -> dict[Lane, Backlog]:
+    """What every lane has to do; what waits is counted up to one full parcel."""
+    parts = [_WAITING.format(lane=lane, records=rule.records) for lane, rule in station.rules.items()]
+    found = await station.database.rows(" UNION ALL ".join([*parts, _PIECES, _UNDER_WAY]), station.peer)
+    backlogs = dict.fromkeys(Lane, Backlog())
+    for row in found:
+        lane = Lane(str(row["lane"]))
+        known, oldest = backlogs[lane], instant(row["oldest"])
+        backlogs[lane] = Backlog(
+            waiting=known.waiting + total(row["waiting"]),
+            waiting_octets=known.waiting_octets + total(row["waiting_octets"]),
+            oldest=min(filter(None, (known.oldest, oldest)), default=None),
+            parcels=known.parcels + total(row["parcels"]),
+            octets=known.octets + total(row["octets"]),
+        )
+    return backlogs
+
+
+def ready(backlogs: dict[Lane, Backlog], station: Station, paused: Collection[str], *, now: datetime) -> set[Lane]:
+    """The lanes in which a parcel may be closed now."""
+    free = station.free_octets() if station.free_octets else None
+    return {
+        lane
+        for lane, backlog in backlogs.items()
+        if lane not in paused
+        and _is_due(backlog, rule := station.rules[lane], now)
+        # Without acknowledgements nothing tells how much is under way.
+        and (
+            station.is_one_way or (backlog.parcels < rule.under_way_parcels and backlog.octets < rule.under_way_octets)
+        )
+        and (free is None or free >= rule.free_octets)
+    }
+
+
+async def assign(station: Station, lane: Lane, *, now: datetime) -> FerryParcel | None:
+    """Gives the next number of the lane to what waits in it; None if nothing does, or another sealer was faster."""
+    try:
+        async with station.database.transaction():
+            parcel = await _assigned(station, lane, now)
+            station.reach("before commit A")
+    except _Overtaken:
+        return None
+    station.reach("after commit A")
+    return parcel
+
+
+async def content(station: Station, parcel: FerryParcel) -> tuple[list[bytes], list[tuple[Piece, Path]]]:
+    """The lines and pieces of a numbered parcel, in their order, and where the octets of the pieces lie."""
+    where = (parcel.peer, parcel.epoch, parcel.seq)
+    lines = await station.database.rows(
+        "SELECT line FROM ferry_record WHERE peer = $1 AND lane = $4 AND epoch = $2 AND seq = $3 ORDER BY id",
+        *where, parcel.lane,
+    )  # fmt: skip
+    pieces: list[Piece] = []
+    if parcel.lane == Lane.BULK:
+        found = await station.database.rows(
+            "SELECT sha256, size, start, octets FROM ferry_piece WHERE peer = $1 AND epoch = $2 AND seq = $3"
+            " ORDER BY id",
+            *where,
+        )
+        pieces = [_piece(row) for row in found]
+    return [str(row["line"]).encode() for row in lines], [(p, station.files.path_of(p.sha256)) for p in pieces]
+
+
+def label_of(route: Route, parcel: FerryParcel) -> Label:
+    return Label(channel=route.outgoing(parcel.lane), epoch=parcel.epoch, seq=parcel.seq, prev=parcel.prev)
+
+
+async def place_parcel(
+    station: Station, channel: FerryChannel, lines: Sequence[bytes], pieces: Sequence[Piece], *, now: datetime
+) -> FerryParcel:
+    """The row of the parcel that follows the head of `channel`. Raises when the head is no longer there."""
+    label = Label(
+        channel=station.route.outgoing(channel.lane),
+        epoch=channel.epoch,
+        seq=channel.head_seq + 1,
+        prev=channel.head_id,
+    )
+    joined = b"".join(b"%b\n" % line for line in lines)
+    identity = content_id(label, hashlib.sha256(joined).hexdigest(), tuple(pieces))
+    head = {"epoch": channel.epoch, "head_seq": channel.head_seq, "head_id": channel.head_id}
+    where = {"peer": channel.peer, "lane": channel.lane, **head}
+    if not await rows.change(FerryChannel, where, head_seq=label.seq, head_id=identity):
+        raise _Overtaken
+    return await FerryParcel.create(
+        peer=channel.peer,
+        lane=channel.lane,
+        epoch=label.epoch,
+        seq=label.seq,
+        prev=label.prev,
+        content_id=identity,
+        count=len(lines),
+        octets=len(joined) + sum(piece.octets for piece in pieces),
+        state="assigned",
+        assigned_at=now,
+    )
+
+
+async def tell_source(
+    station: Station, refused: Sequence[tuple[int, bytes, str]], *, now: datetime, epoch: str | None = None
+) -> None:
+    """Notes why records were not applied and tells who handed them over: (id, line, code), in a transaction."""
+    for row_id, line, code in refused:
+        await station.database.execute(
+            "UPDATE ferry_record SET refused = $1, epoch = COALESCE($2, epoch) WHERE id = $3", code, epoch, row_id
+        )
+        envelope = station.route.types.read(line, station.route.sends)
+        told = station.route.types.kind(envelope.type).told
+        if told is not None:
+            await told(station.database, now, envelope, code)
+
+
+def total(value: object) -> int:
+    """A sum of a raw row: PostgreSQL gives a decimal, and nothing for no rows."""
+    return int(value) if isinstance(value, int | Decimal) else 0
+
+
+# ------------------------------------------------------------------------------------------------------------ below
+
+_NEW = "ON CONFLICT DO NOTHING RETURNING id"
+#: Of what waits no more is looked at than one parcel takes: backlogs get long.
+_WAITING = (
+    "SELECT '{lane}' AS lane, COUNT(*) AS waiting, SUM(LENGTH(line)) AS waiting_octets, MIN(at) AS oldest,"
+    " 0 AS parcels, 0 AS octets FROM (SELECT line, at FROM ferry_record WHERE peer = $1 AND lane = '{lane}'"
+    " AND epoch = '' AND seq IS NULL ORDER BY id LIMIT {records}) AS first_{lane}"
+)
+_PIECES = (
+    "SELECT 'bulk', 0, SUM(octets), MIN(at), 0, 0 FROM (SELECT octets, at FROM ferry_piece WHERE peer = $1"
+    " AND epoch = '' AND seq IS NULL ORDER BY id LIMIT 100) AS first_pieces"
+)
+_UNDER_WAY = (
+    "SELECT lane, 0, 0, NULL, COUNT(*), SUM(octets) FROM ferry_parcel"
+    " WHERE peer = $1 AND state IN ('assigned', 'sealed') GROUP BY lane"
+)
+
+
+def _is_due(backlog: Backlog, rule: LaneRule, now: datetime) -> bool:
+    if backlog.oldest is None:
+        return False
+    is_full = backlog.waiting >= rule.records or backlog.waiting_octets >= rule.octets
+    return is_full or now - backlog.oldest >= rule.after
+
+
+async def _assigned(station: Station, lane: Lane, now: datetime) -> FerryParcel | None:
+    database, rule = station.database, station.rules[lane]
+    channel = await rows.one(FerryChannel, peer=station.peer, lane=lane)
+    assert channel is not None
+    waiting = await database.rows(
+        "SELECT id, line, expires_at FROM ferry_record WHERE peer = $1 AND lane = $2 AND epoch = '' AND seq IS NULL"
+        f" ORDER BY id LIMIT {rule.records}",
+        station.peer,
+        lane,
+    )
+    expired = [row for row in waiting if row["expires_at"] is not None and instant_of(row["expires_at"]) <= now]
+    codes = [(as_int(row["id"]), str(row["line"]).encode(), RecordExpired.code) for row in expired]
+    await tell_source(station, codes, now=now, epoch=DROPPED)
+    fit, octets = _first([row for row in waiting if row not in expired] if expired else waiting, rule.octets)
+    pieces = await _waiting_pieces(station, rule.octets - octets) if lane is Lane.BULK else []
+    if not fit and not pieces:
+        return None
+    lines = [str(row["line"]).encode() for row in fit]
+    parcel = await place_parcel(station, channel, lines, [_piece(row) for row in pieces], now=now)
+    await _number_rows(database, "ferry_record", fit, parcel)
+    await _number_rows(database, "ferry_piece", pieces, parcel)
+    return parcel
+
+
+def _first(waiting: Sequence[Row], octets: int) -> tuple[Sequence[Row], int]:
+    """As many as fit into `octets`, and at least one."""
+    total = 0
+    for count, row in enumerate(waiting):
+        total += len(str(row["line"]).encode()) + 1
+        if total > octets and count:
+            return waiting[:count], octets
+    return waiting, total
+
+
+async def _waiting_pieces(station: Station, octets: int) -> list[Row]:
+    found = await station.database.rows(
+        "SELECT id, sha256, size, start, octets FROM ferry_piece WHERE peer = $1 AND epoch = '' AND seq IS NULL"
+        " ORDER BY id LIMIT 1000",
+        station.peer,
+    )
+    fit: list[Row] = []
+    for row in found:
+        octets -= as_int(row["octets"])
+        if octets < 0 and fit:
+            break
+        fit.append(row)
+    return fit
+
+
+async def _number_rows(database: Database, table: str, picked: Sequence[Row], parcel: FerryParcel) -> None:
+    if picked:
+        await database.execute(
+            f"UPDATE {table} SET epoch = $1, seq = $2 FROM {listed(database, 3, id='bigint')} WHERE {table}.id = r.id",
+            parcel.epoch,
+            parcel.seq,
+            as_json({"id": row["id"]} for row in picked),
+        )
+
+
+def _piece(row: Row) -> Piece:
+    return Piece(
+        sha256=str(row["sha256"]),
+        size=as_int(row["size"]),
+        offset=as_int(row["start"]),
+        octets=as_int(row["octets"]),
+    )

@@ -1,0 +1,167 @@
+"""How the ferry is doing: every lane both ways, what was put aside, and what a person should look at.
+
+A number is an alarm from seven tenths of its limit on: who hears of it at ten tenths hears too late.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from ferry.history import open_gaps
+from ferry.lanes import ALARM_SHARE, Lane
+from ferry.outgoing import Backlog, backlogs, total
+from ferry.station import Station
+from ferry.status import missing
+from ferry.tables import FerryChannel, FerryCursor, FerryFile, FerryPeer, FerryPoison, FerryQuarantine
+from kernel import rows
+from kernel.db import Row, instant
+
+#: Heartbeats of the other side that may stay away before somebody is told.
+_SILENT_HEARTBEATS = 3
+
+
+class Concern(StrEnum):
+    SILENT = "SILENT"  # nothing heard from the other side for three heartbeats
+    CLOCKS_DIFFER = "CLOCKS_DIFFER"
+    LANE_FULL = "LANE_FULL"  # what is under way comes near its limit
+    LANE_STUCK = "LANE_STUCK"  # the rows of a numbered parcel are gone
+    LANE_FROZEN = "LANE_FROZEN"  # ours: somebody must look before it goes on
+    STASH_FULL = "STASH_FULL"  # what waits for an earlier parcel comes near its limit
+    GAPS = "GAPS"  # one-way: parcels that never came
+    QUARANTINE = "QUARANTINE"
+    POISON = "POISON"
+    FILE_CORRUPT = "FILE_CORRUPT"
+    DISK_LOW = "DISK_LOW"  # some lane is stopped for want of room
+
+
+class Alarm(Struct, frozen=True, kw_only=True):
+    concern: Concern
+    lane: Lane | None = None
+    count: int = 0
+
+
+class LaneState(Struct, frozen=True, kw_only=True):
+    """Sending: `head`, `acked`, what waits and is under way. Receiving: `applied`, what is held and missing."""
+
+    lane: Lane
+    wanted: str
+    head: int
+    acked: int
+    backlog: Backlog
+    oldest_under_way: datetime | None
+    applied: int
+    held: int
+    held_octets: int
+    missing: tuple[tuple[int, int], ...]
+    frozen: str
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    peer: str
+    epoch: str
+    their_epoch: str
+    heard_at: datetime | None
+    skew_ms: int
+    round_trip_ms: int
+    lanes: tuple[LaneState, ...]
+    quarantined: int
+    poison: int
+    alarms: tuple[Alarm, ...]
+
+
+async def overview(station: Station, *, now: datetime) -> Overview:
+    """Reads only."""
+    peer = await rows.one(FerryPeer, peer=station.peer)
+    if peer is None:
+        peer = FerryPeer(peer=station.peer)
+    waiting = await backlogs(station)
+    lanes = tuple([await _lane(station, lane, waiting[lane]) for lane in station.rules])
+    quarantined = await FerryQuarantine.filter(peer=station.peer, state="kept").count()
+    poison = await FerryPoison.filter(peer=station.peer, closed_at=None).count()
+    counts = {
+        Concern.QUARANTINE: quarantined,
+        Concern.POISON: poison,
+        Concern.GAPS: await open_gaps(station),
+        Concern.FILE_CORRUPT: await FerryFile.filter(peer=station.peer, state="corrupt").count(),
+    }
+    alarms = [Alarm(concern=concern, count=count) for concern, count in counts.items() if count]
+    alarms += _of_peer(station, peer, now)
+    alarms += [Alarm(concern=concern, lane=lane.lane) for lane in lanes for concern in _of_lane(station, lane)]
+    return Overview(
+        peer=station.peer,
+        epoch=peer.epoch,
+        their_epoch=peer.their_epoch,
+        heard_at=peer.heard_at,
+        skew_ms=peer.skew_ms,
+        round_trip_ms=peer.round_trip_ms,
+        lanes=lanes,
+        quarantined=quarantined,
+        poison=poison,
+        alarms=tuple(alarms),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ below
+
+
+async def _lane(station: Station, lane: Lane, backlog: Backlog) -> LaneState:
+    channel = await rows.one(FerryChannel, peer=station.peer, lane=lane)
+    cursor = await rows.one(FerryCursor, peer=station.peer, lane=lane)
+    under_way = await _first(
+        station,
+        "SELECT MIN(seq) AS seq, MIN(assigned_at) AS oldest FROM ferry_parcel WHERE peer = $1 AND lane = $2"
+        " AND epoch = $3 AND state IN ('assigned', 'sealed')",
+        lane,
+        channel.epoch if channel else "",
+    )
+    held = await _first(
+        station,
+        "SELECT COUNT(*) AS parcels, COALESCE(SUM(octets), 0) AS octets FROM ferry_held"
+        " WHERE peer = $1 AND lane = $2 AND epoch = $3",
+        lane,
+        cursor.epoch if cursor else "",
+    )
+    head = channel.head_seq if channel else 0
+    return LaneState(
+        lane=lane,
+        wanted=channel.wanted if channel else "running",
+        head=head,
+        acked=head if under_way["seq"] is None else int(str(under_way["seq"])) - 1,
+        backlog=backlog,
+        oldest_under_way=instant(under_way["oldest"]),
+        applied=cursor.applied if cursor else 0,
+        held=total(held["parcels"]),
+        held_octets=total(held["octets"]),
+        missing=tuple(await missing(station, cursor)) if cursor else (),
+        frozen=cursor.frozen_why if cursor else "",
+    )
+
+
+def _of_peer(station: Station, peer: FerryPeer, now: datetime) -> list[Alarm]:
+    found = []
+    silence = _SILENT_HEARTBEATS * station.pace.heartbeat
+    if station.into is not None and (peer.heard_at is None or now - peer.heard_at > silence):
+        found.append(Alarm(concern=Concern.SILENT))
+    if abs(peer.skew_ms) > station.pace.skew_alarm.total_seconds() * 1000:
+        found.append(Alarm(concern=Concern.CLOCKS_DIFFER, count=peer.skew_ms // 1000))
+    free = station.free_octets() if station.free_octets else None
+    if free is not None and any(free < rule.free_octets for rule in station.rules.values()):
+        found.append(Alarm(concern=Concern.DISK_LOW, count=free))
+    return found
+
+
+def _of_lane(station: Station, lane: LaneState) -> list[Concern]:
+    rule = station.rules[lane.lane]
+    stash = max(lane.held / rule.stash_parcels, lane.held_octets / rule.stash_octets)
+    said = {
+        Concern.LANE_FULL: not station.is_one_way and lane.backlog.is_near(rule),
+        Concern.LANE_STUCK: lane.wanted == "stuck",
+        Concern.LANE_FROZEN: bool(lane.frozen),
+        Concern.STASH_FULL: stash >= ALARM_SHARE,
+    }
+    return [concern for concern, is_so in said.items() if is_so]
+
+
+async def _first(station: Station, sql: str, lane: Lane, epoch: str) -> Row:
+    return (await station.database.rows(sql, station.peer, lane, epoch))[0]

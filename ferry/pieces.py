@@ -1,0 +1,144 @@
+"""Files that come in pieces: kept as they arrive, put together when all are there, believed when the SHA-256 fits.
+
+A piece becomes part of a file when the parcel it came in takes effect. Files are named by content, so the order of
+their pieces, and a piece that comes twice, mean nothing; what has arrived need not come again.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from alerts.states import as_int
+from ferry import quarantine
+from ferry.inspecting import AGAIN, judge
+from ferry.parcel import Piece
+from ferry.refusals import AttachmentRefused, AttachmentUnchecked
+from ferry.station import Station
+from ferry.transports.folder import sync
+from kernel.db import Row
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 1 << 20
+
+
+def settle(station: Station, staged: Path, pieces: Sequence[Piece]) -> None:
+    """Moves the pieces of a parcel that proved sound out of `staged`, durably, before anybody notes them."""
+    for piece in pieces:
+        place = _place(station, piece.sha256)
+        place.mkdir(parents=True, exist_ok=True)
+        came = staged / f"{piece.sha256}@{piece.offset}"
+        sync(came)
+        came.replace(place / str(piece.offset))
+        sync(place)
+    shutil.rmtree(staged, ignore_errors=True)
+
+
+async def note(station: Station, pieces: Sequence[Piece], *, now: datetime) -> None:
+    """Notes pieces, in the transaction in which their parcel takes effect."""
+    database = station.database
+    for piece in pieces:
+        row = (station.peer, piece.sha256, piece.offset, piece.octets)
+        columns = ("peer", "sha256", "start", "octets")
+        new = await database.insert("ferry_arrived_piece", columns, [row], tail="ON CONFLICT DO NOTHING RETURNING id")
+        file = (station.peer, piece.sha256, piece.size, 0, "coming", now)
+        await database.insert(
+            "ferry_file", ("peer", "sha256", "size", "here", "state", "at"), [file], tail="ON CONFLICT DO NOTHING"
+        )
+        if new:
+            await database.execute(
+                "UPDATE ferry_file SET here = here + $1 WHERE peer = $2 AND sha256 = $3",
+                piece.octets,
+                station.peer,
+                piece.sha256,
+            )
+
+
+async def assemble(station: Station, *, now: datetime) -> int:
+    """Puts together what is complete; how many files became whole. One that does not fit its name is `corrupt`."""
+    done = 0
+    complete = await station.database.rows(
+        "SELECT sha256, size FROM ferry_file WHERE peer = $1 AND here >= size"
+        " AND (state = 'coming' OR (state = 'waiting' AND at <= $2))",
+        station.peer,
+        now - AGAIN,
+    )
+    for row in complete:
+        sha256 = str(row["sha256"])
+        parts = await station.database.rows(
+            "SELECT start, octets FROM ferry_arrived_piece WHERE peer = $1 AND sha256 = $2 ORDER BY start",
+            station.peer,
+            sha256,
+        )
+        state = await _assembled(station, sha256, as_int(row["size"]), parts, now)
+        station.reach("after assembly")
+        async with station.database.transaction():
+            changed = await station.database.execute(
+                "UPDATE ferry_file SET state = $1, at = $2 WHERE peer = $3 AND sha256 = $4"
+                " AND state IN ('coming', 'waiting')",
+                state, now, station.peer, sha256,
+            )  # fmt: skip
+            if changed and state == "whole":
+                await station.on_file(station.database, now, sha256)
+                done += 1
+        if state == "waiting":
+            continue
+        if state != "corrupt":
+            shutil.rmtree(_place(station, sha256), ignore_errors=True)
+        else:
+            log.error("ferry: the pieces of a file from %s do not make that file", station.peer)
+    return done
+
+
+async def _assembled(station: Station, sha256: str, size: int, parts: Sequence[Row], now: datetime) -> str:
+    """What became of the file: whole, corrupt, refused for its content, waiting as long as the scanner is gone."""
+    target = station.files.path_of(sha256)
+    if target.exists():
+        return "whole"
+    part = await asyncio.to_thread(_joined, station, sha256, size, parts)
+    if part is None:
+        return "corrupt"
+    try:
+        await judge(station, sha256, part, now=now)
+    except AttachmentUnchecked:
+        part.unlink()
+        return "waiting"
+    except AttachmentRefused as refusal:
+        await quarantine.keep(station, part, sha256, refusal, now=now)
+        return "refused"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.replace(target)
+    sync(target.parent)
+    return "whole"
+
+
+def _joined(station: Station, sha256: str, size: int, parts: Sequence[Row]) -> Path | None:
+    """Writes the whole file aside. The sender chooses where pieces begin, so they are checked to adjoin."""
+    place = _place(station, sha256)
+    station.files.root.mkdir(parents=True, exist_ok=True)
+    part = station.files.part(f"ferry-{sha256}")
+    digest, reached = hashlib.sha256(), 0
+    with part.open("wb") as whole:
+        for row in parts:
+            if as_int(row["start"]) != reached:
+                break
+            with (place / str(row["start"])).open("rb") as piece:
+                while octets := piece.read(_CHUNK):
+                    digest.update(octets)
+                    whole.write(octets)
+                    reached += len(octets)
+        whole.flush()
+        os.fsync(whole.fileno())
+    if reached != size or digest.hexdigest() != sha256:
+        part.unlink()
+        return None
+    return part
+
+
+def _place(station: Station, sha256: str) -> Path:
+    return station.place("pieces") / sha256

@@ -1,0 +1,1 @@
+"""What stands between two networks, played in memory: for tests, the demo and drills."""

@@ -1,0 +1,60 @@
+"""A folder that something else carries: a shared directory, a gap device's outbox, a USB stick.
+
+A file appears under its name whole and synced, or not at all. What somebody else puts there may be partial, renamed
+or gone at any moment, and is no worse for it. No subfolders, no other metadata than name and octets.
+"""
+
+import asyncio
+import errno
+import os
+import shutil
+from pathlib import Path
+
+#: Devices that copy a folder skip what begins with a dot.
+_UNFINISHED = ".tmp-"
+
+
+class Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def put(self, name: str, path: Path) -> None:
+        await asyncio.to_thread(self._put, name, path)
+
+    async def names(self) -> list[str]:
+        return await asyncio.to_thread(self._names)
+
+    async def get(self, name: str, path: Path) -> None:
+        await asyncio.to_thread(shutil.copyfile, self._path / name, path)
+
+    async def remove(self, name: str) -> None:
+        await asyncio.to_thread((self._path / name).unlink, missing_ok=True)
+
+    def _put(self, name: str, path: Path) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        unfinished = self._path / f"{_UNFINISHED}{name}"
+        try:
+            path.replace(unfinished)
+        except OSError as fault:
+            if fault.errno != errno.EXDEV:
+                raise
+            # Another file system: the stick. Only what was synced there may get its name.
+            shutil.copyfile(path, unfinished)
+            sync(unfinished)
+            path.unlink()
+        unfinished.replace(self._path / name)
+        sync(self._path)
+
+    def _names(self) -> list[str]:
+        if not self._path.is_dir():
+            return []
+        return [entry.name for entry in os.scandir(self._path) if entry.is_file() and not entry.name.startswith(".")]
+
+
+def sync(path: Path) -> None:
+    """Makes a file's octets, or a folder's names, outlive a power cut."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,394 @@
+"""`zhangban ferry`: keys and peers, how every lane is doing, and what an operator may order.
+
+`status`, `keys` and `verify` only look. Everything else stands in the log with the account and the reason; what cannot
+be taken back takes two officers. Exit code of `status`, as monitoring plugins have it: 0 well, 1 a person is needed.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+import typer
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certs.verification import UNREADABLE
+from ferry.lanes import Lane
+from ferry.orders import KeysView
+from ferry.refusals import FerryKeysMissing
+from ferry.verifying import KeyChest, Report, verify
+from ferry.words import is_slip
+from server import ferry_desk
+from server.commands import ConfigOption, JsonOption, run, settings_of
+from server.ferry_desk import Why
+from server.ferry_display import print_keys, print_overviews, print_report
+from server.wiring import System, open_system
+
+T = TypeVar("T")
+
+ferry_app = typer.Typer(help="数据摆渡 · What crosses between networks and levels.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="隔离的文件 · Files that were refused.", no_args_is_help=True)
+poison_app = typer.Typer(help="未能应用的记录 · Records that could not be applied.", no_args_is_help=True)
+ferry_app.add_typer(quarantine_app, name="quarantine")
+ferry_app.add_typer(poison_app, name="poison")
+
+PeerArgument = Annotated[str, typer.Argument(metavar="PEER", help="对端名称 · As in the settings file.")]
+LaneArgument = Annotated[Lane, typer.Argument(metavar="LANE", help="通道 · ctl, urgent, case, bulk or supervise.")]
+ItemArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="编号 · As the list shows it.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="WORDS", help="理由，记入日志 · For the log.")]
+WhyOption = Annotated[str, typer.Option("--reason", metavar="WORDS", help="理由，必填 · Why; it stands in the log.")]
+FirstOption = Annotated[str, typer.Option("--approve-as", metavar="ID", help="确认人 · The officer who approves.")]
+SecondOption = Annotated[
+    str, typer.Option("--second", metavar="ID", help="复核人，须为另一人 · Another officer, who does too.")
+]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="写入文件 · Write it here.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
+
+
+@ferry_app.command("status")
+def show_status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """各对端各通道的状态；须人处理则以 1 退出 · Every lane of every peer; exit 1 if a person is needed."""
+    found = _with_system(config, ferry_desk.overviews)
+    if as_json:
+        typer.echo(msgspec.json.encode(found))
+    else:
+        print_overviews(found)
+    raise typer.Exit(1 if any(each.alarms for each in found) else 0)
+
+
+# ----------------------------------------------------------------------------------------------------- keys and peers
+@ferry_app.command("init")
+def init(
+    peer: Annotated[
+        Path | None, typer.Option("--peer", metavar="FILE", exists=True, dir_okay=False, help="对端文件 · Its file.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", metavar="PEER", help="对端名称 · The peer it is of.")] = "",
+    words: Annotated[
+        str, typer.Option("--words", help="对方念出的二十四字 · The 24 characters the other side reads aloud.")
+    ] = "",
+    out: OutOption = None,
+    request: Annotated[
+        bool, typer.Option("--request", help="只出证书请求，由外部 CA 签发 · A request for a CA elsewhere.")
+    ] = False,
+    approve_as: FirstOption = "",
+    second: SecondOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """生成密钥并写出对端文件；或核对口令字后信任对端 · Make keys and the peer file; or trust another's.
+
+    两端各执行一次：先 init --out 写出文件，交换后 init --peer 文件 --name 对端 --words "…"。更换已信任的对端须两人。
+    Once on each side: `init --out FILE`, carry it over, then `init --peer FILE --name PEER --words "…"` with the words
+    that `ferry keys` shows on the other side. To trust a peer anew takes two officers.
+    """
+
+    async def pin(system: System) -> None:
+        assert peer is not None
+        why = Why(first=approve_as, second=second)
+        view = await ferry_desk.pin_peer(system, name, peer.read_bytes(), words=words, why=why)
+        typer.echo(msgspec.json.encode(view) if as_json else f"{view.peer}：已信任 · trusted  {view.words}")
+
+    async def make(system: System) -> None:
+        try:
+            view = await ferry_desk.own_keys(system)
+        except FerryKeysMissing:
+            view = await ferry_desk.make_keys(system, own_ca=not request)
+        _give(view, out, as_json=as_json)
+
+    if peer is not None and (not name or not words):
+        raise typer.BadParameter("--name 与 --words 须同时给出 · --peer needs --name and --words")
+    if words and is_slip(words):
+        typer.echo("口令字本身有误，可能听错 · these are no words of any fingerprint: misheard?", err=True)
+    _with_system(config, make if peer is None else pin)
+
+
+@ferry_app.command("keys")
+def show_keys(out: OutOption = None, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """本端与对端的密钥、到期日、供核对的口令字 · Keys of both sides, days left, the words to be compared."""
+
+    async def look(system: System) -> None:
+        sheet = await ferry_desk.key_sheet(system)
+        if out is not None:
+            out.write_bytes((await ferry_desk.own_keys(system)).file)
+        if as_json:
+            typer.echo(msgspec.json.encode(sheet))
+        else:
+            print_keys(sheet)
+
+    _with_system(config, look)
+
+
+@ferry_app.command("roll")
+def roll(
+    request: Annotated[bool, typer.Option("--request", help="由外部 CA 签发 · By a CA elsewhere.")] = False,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """更换密钥：新证书用旧密钥签发通告，对端确认后启用 · New keys, announced with the old, used once they are known."""
+
+    async def make(system: System) -> None:
+        _give(await ferry_desk.make_keys(system, own_ca=not request), out, as_json=as_json)
+
+    _with_system(config, make)
+
+
+@ferry_app.command("certificate")
+def certificate(
+    file: FileArgument, out: OutOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """导入外部 CA 签发的证书链（PEM，根在最后） · The answer of a CA elsewhere: PEM, the root last."""
+
+    async def take(system: System) -> None:
+        _give(await ferry_desk.take_certificate(system, file.read_bytes()), out, as_json=as_json)
+
+    _with_system(config, take)
+
+
+@ferry_app.command("send-list")
+def send_list(peer: PeerArgument, file: FileArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+    """把外部 CA 的吊销列表（DER）发给对端 · Send the revocation list of a CA elsewhere."""
+
+    async def send(system: System) -> None:
+        await ferry_desk.send_list(system, peer, file.read_bytes(), why=Why(reason=reason))
+
+    _with_system(config, send)
+
+
+# ------------------------------------------------------------------------------------------------------------- lanes
+@ferry_app.command("resend")
+def resend(
+    peer: PeerArgument,
+    lane: LaneArgument,
+    numbers: Annotated[str, typer.Argument(metavar="A-B", help="包序号 · Numbers of parcels, first and last.")],
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """重发本端的包 · Offer parcels of ours again."""
+    first, last = _range(numbers)
+
+    async def order(system: System) -> None:
+        count = await ferry_desk.resend(system, peer, lane, first, last, why=Why(reason=reason))
+        typer.echo(f"重发 · offered again: {count}")
+
+    _with_system(config, order)
+
+
+@ferry_app.command("pause")
+def pause(peer: PeerArgument, lane: LaneArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+    """暂停封装一条通道，接收照常 · Seal nothing more in a lane; what comes is still taken."""
+
+    async def order(system: System) -> None:
+        await ferry_desk.pause(system, peer, lane, why=Why(reason=reason))
+        typer.echo(f"{peer} {lane}：已暂停 · paused")
+
+    _with_system(config, order)
+
+
+@ferry_app.command("resume")
+def resume(peer: PeerArgument, lane: LaneArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+    """恢复一条通道，解除接收方向的冻结 · Let a lane go on, both ways, also one that froze."""
+
+    async def order(system: System) -> None:
+        thawed = await ferry_desk.resume(system, peer, lane, why=Why(reason=reason))
+        typer.echo(f"{peer} {lane}：已恢复 · goes on" + ("，解除冻结 · thawed" if thawed else ""))
+
+    _with_system(config, order)
+
+
+@ferry_app.command("new-epoch")
+def new_epoch(peer: PeerArgument, reason: WhyOption, config: ConfigOption = None) -> None:
+    """从备份恢复后开始新批次 · Begin a new epoch, after this side was restored from a backup."""
+
+    async def order(system: System) -> None:
+        typer.echo(await ferry_desk.new_epoch(system, peer, why=Why(reason=reason)))
+
+    _with_system(config, order)
+
+
+# ------------------------------------------------------------------------------------------------------------- files
+@ferry_app.command("verify")
+def verify_file(
+    file: FileArgument,
+    given: Annotated[
+        Path | None,
+        typer.Option("--certificate", metavar="PEM", exists=True, dir_okay=False, help="发送方证书 · The sender's."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """查验摆渡包：谁封装、是否完整；不合格以 1 退出 · Who sealed a parcel, and is it whole; exit 1 if not.
+
+    给出证书时不需要数据库和密钥，边界检查即可用。 With --certificate it takes neither database nor keys.
+    """
+    if given is not None:
+        report = verify(file, KeyChest.given(_der(given)))
+    else:
+
+        async def look(system: System) -> Report:
+            return verify(file, await KeyChest.of_tables(system.authority.keyring))
+
+        report = _with_system(config, look)
+    if as_json:
+        typer.echo(msgspec.json.encode(report))
+    else:
+        print_report(report)
+    raise typer.Exit(1 if report.code else 0)
+
+
+@ferry_app.command("export-gap")
+def export_gap(
+    peer: PeerArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """写出签名的缺口清单，由人带给对端 · The signed list of what is missing, for a person to carry."""
+
+    async def order(system: System) -> None:
+        await ferry_desk.export_gap(system, peer, file, why=Why(reason=reason))
+        typer.echo(f"{file}：已写出 · written")
+
+    _with_system(config, order)
+
+
+@ferry_app.command("import")
+def import_file(peer: PeerArgument, file: FileArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+    """接收由人带来的包或缺口清单 · Take in a parcel, or a list of gaps, that a person brought."""
+
+    async def order(system: System) -> None:
+        await ferry_desk.import_file(system, peer, file, why=Why(reason=reason))
+        typer.echo(f"{file.name}：已接收 · taken in")
+
+    _with_system(config, order)
+
+
+# -------------------------------------------------------------------------------------------- what was put aside
+@quarantine_app.command("list")
+def list_quarantine(peer: PeerArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """列出 · What is kept, oldest first."""
+
+    async def look(system: System) -> None:
+        items = await ferry_desk.quarantined(system, peer)
+        rows = [
+            {"id": each.id, "file": each.file, "octets": each.octets, "code": each.code, "why": each.why,
+             "times": each.times, "at": each.at, "sha256": each.sha256}
+            for each in items
+        ]  # fmt: skip
+        if as_json:
+            typer.echo(msgspec.json.encode(rows))
+            return
+        for each in items:
+            typer.echo(f"{each.id}  {each.at:%Y-%m-%d %H:%M}  {each.code}  {each.file}  {each.octets}  ×{each.times}")
+
+    _with_system(config, look)
+
+
+@quarantine_app.command("retry")
+def retry(peer: PeerArgument, item: ItemArgument, reason: WhyOption, config: ConfigOption = None) -> None:
+    """重新接收 · Take a file in again."""
+
+    async def order(system: System) -> None:
+        await ferry_desk.retry(system, peer, item, why=Why(reason=reason))
+        typer.echo(f"{item}：已接收 · taken in")
+
+    _with_system(config, order)
+
+
+@quarantine_app.command("discard")
+def discard(
+    peer: PeerArgument,
+    item: ItemArgument,
+    reason: WhyOption,
+    approve_as: FirstOption,
+    second: SecondOption,
+    config: ConfigOption = None,
+) -> None:
+    """删除，须两人 · Delete a file; takes two officers."""
+
+    async def order(system: System) -> None:
+        why = Why(reason=reason, first=approve_as, second=second)
+        await ferry_desk.discard(system, peer, item, why=why)
+        typer.echo(f"{item}：已删除 · discarded")
+
+    _with_system(config, order)
+
+
+@poison_app.command("list")
+def list_poison(peer: PeerArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """列出，不显示内容 · What could not be applied, without its content."""
+
+    async def look(system: System) -> None:
+        items = await ferry_desk.poison(system, peer)
+        rows = [
+            {"id": each.id, "lane": each.lane, "seq": each.seq, "place": each.place, "rid": each.rid,
+             "code": each.code, "at": each.at, "heard": each.heard}
+            for each in items
+        ]  # fmt: skip
+        if as_json:
+            typer.echo(msgspec.json.encode(rows))
+            return
+        for each in items:
+            typer.echo(
+                f"{each.id}  {each.at:%Y-%m-%d %H:%M}  {each.lane} #{each.seq}/{each.place}  {each.code}  {each.rid}"
+            )
+
+    _with_system(config, look)
+
+
+@poison_app.command("close")
+def close_poison(
+    peer: PeerArgument,
+    item: ItemArgument,
+    reason: WhyOption,
+    approve_as: FirstOption,
+    second: SecondOption,
+    config: ConfigOption = None,
+) -> None:
+    """了结，须两人 · A person has seen to it; takes two officers."""
+
+    async def order(system: System) -> None:
+        why = Why(reason=reason, first=approve_as, second=second)
+        await ferry_desk.close_poison(system, peer, item, why=why)
+        typer.echo(f"{item}：已了结 · closed")
+
+    _with_system(config, order)
+
+
+# ------------------------------------------------------------------------------------------------------------- below
+def _with_system(config: Path | None, work: Callable[[System], Awaitable[T]]) -> T:
+    async def opened() -> T:
+        async with open_system(settings_of(config)) as system:
+            return await work(system)
+
+    return run(opened())
+
+
+def _give(view: KeysView, out: Path | None, *, as_json: bool) -> None:
+    """The peer file, or the request that a CA must answer first, to a file or to the screen."""
+    content = view.file or view.request
+    if out is not None:
+        out.write_bytes(content)
+    if as_json:
+        found = {"zone": view.zone, "number": view.number, "words": view.words, "is_ready": bool(view.file)}
+        typer.echo(msgspec.json.encode({**found, "certificate_sha256": view.certificate_sha256}))
+    elif out is None:
+        typer.echo(content.decode(), nl=False)
+    else:
+        typer.echo(f"{view.zone} #{view.number}：{out}  {view.words or '待 CA 签发 · waits for a CA'}")
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()) or len(text) > 33:
+        raise typer.BadParameter(f"{text!r} 不是 A-B · is not A-B")
+    return int(first), int(last or first)
+
+
+def _der(path: Path) -> bytes:
+    content = path.read_bytes()
+    try:
+        return x509.load_pem_x509_certificate(content).public_bytes(Encoding.DER)
+    except UNREADABLE:
+        raise typer.BadParameter(f"{path.name} 不是证书 · is no certificate") from None

@@ -1,0 +1,1 @@
+"""Sealed texts as files that a stranger can check: gathered from our books, written as a ZIP, verified offline."""

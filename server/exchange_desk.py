@@ -1,0 +1,186 @@
+"""The operator's side of the exchange: files taken in and written, senders registered, days compared.
+
+A file is read and written part by part; whatever its size, one part is in memory.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certs.profiles import subject_name
+from certs.verification import UNREADABLE
+from ferry.exchange import credentials
+from ferry.exchange.acts import (
+    AddSender,
+    BatchView,
+    ImportBatch,
+    ImportPart,
+    PartView,
+    Receipt,
+    RevokeSender,
+    SenderView,
+)
+from ferry.exchange.faults import FILE_FAULTS
+from ferry.exchange.own_cases import Voice, own_rows
+from ferry.exchange.package import Package, PackageUnfit
+from ferry.exchange.profiles.mapping import Profile, to_foreign
+from ferry.exchange.refusals import ExchangeUnfit, RequestUnfit
+from ferry.exchange.rules import EVERY_ORG, Sender
+from ferry.exchange.standard import Read
+from ferry.exchange.writing import BatchWriter, Order, as_lines, as_xml
+from kernel.actor import THE_OPERATOR
+from kernel.acts import Act, View
+from kernel.refusals import Refusal
+from server.wiring import System
+from supervision.coverage import ExemptionView, RegisterExemption
+
+V = TypeVar("V", bound=View)
+_KEY = "exchange.own"
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be exported: the events of these local days, of one unit or of all."""
+
+    since: date
+    until: date
+    unit: str | None = None
+    batch: str = ""
+
+
+async def _done(system: System, act: Act[V]) -> V:
+    outcome = await system.office.perform(act, THE_OPERATOR, key=None)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
+
+
+async def take(system: System, source: IO[bytes], receipts: IO[bytes] | None = None) -> BatchView:
+    """Takes a signed batch in, or the rest of it. `receipts`: a line for each row that was not simply accepted."""
+    with _explained():
+        package = Package(source)
+        manifest = package.manifest
+        opening = ImportBatch(manifest=package.octets, signature=package.signature)
+        await _done(system, opening)
+        for number, (_, octets) in enumerate(package.parts(), 1):
+            act = ImportPart(source_system=manifest.source_system, batch=manifest.batch, number=number, octets=octets)
+            answered: PartView = await _done(system, act)
+            if receipts is not None:
+                receipts.writelines(_receipt(number, each) for each in answered.receipts)
+        return await _done(system, opening)
+
+
+def _receipt(part: int, receipt: Receipt) -> bytes:
+    said: dict[str, object] = msgspec.to_builtins(receipt)
+    return msgspec.json.encode({"part": part, **said}) + b"\n"
+
+
+async def write_signed(system: System, out: IO[bytes], wanted: Wanted, certificate: Path, form: str) -> int:
+    """Writes our own cases as a batch signed for whoever gave us `certificate`; how many rows."""
+    chain = _chain(certificate)
+    with _explained():
+        sender = credentials.sender_of(chain[0])
+    now = system.clock.now()
+    batch = wanted.batch or f"{wanted.until:%Y%m%d}-{now:%H%M%S}"
+    writer = BatchWriter(out, Order(sender=sender, batch=batch, day=wanted.until, created_at=now, form=form))
+    voice = Voice(source_system=sender.source_system, region=sender.region, batch=batch, sent_time=now)
+    unit = wanted.unit if sender.org == EVERY_ORG else sender.org
+    async for rows in own_rows(system.database, voice, since=wanted.since, until=wanted.until, unit=unit):
+        for row in rows:
+            writer.add(row)
+    return writer.finish(system.authority.keyring.key(_KEY), chain).rows
+
+
+async def write_plain(
+    system: System, out: IO[bytes], wanted: Wanted, *, form: str, profile: Profile | None = None
+) -> int:
+    """Writes our own cases unsigned, in the standard or in an older one's rows; how many rows of ours."""
+    chosen, now = system.settings.exchange, system.clock.now()
+    batch = wanted.batch or f"{wanted.until:%Y%m%d}-{now:%H%M%S}"
+    voice = Voice(source_system=chosen.source_system, region=chosen.region, batch=batch, sent_time=now)
+    count = 0
+    pieces = _Xml(out) if form == "xml" and profile is None else None
+    async for rows in own_rows(system.database, voice, since=wanted.since, until=wanted.until, unit=wanted.unit):
+        count += len(rows)
+        if pieces is not None:
+            pieces.add(rows)
+        elif profile is not None:
+            for table, row in to_foreign(profile, rows):
+                out.write(msgspec.json.encode({"table": table, "row": row}) + b"\n")
+        else:
+            out.writelines(as_lines(rows))
+    if pieces is not None:
+        pieces.close()
+    return count
+
+
+class _Xml:
+    """One root element around rows that come case by case."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._head, self._tail = as_xml(())
+        out.write(self._head)
+
+    def add(self, rows: list[Read]) -> None:
+        self._out.writelines(list(as_xml(rows))[1:-1])
+
+    def close(self) -> None:
+        self._out.write(self._tail)
+
+
+def own_request(system: System) -> bytes:
+    """A certificate request (PKCS#10, PEM) for the key by which this system signs what it sends."""
+    chosen = system.settings.exchange
+    sender = Sender(source_system=chosen.source_system, org=EVERY_ORG, region=chosen.region)
+    name = subject_name(chosen.source_system, organisation=system.settings.certs.organisation)
+    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(credentials.uri_of(sender))])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name).add_extension(names, critical=False)
+    request = builder.sign(system.authority.keyring.key(_KEY), hashes.SHA256())
+    return request.public_bytes(Encoding.PEM)
+
+
+async def add_sender(system: System, sender: Sender, *, name: str, unit: str, request: bytes) -> SenderView:
+    act = AddSender(
+        source_system=sender.source_system, org=sender.org, region=sender.region, name=name, unit=unit, request=request
+    )
+    return await _done(system, act)
+
+
+async def revoke_sender(system: System, source_system: str) -> SenderView:
+    return await _done(system, RevokeSender(source_system=source_system))
+
+
+async def register_exemption(
+    system: System, unit: str, *, document: str, granted_on: date, until: date
+) -> ExemptionView:
+    act = RegisterExemption(unit=unit, document=document, granted_on=granted_on, until=until)
+    return await _done(system, act)
+
+
+def chain_of(system: System, certificate: str) -> bytes:
+    """What a sender gets: its certificate, then that of the CA that made it."""
+    return certificate.encode() + system.authority.issuing.public_bytes(Encoding.PEM)
+
+
+def _chain(file: Path) -> tuple[x509.Certificate, ...]:
+    try:
+        chain = x509.load_pem_x509_certificates(file.read_bytes())
+    except (*UNREADABLE, OSError) as wrong:
+        raise RequestUnfit(why=f"{file.name}: {type(wrong).__name__}") from None
+    return tuple(chain[:3])
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except PackageUnfit as unfit:
+        where = f"：{unfit.where}" if unfit.where else ""
+        raise ExchangeUnfit(why=unfit.code, words=FILE_FAULTS[unfit.code].zh, where=where) from None

@@ -1,0 +1,127 @@
+"""Parts of texts from people: kept as they came, known again when a carrier repeats them, joined to whole texts.
+
+What a carrier says twice is one text: always when the identity has its own id or the second of sending in it
+(`Arrival.is_dated`); a part of a long text while its reference can still mean the same text; anything else while the
+first of the two is not handled yet, or within REPEAT_WITHIN, in which nobody reads an answer and types again, or when
+the connection to the carrier broke between the two, and our answer with it. Else it is a person who repeats themselves.
+Every caller's transaction is its own: of two processes that hold the last two parts of one text, one joins them.
+Limits: the same words within REPEAT_WITHIN, or on both sides of a new connection and within `join_within`, are one
+text, whoever said them twice.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from alerts.texts import national_number
+from sms.carriers import Arrival
+from sms.tables import InboundMessage, InboundPdu
+from sms.text import Concat, ConcatKind, Joined, Part, Reassembler
+
+#: Carriers deliver the parts of a long text within seconds, or retry within minutes.
+JOIN_WITHIN = timedelta(minutes=10)
+REPEAT_WITHIN = timedelta(seconds=10)
+_LOOKED_AT = 100
+#: Columns of the table are no wider; numbers have 21 digits at most.
+_LONGEST_NUMBER = 32
+
+
+class Parts:
+    """`run` names this process in the rows. What misses a part for `join_within` is given out with the gap."""
+
+    def __init__(self, run: str, *, join_within: timedelta = JOIN_WITHIN) -> None:
+        self._run, self._join_within = run, join_within
+
+    async def keep(self, arrival: Arrival, now: datetime) -> None:
+        """Keeps a part, unless it is kept already, and stores the whole text that it completes."""
+        digest = hashlib.sha256(arrival.carrier.encode() + arrival.identity).hexdigest()
+        if not await self._is_kept(arrival, digest, now):
+            await self._join(await self._kept(arrival, digest, now), now)
+
+    async def join_waiting(self, now: datetime, *, most: int = 1000) -> None:
+        """Joins what two processes received at once, and gives out, with gaps, what has waited long enough."""
+        seen: set[tuple[object, ...]] = set()
+        for row in await InboundPdu.filter(message_id=None).order_by("id").limit(most):
+            if (key := _key(row)) not in seen:
+                seen.add(key)
+                await self._join(row, now)
+
+    async def _is_kept(self, arrival: Arrival, digest: str, now: datetime) -> bool:
+        is_part = arrival.part.concat is not None and arrival.part.concat.total > 1
+        for row in await InboundPdu.filter(digest=digest).order_by("-id").limit(_LOOKED_AT):
+            age = now - row.received_at
+            # The acknowledgement went down with its connection, or with the process.
+            is_after_a_break = arrival.connected_at is not None and row.received_at < arrival.connected_at
+            if arrival.is_dated or age < REPEAT_WITHIN or ((is_part or is_after_a_break) and age < self._join_within):
+                return True
+            if age < self._join_within and (
+                row.message_id is None or await InboundMessage.exists(id=row.message_id, handled_at=None)
+            ):
+                return True
+        return False
+
+    async def _kept(self, arrival: Arrival, digest: str, now: datetime) -> InboundPdu:
+        part = arrival.part
+        concat = part.concat if part.concat is not None and part.concat.total > 1 else None
+        return await InboundPdu.create(
+            carrier=arrival.carrier,
+            sender=part.source[:_LONGEST_NUMBER],
+            receiver=part.destination[:_LONGEST_NUMBER],
+            data_coding=part.data_coding,
+            octets=part.octets,
+            frame=part.raw,
+            concat=concat.kind if concat else "",
+            reference=concat.reference if concat else 0,
+            total=concat.total if concat else 1,
+            number=concat.number if concat else 1,
+            digest=digest,
+            run=self._run,
+            received_at=now,
+        )
+
+    async def _join(self, row: InboundPdu, now: datetime) -> None:
+        rows = [row]
+        if row.concat:
+            waiting = InboundPdu.filter(
+                message_id=None,
+                carrier=row.carrier,
+                sender=row.sender,
+                receiver=row.receiver,
+                concat=row.concat,
+                reference=row.reference,
+                total=row.total,
+            )
+            # Locked: whoever comes second waits, and then finds them taken.
+            rows = await waiting.order_by("id").select_for_update()
+        parts = {id(part): (each, part) for each in rows for part in (part_of(each),)}
+        joiner = Reassembler(patience_s=self._join_within.total_seconds())
+        whole: list[Joined] = []
+        for each, part in parts.values():
+            whole += joiner.take(part, each.received_at.timestamp())
+        whole += joiner.handle_timer(now.timestamp())
+        for joined in whole:
+            await _store(joined, [parts[id(part)][0] for part in joined.parts])
+
+
+def part_of(row: InboundPdu) -> Part:
+    concat = Concat(ConcatKind(row.concat), row.reference, row.total, row.number) if row.concat else None
+    return Part(row.sender, row.receiver, row.data_coding, bytes(row.octets), concat, bytes(row.frame))
+
+
+async def _store(joined: Joined, rows: Sequence[InboundPdu]) -> None:
+    first = rows[0]
+    message = await InboundMessage.create(
+        carrier=first.carrier,
+        sender=national_number(joined.source),
+        receiver=joined.destination,
+        text=joined.text.replace("\0", ""),  # PostgreSQL keeps no NUL; the octets are in the rows
+        is_complete=joined.is_complete,
+        received_at=max(row.received_at for row in rows),
+    )
+    await InboundPdu.filter(id__in=[row.id for row in rows]).update(message_id=message.id)
+
+
+def _key(row: InboundPdu) -> tuple[object, ...]:
+    if not row.concat:
+        return (row.id,)
+    return (row.carrier, row.sender, row.receiver, row.concat, row.reference, row.total)

@@ -1,0 +1,76 @@
+"""An HTTP server that is a guest in somebody's process, and whose connections can be broken."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import uvicorn
+from starlette.applications import Starlette
+
+#: Of the event loop: to accept, to begin, to end.
+_TURNS = 5
+
+
+class Served:
+    """`port` is where it listens."""
+
+    def __init__(self, server: uvicorn.Server, port: int) -> None:
+        self.port = port
+        self._server = server
+
+    @property
+    def connections(self) -> int:
+        return len(self._server.server_state.connections)
+
+    def cut(self, peer: tuple[str, int] | None = None) -> None:
+        """Breaks the connection to `peer`, or every one, in the middle of whatever is said."""
+        for connection in list(self._server.server_state.connections):
+            transport = connection.transport
+            if peer is None or transport.get_extra_info("peername")[:2] == tuple(peer):
+                transport.abort()
+
+
+@asynccontextmanager
+async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[Served]:
+    """Serves `app` while the block runs. Raises OSError when it cannot listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as door:
+        config = uvicorn.Config(
+            app, log_config=None, lifespan="off", access_log=False, proxy_headers=False, timeout_graceful_shutdown=5
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve([door]))
+        while not server.started:
+            if task.done():
+                await task  # says why
+            await asyncio.sleep(0.005)
+        served = Served(server, int(door.getsockname()[1]))
+        try:
+            yield served
+        finally:
+            server.should_exit = True
+            server.closing.set()
+            await task
+            # Who was let in while the door closed was in no list yet, so nobody has shown them out.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+                served.cut()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which ends at once and not at its next tenth of a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.closing = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self.closing.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

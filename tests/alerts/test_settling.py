@@ -1,0 +1,183 @@
+"""Receipts in the books: whose they are, when ids are ambiguous or used again, and what a carrier may write in them."""
+
+from datetime import timedelta
+
+import pytest
+
+from alerts import settling
+from alerts.outgoing import renew
+from alerts.settling import EARLY_RECEIPT, LATEST_RECEIPT, Heard, Outcome, Report
+from alerts.states import CODE_WAIT, State
+from tests.alerts.queue_desk import delivered, failed, submitted
+
+LONG = "【衡江】" + "长" * 100
+ANNA, BORIS = "13800000001", "13800000002"
+
+
+async def sent(queue, phone, *sms_ids, **how):
+    await queue.put(phone=phone, valid=timedelta(days=60), **how)
+    (message,) = await queue.claim()
+    await queue.record(submitted(message, *sms_ids))
+
+
+# ------------------------------------------------------------------------------------------------- whose receipt it is
+
+
+async def test_a_receipt_in_decimal_is_not_taken_for_another_text_whose_number_is_those_digits(queue):
+    await sent(queue, ANNA, "10")  # hexadecimal: the receipt will say 16
+    await sent(queue, BORIS, "16")
+    await queue.record(heard=[delivered("16", phone=ANNA)])
+    assert await queue.states() == ["submitted", "submitted"]
+    await queue.tend()
+    assert await queue.states() == ["delivered", "submitted"]
+    await queue.record(heard=[delivered("22", phone=BORIS)])
+    await queue.tend()
+    assert await queue.states() == ["delivered", "delivered"]
+
+
+async def test_an_early_receipt_waits_for_its_own_text_and_not_for_the_first_with_those_digits(queue):
+    await sent(queue, ANNA, "10")
+    await queue.record(heard=[delivered("16", phone=ANNA)])
+    await sent(queue, BORIS, "16")
+    assert await queue.states() == ["submitted", "submitted"]
+    await queue.tend()
+    assert await queue.states() == ["delivered", "submitted"]
+
+
+async def test_a_receipt_in_one_batch_with_another_persons_submit_resp_is_not_theirs(queue):
+    await sent(queue, ANNA, "10")
+    await queue.put(phone=BORIS)
+    (message,) = await queue.claim()
+    await queue.record(submitted(message, "16"), heard=[delivered("16", phone=ANNA)])
+    assert await queue.states() == ["submitted", "submitted"]
+    await queue.tend()
+    assert await queue.states() == ["delivered", "submitted"]
+
+
+async def test_a_number_that_is_used_again_delivers_the_new_text_and_not_the_old(queue):
+    await sent(queue, ANNA, "77")
+    queue.clock.advance(timedelta(days=3))
+    await sent(queue, BORIS, "77")
+    await queue.record(heard=[delivered("77", phone=BORIS)])
+    assert await queue.states() == ["submitted", "delivered"]
+    queue.clock.advance(LATEST_RECEIPT - timedelta(days=2))
+    await queue.record(heard=[delivered("77")])  # whose, nobody says: of two weeks ago it is not
+    assert await queue.states() == ["submitted", "delivered"]
+
+
+@pytest.mark.parametrize("written", [ANNA, f"+86{ANNA}", f"0086{ANNA}", "", "106900001234", "unreadable"])
+async def test_a_receipt_is_believed_that_names_the_phone_or_nobody(queue, written):
+    await sent(queue, ANNA, "a1")
+    await queue.record(heard=[delivered("a1", phone=written)])
+    assert await queue.states() == ["delivered"]
+
+
+async def test_a_waiting_receipt_settles_all_parts_of_a_text_that_the_carrier_divided(queue):
+    await queue.put(body=LONG, phone=ANNA)
+    (message,) = await queue.claim()
+    await queue.record(submitted(message, "1f", "1f"))  # one id for both
+    await queue.record(heard=[delivered("31", phone=ANNA)])
+    await queue.tend()
+    assert await queue.states() == ["delivered"]
+
+
+async def test_waiting_receipts_are_settled_page_by_page(queue, monkeypatch):
+    monkeypatch.setattr(settling, "_PAGE", 2)
+    for number in range(5):
+        await sent(queue, ANNA, f"a{number}")
+    await queue.record(heard=[delivered(str(0xA0 + number), phone=ANNA) for number in range(5)])
+    await queue.tend()
+    assert await queue.states() == ["delivered"] * 5
+
+
+async def test_a_number_in_another_spelling_that_was_used_again_delivers_the_new_text_only(queue):
+    await sent(queue, ANNA, "1f")
+    queue.clock.advance(timedelta(days=3))
+    await sent(queue, ANNA, "1f")
+    await queue.record(heard=[delivered("31", phone=ANNA)])
+    await queue.tend()
+    assert await queue.states() == ["submitted", "delivered"]
+
+
+async def test_a_receipt_of_yesterday_is_no_receipt_of_todays_text_under_the_same_number(queue):
+    await queue.record(heard=[delivered("a1", phone=ANNA)])
+    queue.clock.advance(EARLY_RECEIPT + timedelta(seconds=1))
+    await sent(queue, ANNA, "a1")
+    await queue.tend()
+    assert await queue.states() == ["submitted"]
+
+
+# ----------------------------------------------------------------------------------------- what carriers write in them
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        Heard("9" * 100, State.DELIVERED),
+        Heard("a\0b", State.DELIVERED),
+        Heard("b2", State.FAILED, "1" * 40, "MK:0001"),
+        Heard("b2", State.FAILED, "138\0", "e\0" + "e" * 100),
+        Heard("\ud800", State.DELIVERED),
+    ],
+)
+async def test_a_receipt_that_no_column_can_hold_keeps_none_of_the_others_back(queue, strange):
+    await sent(queue, ANNA, "a1")
+    await queue.record(heard=[strange, delivered("a1")])
+    assert await queue.states() == ["delivered"]
+    await queue.tend()
+
+
+async def test_a_reason_that_no_column_can_hold_is_cut(queue):
+    await sent(queue, ANNA, "a1")
+    await queue.record(heard=[failed("a1", "e\0" + "e" * 100)])
+    assert await queue.states() == ["failed"]
+
+
+@pytest.mark.parametrize("strange", ["9" * 100, "a\0b", "\ud800z"])
+async def test_a_message_id_that_no_column_can_hold_is_known_again_in_its_receipt(queue, strange):
+    await sent(queue, ANNA, strange)
+    await queue.record(heard=[delivered(strange)])
+    assert await queue.states() == ["delivered"]
+
+
+# ------------------------------------------------------------------------------------------------------------ attempts
+
+
+async def test_a_text_that_never_left_has_lost_no_attempt(queue):
+    await queue.put()
+    for _ in range(3):
+        (message,) = await queue.claim()
+        assert message.attempts == 1
+        await queue.record(Report(message=message, outcome=Outcome.UNSENT, error="the connection ended"))
+    (message,) = await queue.claim()
+    await queue.record(Report(message=message, outcome=Outcome.AGAIN))
+    (message,) = await queue.claim()
+    assert message.attempts == 2
+
+
+# -------------------------------------------------------------------------------------------------- codes, lost answers
+
+
+async def test_a_receipt_that_came_while_the_answer_was_still_awaited_settles_a_code(queue):
+    await queue.put_code(phone=ANNA)
+    (message,) = await queue.claim()
+    queue.clock.advance(timedelta(seconds=2))
+    await queue.record(heard=[delivered("never-seen", phone=ANNA)])
+    for _ in range(6):
+        queue.clock.advance(timedelta(seconds=5))
+        await renew(queue.database, [message.id], now=queue.clock.now())
+        await queue.tend()
+    await queue.record(Report(message=message, outcome=Outcome.UNKNOWN))
+    queue.clock.advance(CODE_WAIT)
+    await queue.tend()
+    assert await queue.states() == ["delivered"]
+
+
+async def test_a_receipt_that_came_before_a_code_was_queued_says_nothing_about_it(queue):
+    await queue.record(heard=[delivered("never-seen", phone=ANNA)])
+    queue.clock.advance(timedelta(seconds=1))
+    await queue.put_code(phone=ANNA)
+    (message,) = await queue.claim()
+    await queue.record(Report(message=message, outcome=Outcome.UNKNOWN))
+    await queue.tend()
+    assert await queue.states() == ["unknown"]

@@ -1,0 +1,77 @@
+"""`python -m tests.chaos`: every bad day, on SQLite and PostgreSQL at once; a line for each, and what was violated.
+
+`--only WORDS` for scenarios whose names contain them, `--seed N` to repeat a day that went wrong.
+"""
+
+import argparse
+import asyncio
+import logging
+import random
+import shutil
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import perf_counter
+
+from tests.chaos.installations import Installations
+from tests.chaos.scenarios import SCENARIOS, Stage, Told
+from tests.chaos.world import victims
+from tools.postgres import NoPostgres, Postgres
+
+DIALECTS = ("sqlite", "postgres")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--database", choices=DIALECTS, help="one of the two; else both, each in a process of its own")
+    parser.add_argument("--only", default="", metavar="WORDS")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
+    chosen = parser.parse_args()
+    if chosen.database is None:
+        return asyncio.run(_both(chosen.only, chosen.seed))
+    logging.disable(logging.CRITICAL)  # simulators that are broken on purpose complain
+    return asyncio.run(_play(chosen.database, chosen.only, chosen.seed))
+
+
+async def _both(only: str, seed: int) -> int:
+    said = ("-m", "tests.chaos", "--only", only, "--seed", str(seed))
+    print(f"seed {seed}", flush=True)
+    processes = [await asyncio.create_subprocess_exec(sys.executable, *said, "--database", each) for each in DIALECTS]
+    return max([await process.wait() for process in processes])
+
+
+async def _play(dialect: str, only: str, seed: int) -> int:
+    violated = 0
+    async with AsyncExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="zb-chaos-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        server_url = None
+        if dialect == "postgres":
+            try:
+                server_url = stack.enter_context(Postgres.start()).url
+            except NoPostgres as none:
+                print(f"{dialect:9} skipped: {none}", flush=True)
+                return 0
+        servers = await stack.enter_async_context(victims())
+        installations = Installations(folder, server_url)
+        await installations.prepare(servers)
+        for name, scenario in SCENARIOS.items():
+            if only not in name or dialect not in scenario.dialects:
+                continue
+            stage = Stage(dialect, servers, random.Random(f"{seed} {name}"), installations)
+            began = perf_counter()
+            try:
+                told = await scenario.play(stage)
+            except (TimeoutError, RuntimeError) as stuck:
+                told = Told("", (f"broke off: {stuck!r}, {installations.last_words}",))
+            verdict = "holds" if not told.violations else "VIOLATED"
+            print(f"{dialect:9}{verdict:9}{perf_counter() - began:6.1f} s  {name}: {told.figures}", flush=True)
+            for violation in told.violations:
+                print(f"{'':9}- {violation}", flush=True)
+            violated += bool(told.violations)
+    return 1 if violated else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
