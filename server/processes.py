@@ -88,10 +88,11 @@ async def until_stopped(stop: Stop, name: str, turn: Callable[[], Awaitable[bool
 
 
 def _told(fault: Exception) -> dict[str, str]:
-    """Of a group of failures the first: "unhandled errors in a TaskGroup" helps nobody."""
+    """Of a group of failures the first: "unhandled errors in a TaskGroup" helps nobody. Of what it says the first line:
+    below it a database quotes values, such as somebody's number."""
     while isinstance(fault, ExceptionGroup):
         fault = fault.exceptions[0]
-    return {"kind": type(fault).__name__, "fault": str(fault)[:200]}
+    return {"kind": type(fault).__name__, "fault": str(fault).partition("\n")[0][:200]}
 
 
 async def deliver_events(system: System, stop: Stop, pace: Pace, *, delivered: Callable[[], None]) -> None:

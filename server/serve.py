@@ -1,6 +1,7 @@
 """`zhangban serve`: everything in one process, on the real clock, until SIGTERM."""
 
 import gc
+import logging
 
 import structlog
 
@@ -17,7 +18,15 @@ _log = structlog.get_logger(__name__)
 
 def serve(config: ConfigOption = None) -> None:
     """启动全部服务 · Serve phones, texts and deadlines in one process; SIGTERM stops it without losing anything."""
+    date_warnings()
     run(_serve(settings_of(config)))
+
+
+def date_warnings() -> None:
+    """Warnings of carriers and of the queue: on standard error, each with its time, as the other lines of the log."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s [%(levelname)s] %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
+    )
 
 
 async def _serve(settings: Settings) -> None:

@@ -117,9 +117,11 @@ def _head(name: str) -> str:
 
 def _print_carriers(shown: Console, found: Status) -> None:
     """One line each, as wide as any terminal; below it what is wrong with them, in as many words as it takes."""
-    table = _table("通道 · carrier", "类型 · kind", "状态 · state", "窗口 · window", "限速 · parts/s", "权重 · weight")
+    table = _table("通道 · carrier", "类型 · kind", "状态 · state")
+    for name in ("窗口 · window", "限速 · parts/s", "权重 · weight"):
+        table.add_column(_head(name), no_wrap=True)
     for name in ("无回执 · open", ">1h", "未知 · unknown", "未达 · 24h", "沉默 · silent"):
-        table.add_column(_head(name), justify="right")
+        table.add_column(_head(name), justify="right", no_wrap=True)
     for carrier in found.carriers:
         rate = "—" if carrier.parts_per_s is None else f"{carrier.parts_per_s:g}"
         table.add_row(

@@ -254,7 +254,7 @@ def _troubles(rows: Sequence[Row]) -> Iterator[Trouble]:
 async def _inbox(database: Database) -> Waiting:
     rows = await database.rows(
         "SELECT COUNT(*) AS n, SUM(CASE WHEN tries >= $1 THEN 1 ELSE 0 END) AS stuck, MIN(received_at) AS oldest"
-        " FROM inbound_message WHERE handled_at IS NULL",
+        f" FROM (SELECT tries, received_at FROM inbound_message WHERE handled_at IS NULL LIMIT {COUNT_TO}) AS i",
         INBOX_RULES.tries,
     )
     return _waiting(rows[0])
@@ -263,7 +263,10 @@ async def _inbox(database: Database) -> Waiting:
 async def _events(database: Database) -> Waiting:
     rows = await database.rows(
         "SELECT COUNT(*) AS n, SUM(CASE WHEN parked THEN 1 ELSE 0 END) AS stuck,"
-        " MIN(CASE WHEN NOT parked THEN due_at END) AS oldest FROM outbox"
+        " MIN(CASE WHEN NOT parked THEN due_at END) AS oldest FROM"
+        f" (SELECT * FROM (SELECT parked, due_at FROM outbox WHERE parked = TRUE LIMIT {COUNT_TO}) AS parked_ones UNION ALL"
+        " SELECT * FROM (SELECT parked, due_at FROM outbox WHERE parked = FALSE"
+        f" ORDER BY due_at LIMIT {COUNT_TO}) AS waiting_ones) AS o"
     )
     return _waiting(rows[0])
 

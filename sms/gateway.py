@@ -184,11 +184,13 @@ class Gateway:
                     may_repeat=not self._others(lane.name),
                     urgent_only=urgent_only,
                 )
-                await self._wordings.learn(self._database, {(m.template, m.template_version) for m in claimed})
             except OperationalError as refused:
                 # Asked again after a poll. To give up would cut the carrier off in the middle of its answers.
                 log.warning("lane %s: nothing could be claimed: %s", lane.name, cause_of(refused))
                 return 0
+            # What is claimed is given in any case; without its wording a text goes as the text it is.
+            with suppress(OperationalError):
+                await self._wordings.learn(self._database, {(m.template, m.template_version) for m in claimed})
             lane.give(claimed)
         return len(claimed)
 

@@ -8,9 +8,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from starlette.applications import Starlette
 
-#: Of the event loop: to accept, to begin, to end.
-_TURNS = 5
-
 
 class Served:
     """`port` is where it listens."""
@@ -45,17 +42,12 @@ async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[Serv
             if task.done():
                 await task  # says why
             await asyncio.sleep(0.005)
-        served = Served(server, int(door.getsockname()[1]))
         try:
-            yield served
+            yield Served(server, int(door.getsockname()[1]))
         finally:
             server.should_exit = True
             server.closing.set()
             await task
-            # Who was let in while the door closed was in no list yet, so nobody has shown them out.
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
-                served.cut()
 
 
 class _Server(uvicorn.Server):

@@ -185,6 +185,7 @@ async def test_an_operator_is_refused_what_no_text_may_say(county, words):
     assert await county.texts() == []
 
 
+@pytest.mark.feature("SMS-17")
 async def test_of_a_secret_case_no_text_says_more_than_its_number(county):
     number = await county.accepted()
     await county.database.execute("UPDATE case_file SET secret = TRUE")

@@ -160,7 +160,7 @@ def test_status_makes_no_database_and_a_wrong_question_is_2(tmp_path):
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_the_table_is_read_on_any_terminal_and_names_are_never_cut(site, width, capsys, monkeypatch):
+def test_the_table_is_read_on_any_terminal_and_names_are_never_cut(site, width, monkeypatch):
     async def fill(system: System) -> None:
         now = system.clock.now()
         told = Condition(state="closed", window=1000, waiting=50, parts_per_s=200, last_error="cannot connect: timeout")
@@ -169,19 +169,10 @@ def test_the_table_is_read_on_any_terminal_and_names_are_never_cut(site, width, 
         await text(system, 1, state="queued", send_after=now - timedelta(hours=1))
 
     site.fills(fill)
-    monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr("server.sms_display.console", lambda: Console(width=width))
     found = site.typed("status").stdout
-    for words in (
-        "a-name-of-20-letters",
-        "mas-db",
-        "0/1000+50",
-        "cannot connect: timeout",
-        "3h00m",
-        "carrier",
-        "weight",
-    ):
-        assert words in found, words
+    for words in ("0/1000+50", "cannot connect: timeout", "3h00m", "carrier", "weight", "a-name-of-20-letters："):
+        assert words in " ".join(found.split()), words
     assert "…" not in found
     assert max(cell_len(line) for line in found.splitlines() if "QUEUE_SLOW" not in line) <= width
 

@@ -1,6 +1,9 @@
 """The loops of a running server: they outlive failures, stop when told, and the clock's own acts come in time."""
 
 import asyncio
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -24,6 +27,7 @@ from server.processes import CLOCKWORK, Pace, Stop, Timer, deliver_events, keep_
 from server.settings import DatabaseSettings, Settings
 from server.wiring import System, open_system
 from supervision.acts import TurnLights
+from tests.contracts.sources import ROOT
 
 BRISK = Pace(courier_s=0.01, timer_s=0.01)
 
@@ -37,7 +41,7 @@ async def test_a_loop_outlives_its_failures_and_names_their_cause(monkeypatch: p
         nonlocal turns
         turns += 1
         if turns == 1:
-            raise LookupError("nothing there")
+            raise LookupError("nothing there\nDETAIL: Key (to_phone)=(13800138000) already exists.")
         if turns == 2:
             raise ExceptionGroup("unhandled", [ExceptionGroup("again", [OSError("cut")]), ValueError("other")])
         if turns == 5:
@@ -214,3 +218,15 @@ async def has_text(system: System, template: str) -> bool:
 def test_the_clock_performs_deemed_acceptance_and_lights_at_every_turn():
     rests = {type(act): rest for act, rest in CLOCKWORK}
     assert rests[DeemAccepted] == rests[TurnLights] == timedelta(0)
+
+
+def test_warnings_of_carriers_stand_in_the_log_with_their_time():
+    told = subprocess.run(
+        [sys.executable, "-c", "from server.serve import *; date_warnings(); logging.getLogger('sms').warning('down')"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[WARNING\] down\n", told.stderr)

@@ -11,6 +11,7 @@ from alerts.states import State
 from alerts.tables import Message, WaitingReceipt
 from kernel.clock import FakeClock
 from kernel.db import Database
+from kernel.tables import OutboxEntry
 from sms import backlog as figures
 from sms.backlog import Trouble, backlog, meaning_of
 from sms.carriers import Condition
@@ -309,6 +310,15 @@ async def test_a_long_queue_is_counted_whole_and_looked_at_in_part(desk, monkeyp
     monkeypatch.setattr(figures, "COUNT_TO", 10)
     found = await backlog(desk.database, now=desk.clock.now())
     assert (found.totals["queued"], found.levels[0].oldest_due_at) == (10, desk.clock.now())
+    parked = OutboxEntry(event_id=1, consumer="alerts", due_at=desk.clock.now(), parked=True)
+    old = desk.clock.now() - timedelta(hours=1)
+    due = [OutboxEntry(event_id=n, consumer="alerts", due_at=old + timedelta(minutes=n)) for n in range(12)]
+    await OutboxEntry.bulk_create([*reversed(due), parked])
+    texts = [{"carrier": "east", "sender": "1", "receiver": "2", "text": "", "received_at": old} for _ in range(12)]
+    await InboundMessage.bulk_create([InboundMessage(**each) for each in texts])
+    found = await backlog(desk.database, now=desk.clock.now())
+    assert (found.events.waiting, found.events.stuck, found.events.oldest_at) == (11, 1, old)
+    assert (found.inbox.waiting, found.inbox.oldest_at) == (10, old)
 
 
 async def test_no_question_reads_the_whole_table(desk, dialect, monkeypatch):

@@ -1,0 +1,58 @@
+"""What the gateway writes down, and what it waits for meanwhile."""
+
+import asyncio
+
+import pytest
+
+from alerts import settling
+from alerts.outgoing import LEASE, Channel, claim, claims, renew
+from alerts.states import as_int
+from sms import lane
+from tests.sms.carrier_desk import put, running, until, wait_for
+from tests.sms.test_survival import PHONE, Taker, bodies
+
+
+class Few(Taker):
+    ahead = 10
+
+
+async def test_a_carrier_gets_no_more_while_what_became_of_the_last_ones_is_not_written(database, clock, monkeypatch):
+    may_write = asyncio.Event()
+
+    async def slowly(*of, **what):
+        await may_write.wait()
+        await settling.record(*of, **what)
+
+    monkeypatch.setattr(lane, "record", slowly)
+    await put(database, clock, *bodies(40), phone=PHONE)
+    taker = Few()
+    async with running(database, clock, taker) as gateway:
+        await wait_for(lambda: _has_taken(taker, 10))
+        for _ in range(3):
+            await gateway.tend()
+        assert len(taker.took) == 10
+        may_write.set()
+        await until(database, delivered=40)
+    assert sorted(taker.took) == sorted(bodies(40))
+
+
+async def test_a_lease_is_renewed_past_what_is_just_being_settled(database, clock):
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    await put(database, clock, *bodies(2), phone=PHONE)
+    first, second = await claim(database, now=clock.now(), limit=2, channel=Channel.SMS, carrier="east")
+    clock.advance(LEASE / 2)
+    async with database.transaction():
+        await database.rows("SELECT id FROM message WHERE id = $1 FOR UPDATE", first.id)
+        async with asyncio.timeout(60):
+            await asyncio.create_task(_renewed_elsewhere(database, clock, {first.id, second.id}))
+    ends = await claims(database, channel=Channel.SMS)
+    assert ends[second.id] - ends[first.id] == LEASE / 2
+
+
+async def _renewed_elsewhere(database, clock, held):
+    await renew(database, held, now=clock.now())
+
+
+async def _has_taken(taker, count):
+    return len(taker.took) >= count
