@@ -4,7 +4,7 @@ import asyncio
 import random
 import shutil
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,6 +38,8 @@ from tests.chaos.world import (
 #: The wait after which codes of unknown outcome, refused texts and leases of the dead come round again.
 LATER = timedelta(minutes=70)
 PATIENCE_S = 90.0
+#: Of who knows that it will not end well.
+IMPATIENCE_S = 1.0
 
 
 class Told(Struct, frozen=True):
@@ -325,7 +327,7 @@ async def _killed_once_people_were_thanked(stage: Stage, sabotage: str) -> Told:
         async with world.server(sabotage=sabotage):
             world.text_us(3)
             await until(lambda: not world.untaken)
-        return await healed(world)
+        return await healed(world, patience_s=IMPATIENCE_S)
 
 
 async def _killed_once_receipts_were_acknowledged(stage: Stage, sabotage: str) -> Told:
@@ -334,7 +336,7 @@ async def _killed_once_receipts_were_acknowledged(stage: Stage, sabotage: str) -
         async with world.server(sabotage=sabotage):
             await until(lambda: smsc.counts["receipts"] >= 20)
             await asyncio.sleep(0.2)
-        return await healed(world)
+        return await healed(world, patience_s=IMPATIENCE_S)
 
 
 async def _responses_are_lost(stage: Stage, sabotage: str) -> Told:
@@ -343,7 +345,7 @@ async def _responses_are_lost(stage: Stage, sabotage: str) -> Told:
         await world.queue(codes=10)
         async with world.server(sabotage=sabotage):
             await asyncio.sleep(2.5)
-        return await healed(world)
+        return await healed(world, patience_s=IMPATIENCE_S)
 
 
 async def _second_halves_are_dropped(stage: Stage, sabotage: str) -> Told:
@@ -352,7 +354,7 @@ async def _second_halves_are_dropped(stage: Stage, sabotage: str) -> Told:
         await world.queue(long=10)
         async with world.server(sabotage=sabotage):
             await asyncio.sleep(2.5)
-        return await healed(world)
+        return await healed(world, patience_s=IMPATIENCE_S)
 
 
 async def _killed_once_an_act_was_performed(stage: Stage, sabotage: str) -> Told:
@@ -360,7 +362,7 @@ async def _killed_once_an_act_was_performed(stage: Stage, sabotage: str) -> Told
         world.text_us(1)
         async with world.server(sabotage=sabotage, kill="performed") as victim:
             await victim.gone()
-        return await healed(world)
+        return await healed(world, patience_s=IMPATIENCE_S)
 
 
 CONTROLS: Mapping[str, tuple[Callable[[Stage, str], Awaitable[Told]], str]] = MappingProxyType(
@@ -404,7 +406,9 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
 # -------------------------------------------------------------------------------------------------------------- healing
 
 
-async def healed(world: World, missed: list[str] | tuple[str, ...] = (), figures: str = "") -> Told:
+async def healed(
+    world: World, missed: Sequence[str] = (), figures: str = "", *, patience_s: float = PATIENCE_S / 3
+) -> Told:
     """All is well again: what waits is taken at once, what is unknown after its time. Then everything is judged."""
     all_is_well(world)
     async with world.server() as server:
@@ -414,7 +418,7 @@ async def healed(world: World, missed: list[str] | tuple[str, ...] = (), figures
                 server.kill()
                 world.pass_time(LATER)
                 async with world.server():
-                    if await settled(world, PATIENCE_S / 3):
+                    if await settled(world, patience_s):
                         break
     verdict = await judged(world)
     states = ", ".join(f"{count} {state}" for state, count in sorted(verdict.states.items()))
@@ -428,7 +432,7 @@ def all_is_well(world: World) -> None:
         turn(carrier.faults, state_of(type(carrier.faults)()))
 
 
-async def settled(world: World, within_s: float = PATIENCE_S) -> bool:
+async def settled(world: World, within_s: float) -> bool:
     """Whether every text comes to its end and every person's text is taken and answered, in that time."""
     try:
         async with asyncio.timeout(within_s):

@@ -62,13 +62,11 @@ class Site:
 
 @pytest.fixture
 def site(blank_url: str, tmp_path) -> Site:
-    made = Site(blank_url, tmp_path)
-    made.fills(nothing)
-    return made
+    return Site(blank_url, tmp_path)
 
 
 async def nothing(system: System) -> None:
-    """An installation is made by `serve`, not by whoever asks for something in the wrong folder."""
+    """An empty installation: `serve` makes one, `sms` does not."""
 
 
 async def carrier(system: System, **columns) -> None:
@@ -222,6 +220,7 @@ def test_in_the_wrong_folder_no_installation_is_made(tmp_path, arguments):
 
 # --------------------------------------------------------------------------------------------------- single texts
 def test_a_text_is_queued_with_its_parts_told(site):
+    site.fills(nothing)
     result = site.typed("send", "--to", PHONE, "--text", "长" * 70, "--now")
     assert result.exit_code == 0, result.output
     assert "2条" in result.stdout
@@ -233,12 +232,14 @@ def test_a_text_is_queued_with_its_parts_told(site):
 
 
 def test_the_fate_of_a_text_that_nobody_sends_is_told_after_the_wait(site):
+    site.fills(nothing)
     result = site.typed("send", "--to", PHONE, "--text", "测试", "--now", "--wait", "0.1")
     assert result.exit_code == 1
     assert "state: queued" in result.stdout
 
 
 def test_in_quiet_hours_nobody_waits_for_the_morning_and_is_told_how_it_goes_at_once(site):
+    site.fills(nothing)
     now = SystemClock().now().astimezone(CHINA)
     begins, ends = now - timedelta(hours=1), now + timedelta(hours=2)
     site.environment |= {
