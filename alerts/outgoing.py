@@ -24,9 +24,9 @@ from alerts.states import (
     after_unknown,
     as_int,
     as_json,
+    by_index,
     listed,
     move,
-    plan_anew,
 )
 from alerts.texts import Code, Text, TextRefused, filled
 from kernel.chance import Secrets
@@ -122,7 +122,7 @@ async def claim(
     """
     due = _due(database, int(limit), URGENT if urgent_only else PRIORITIES, may_repeat=may_repeat)
     async with database.transaction():
-        await plan_anew(database)
+        await by_index(database)
         rows = await database.rows(
             "UPDATE message SET state = 'sending', attempts = attempts + 1, carrier = $1, claimed_until = $2"
             f" WHERE id {due}"
@@ -151,7 +151,7 @@ async def renew(database: Database, held: Collection[int], *, now: datetime) -> 
         f"= ANY(ARRAY({ours} FOR UPDATE OF message SKIP LOCKED))" if database.dialect == "postgres" else f"IN ({ours})"
     )
     async with database.transaction():
-        await plan_anew(database)
+        await by_index(database)
         await database.execute(
             f"UPDATE message SET claimed_until = $1 WHERE id {theirs}",
             now + LEASE,

@@ -20,10 +20,10 @@ from alerts.states import (
     after_unknown,
     as_int,
     as_json,
+    by_index,
     instant_at,
     listed,
     move,
-    plan_anew,
 )
 from alerts.texts import national_number
 from kernel.db import Database, Row, SqlValue, instant_of
@@ -89,7 +89,7 @@ async def record(
     phones = {sms_id: report.message.to for report, _, sms_id in accepted}
     receipts = {receipt.sms_id: receipt for receipt in map(_storable, heard)}
     async with database.transaction():
-        await plan_anew(database)
+        await by_index(database)
         if perhaps_before:
             before = await accepted_parts(database, [report.message.id for report in reports])
             accepted = [each for each in accepted if each[1] not in before.get(each[0].message.id, ())]

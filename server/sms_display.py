@@ -64,7 +64,7 @@ def print_sheet(sheet: TextSheet, content: TextContent | None) -> None:
         "不早于 · not before": moment(sheet.send_after),
         "有效至 · good until": moment(sheet.expires_at),
         "提交 · submitted": moment(sheet.submitted_at),
-        "办结 · finished": moment(sheet.finished_at),
+        "结束 · finished": moment(sheet.finished_at),
         "代替 · in place of": sheet.stands_for or "—",
         "补发为 · sent again as": sheet.resent_as or "—",
         "内容清除 · struck out": moment(sheet.struck_out_at),

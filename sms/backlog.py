@@ -263,9 +263,10 @@ async def _inbox(database: Database) -> Waiting:
 async def _events(database: Database) -> Waiting:
     rows = await database.rows(
         "SELECT COUNT(*) AS n, SUM(CASE WHEN parked THEN 1 ELSE 0 END) AS stuck,"
-        " MIN(CASE WHEN NOT parked THEN due_at END) AS oldest FROM (SELECT * FROM"
-        f" (SELECT parked, due_at FROM outbox WHERE parked = TRUE LIMIT {COUNT_TO}) AS stuck_ones UNION ALL SELECT * FROM"
-        f" (SELECT parked, due_at FROM outbox WHERE parked = FALSE ORDER BY due_at LIMIT {COUNT_TO}) AS o) AS both_kinds"
+        " MIN(CASE WHEN NOT parked THEN due_at END) AS oldest FROM"
+        f" (SELECT * FROM (SELECT parked, due_at FROM outbox WHERE parked = TRUE LIMIT {COUNT_TO}) AS of_true"
+        " UNION ALL SELECT * FROM (SELECT parked, due_at FROM outbox WHERE parked = FALSE"
+        f" ORDER BY due_at LIMIT {COUNT_TO}) AS of_false) AS looked_at"
     )
     return _waiting(rows[0])
 

@@ -138,10 +138,11 @@ async def cut_in_the_middle_of_pdus(stage: Stage) -> Told:
     async with stage.one_carrier() as (world, smsc), Line(smsc.port) as line:
         world.connect(smpp("east", line.port))
         line.breaks_after = lambda: stage.chance.randrange(50, 6000)
-        await world.queue(texts=stage.some(250), long=stage.some(50), codes=stage.some(30))
-        world.text_us(stage.some(30))
-        async with world.server():
-            await until(lambda: line.broken >= stage.some(60))
+        async with world.server(), asyncio.timeout(PATIENCE_S):
+            while line.broken < stage.some(60):
+                await world.queue(texts=stage.some(30), long=stage.some(6), codes=stage.some(4))
+                world.text_us(stage.some(4))
+                await asyncio.sleep(0.3)
         line.breaks_after = None
         return await healed(world, (), f"{line.broken} cuts, ")
 
@@ -413,7 +414,7 @@ async def healed(
     all_is_well(world)
     async with world.server() as server:
         await until(lambda: not world.untaken)
-        if not await settled(world, 3.0):
+        if not await settled(world, min(3.0, patience_s)):
             for _ in range(3):
                 server.kill()
                 world.pass_time(LATER)
@@ -433,22 +434,30 @@ def all_is_well(world: World) -> None:
 
 
 async def settled(world: World, within_s: float) -> bool:
-    """Whether every text comes to its end and every person's text is taken and answered, in that time."""
+    """Whether every text comes to its end and every person's text is taken and answered, in that time.
+
+    Not so, and at once, when nothing moves any more before its time has come.
+    """
     try:
         async with asyncio.timeout(within_s):
-            while not await _is_settled(world):  # noqa: ASYNC110  a database has no bell
+            while await _moves(world):  # noqa: ASYNC110  a database has no bell
                 await asyncio.sleep(0.1)
     except TimeoutError:
         return False
-    return True
+    return (await world.states()).keys() <= FINAL
 
 
-async def _is_settled(world: World) -> bool:
-    if world.untaken or not (await world.states()).keys() <= FINAL:
-        return False
+async def _moves(world: World) -> bool:
     waiting = await world.database.rows("SELECT COUNT(*) AS n FROM inbound_message WHERE handled_at IS NULL")
     replies = await world.database.rows("SELECT COUNT(*) AS n FROM message WHERE dedupe_key LIKE 'reply:%'")
-    return waiting[0]["n"] == 0 and int(str(replies[0]["n"])) >= len(world.people)
+    if world.untaken or waiting[0]["n"] or int(str(replies[0]["n"])) < len(world.people):
+        return True
+    moving = await world.database.rows(
+        "SELECT COUNT(*) AS n FROM message WHERE state IN ('sending', 'submitted')"
+        " OR state IN ('queued', 'unknown') AND send_after <= $1",
+        world.now(),
+    )
+    return bool(moving[0]["n"])
 
 
 async def until(is_so: Callable[[], bool]) -> None:
