@@ -12,7 +12,6 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
-from xml.etree.ElementTree import ParseError
 
 import defusedxml  # noqa: F401  openpyxl parses by it where it is installed: a machine without it shall not start
 from openpyxl import Workbook, load_workbook
@@ -36,7 +35,7 @@ _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
-    ParseError,
+    SyntaxError,  # how ElementTree and lxml, whichever openpyxl finds, call broken XML
     InvalidFileException,
     ValueError,  # defusedxml's too
     LookupError,
