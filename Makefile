@@ -66,6 +66,12 @@ features: $(READY) ## print feature id -> tests -> result, from the tests' marks
 bench: $(READY) ## print the ratio of every promise, quickly
 	@for bench in bench/[!_]*.py; do echo "== $$bench"; $(BIN)/python $$bench --quick || exit 1; done
 
+chaos: $(READY) ## break everything the text gateway depends on, and see that nothing is lost or done twice
+	@$(BIN)/python -m tests.chaos
+
+fuzz: $(READY) ## fuzz everything that reads what strangers send, each for SECONDS=60
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
 schema: $(READY) ## regenerate the client contract
 	@$(BIN)/python -m tools.contract --write
 
@@ -74,7 +80,7 @@ lock: $(READY) ## renew the hash-pinned locks from requirements/*.in
 	@CUSTOM_COMPILE_COMMAND="make lock" $(LOCK) --output-file requirements/dev.txt requirements/dev.in
 
 clean: ## remove what make has built (not ./var)
-	@rm -rf .venv .features build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .features .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo serve test test-sqlite test-postgres check format lint types features bench schema lock clean
+.PHONY: help setup demo serve test test-sqlite test-postgres check format lint types features bench chaos fuzz schema lock clean

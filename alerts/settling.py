@@ -267,6 +267,9 @@ def _readable(text: str, most: int) -> str:
 
 def _storable(receipt: Heard) -> Heard:
     """As our columns can hold it. Carriers write what they like, and one receipt must not keep back all the others."""
+    id_, phone = receipt.sms_id, receipt.phone
+    if not receipt.error and len(id_) <= _ID and id_.isprintable() and _MOBILE.fullmatch(phone):
+        return receipt  # nearly all of them
     phone = _readable(national_number(receipt.phone), _PHONE)
     return Heard(_readable(receipt.sms_id, _ID), receipt.state, phone, _readable(receipt.error, _ERROR))
 

@@ -29,6 +29,7 @@ class _Blaster(asyncio.Protocol):
             source="10690001",
             destination="13800138000",
             data_coding=8,
+            validity_period="000001000000000R",  # as the gateway says
             registered_delivery=1,
             short_message=("掌办提醒" * 15).encode("utf-16-be"),
         )

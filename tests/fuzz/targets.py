@@ -79,7 +79,7 @@ class Target(Struct, frozen=True):
 
 
 def smpp_pdu(data: bytes) -> None:
-    """What is read can be written, and reads the same."""
+    """What is read can be written, and then always in the same way."""
     try:
         sequence, pdu = smpp_pdus.decode(data)
     except smpp_pdus.Malformed:
@@ -90,7 +90,9 @@ def smpp_pdu(data: bytes) -> None:
         written = smpp_pdus.encode(pdu, sequence)
     except Refusal:
         return
-    assert smpp_pdus.decode(written) == (sequence, pdu), pdu
+    again = smpp_pdus.decode(written)[1]
+    assert not isinstance(again, Unknown)
+    assert smpp_pdus.encode(again, sequence) == written, pdu
 
 
 def smpp_stream(data: bytes) -> None:
@@ -204,7 +206,9 @@ def cmpp_pdu(version: Version) -> Callable[[bytes], None]:
             written = cmpp_pdus.encode(pdu, sequence, version)
         except Refusal:
             return
-        assert cmpp_pdus.decode(written, version) == (sequence, pdu), pdu
+        again = cmpp_pdus.decode(written, version)[1]
+        assert not isinstance(again, CmppUnknown)
+        assert cmpp_pdus.encode(again, sequence, version) == written, pdu
 
     return read
 
@@ -228,7 +232,7 @@ def cmpp_stream(data: bytes) -> None:
         session.accept(1, ACCOUNT, 0.0)
     for now, start in enumerate(range(2, len(data), step)):
         for event in session.receive(data[start : start + step], float(now)):
-            if isinstance(event, ConnectRequested):
+            if isinstance(event, ConnectRequested) and session.state is not State.CLOSED:
                 session.accept(event.sequence, ACCOUNT, float(now))
             elif isinstance(event, Received) and now % 2:
                 session.acknowledge(event.sequence)
@@ -333,7 +337,8 @@ def _pushes() -> list[bytes]:
 
 
 def grammar(data: bytes) -> None:
-    command = parse(data.decode("utf-8", "surrogatepass" if data[:1] == b"s" else "replace"))
+    # Half characters come as lone surrogates, as they do from phones.
+    command = parse(data.decode("utf-8", "surrogateescape"))
     match command:
         case Agree(code) | Disagree(code) | Acknowledge(code):
             assert code == "" or (len(code) == 5 and code.isascii() and code.isdigit())
