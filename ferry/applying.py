@@ -12,6 +12,7 @@ from itertools import groupby
 from msgspec import Struct
 from tortoise.exceptions import IntegrityError
 
+from alerts.states import as_json, instant_at, listed
 from ferry import pieces
 from ferry.parcel import Label, Piece
 from ferry.records import Envelope, RecordType, rid_of
@@ -165,9 +166,13 @@ async def _new_ones(
     station: Station, good: Sequence[tuple[int, Envelope]], now: datetime
 ) -> list[tuple[int, Envelope]]:
     """Those that were never applied, each once."""
-    given = [(station.peer, rid, now) for rid in dict.fromkeys(envelope.rid for _, envelope in good)]
-    inserted = await station.database.insert(
-        "ferry_applied", ("peer", "rid", "at"), given, tail="ON CONFLICT DO NOTHING RETURNING rid"
+    database = station.database
+    inserted = await database.rows(
+        f"INSERT INTO ferry_applied (peer, rid, at) SELECT $1, r.rid, {instant_at(database, 2)}"
+        f" FROM {listed(database, 3, rid='text')} WHERE true ON CONFLICT DO NOTHING RETURNING rid",
+        station.peer,
+        now,
+        as_json({"rid": rid} for rid in dict.fromkeys(envelope.rid for _, envelope in good)),
     )
     fresh = {str(row["rid"]) for row in inserted}
     new = []

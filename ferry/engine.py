@@ -159,7 +159,7 @@ class Engine:
         done = 0
         for parcel in waiting:
             if parcel.lane not in halted:
-                done += await self._offered(parcel, now)
+                done += await self._offered(parcel, now=now)
         return done
 
     async def _sealed(self, now: datetime) -> int:
@@ -171,17 +171,17 @@ class Engine:
             lane = self._turns.next(outgoing.ready(backlogs, station, halted, now=now))
             if lane is None:
                 break
-            parcel = await outgoing.assign(station, lane, now=now)
+            assigned = await outgoing.assign(station, lane, now=now)
             # Numbered and not written: the next turn tries that one first.
-            if parcel is None or not await self._offered(parcel, now):
+            if assigned is None or not await self._offered(*assigned, now=now):
                 halted.add(lane)
             else:
                 sealed += 1
         return sealed
 
-    async def _offered(self, parcel: FerryParcel, now: datetime) -> bool:
+    async def _offered(self, parcel: FerryParcel, held: outgoing.Content | None = None, *, now: datetime) -> bool:
         try:
-            await offering.offer(self._station, parcel, now=now)
+            await offering.offer(self._station, parcel, held, now=now)
         except FerryForgotten as forgotten:
             log.error("ferry: %s", forgotten.text_en)
             async with self._station.database.transaction():

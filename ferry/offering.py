@@ -7,14 +7,15 @@ its last file still lies in the transport nobody took it, and another would not 
 import asyncio
 import os
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alerts.states import as_int
-from ferry.outgoing import content, label_of
+from ferry.outgoing import Content, content, label_of
 from ferry.parcel import Piece
 from ferry.refusals import FerryForgotten
-from ferry.sealing import Content, Sealed, seal
+from ferry.sealing import Sealed, seal
 from ferry.station import SCHEMA, Station, still_there
 from ferry.tables import FerryParcel, FerryPeer
 from ferry.transports import Transport
@@ -22,16 +23,19 @@ from kernel import rows
 from kernel.db import SqlValue
 
 
-async def offer(station: Station, parcel: FerryParcel, *, now: datetime) -> None:
-    """Seals the parcel, puts it into the transport, and notes that. Raises FerryForgotten, OSError."""
+async def offer(station: Station, parcel: FerryParcel, held: Content | None = None, *, now: datetime) -> None:
+    """Seals the parcel, puts it into the transport, and notes that. Raises FerryForgotten, OSError.
+
+    `held`: what is in it, where the caller has just numbered it; else it is read.
+    """
     assert station.out is not None
     if parcel.file:
         await station.out.remove(parcel.file)
     name = f"{station.route.outgoing(parcel.lane)}.{parcel.seq}.{secrets.token_hex(4)}.fry"
     path = station.place("sealing") / f".tmp-{name}"
-    lines, pieces = await content(station, parcel)
+    held = held or await content(station, parcel)
     try:
-        sealed = await asyncio.to_thread(_write, station, parcel, lines, pieces, path)
+        sealed = await asyncio.to_thread(_write, station, parcel, held, path)
         if sealed.content_id != parcel.content_id:
             raise FerryForgotten(lane=parcel.lane, seq=parcel.seq)
         station.reach("after tmp")
@@ -107,15 +111,13 @@ _OLDEST = "SELECT MIN(o.seq) FROM ferry_parcel o WHERE o.peer = p.peer AND o.lan
 _ASKED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _write(
-    station: Station, parcel: FerryParcel, lines: list[bytes], pieces: list[tuple[Piece, Path]], path: Path
-) -> Sealed:
+def _write(station: Station, parcel: FerryParcel, held: Content, path: Path) -> Sealed:
     with path.open("wb") as target:
         sealed = seal(
             target,
             label_of(station.route, parcel),
-            lines,
-            [(piece, _read(piece, source)) for piece, source in pieces],
+            held.lines,
+            [(piece, _read(piece, source)) for piece, source in held.pieces],
             schema=SCHEMA,
             addressed=station.keys.addressed(),
             keys=station.keys.sealing(),
@@ -125,7 +127,7 @@ def _write(
     return sealed
 
 
-def _read(piece: Piece, source: Path) -> Content:
+def _read(piece: Piece, source: Path) -> Callable[[], bytes]:
     def octets() -> bytes:
         with source.open("rb") as file:
             file.seek(piece.offset)

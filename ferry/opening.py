@@ -93,26 +93,25 @@ def check(source: BinaryIO, sender: Callable[[Header], ec.EllipticCurvePublicKey
     octets = _header_octets(source)
     header = read_header(octets)
     suite = _suite(header)
-    outer, whole = suite.hash(), suite.hash()
-    read = MAGIC + U32.pack(len(octets)) + octets
-    outer.update(read)
-    whole.update(read)
-    total = frames_at = len(read)
+    read = suite.hash()
+    start = MAGIC + U32.pack(len(octets)) + octets
+    read.update(start)
+    total = frames_at = len(start)
     for frame in _frames(source):
-        outer.update(frame)
-        whole.update(frame)
-        total += len(frame)
+        read.update(U32.pack(len(frame)))
+        read.update(frame)
+        total += U32.size + len(frame)
         if total > MAX_PARCEL_OCTETS:
             raise ParcelOversize(what="parcel", limit=MAX_PARCEL_OCTETS)
     signature = _signature(source)
-    suite.verify(sender(header), outer.digest(), signature)
-    whole.update(U16.pack(len(signature)) + signature)
+    suite.verify(sender(header), read.copy().digest(), signature)
+    read.update(U16.pack(len(signature)) + signature)
     return Checked(
         header=header,
         header_sha256=_sha256(suite, octets),
         frames_at=frames_at,
         octets=total + U16.size + len(signature),
-        sha256=whole.digest().hex(),
+        sha256=read.digest().hex(),
     )
 
 
@@ -160,16 +159,15 @@ def _header_octets(source: BinaryIO) -> bytes:
 
 
 def _frames(source: BinaryIO) -> Iterator[bytes]:
-    """Every frame with its length before it, the empty one at the end included."""
+    """Every frame, the empty one at the end included."""
     while True:
-        start = _exactly(source, U32.size, "frame")
-        (octets,) = U32.unpack(start)
+        (octets,) = U32.unpack(_exactly(source, U32.size, "frame"))
         if octets == 0:
-            yield start
+            yield b""
             return
         if not TAG_OCTETS <= octets <= FRAME_OCTETS + TAG_OCTETS:
             raise ParcelMalformed(why="a frame of no possible length")
-        yield start + _exactly(source, octets, "frame")
+        yield _exactly(source, octets, "frame")
 
 
 def _signature(source: BinaryIO) -> bytes:
@@ -195,9 +193,8 @@ def _exactly(source: BinaryIO, octets: int, where: str) -> bytes:
 def _decrypted(source: BinaryIO, suite: Suite, key: bytes, header: bytes) -> Iterator[bytes]:
     frames = suite.frames(key)
     for number, (frame, following) in enumerate(pairwise(_frames(source))):
-        is_last = len(following) == U32.size
         try:
-            yield frames.decrypt(nonce(number, is_last=is_last), frame[U32.size :], header)
+            yield frames.decrypt(nonce(number, is_last=not following), frame, header)
         except InvalidTag:
             raise ParcelUnreadable(why=f"frame {number}") from None
 
@@ -206,24 +203,27 @@ class _Plain:
     """The decrypted octets, as far as somebody asks for them."""
 
     def __init__(self, frames: Iterator[bytes]) -> None:
-        self._frames, self._buffer = frames, bytearray()
+        self._frames, self._rest = frames, memoryview(b"")
 
     def exactly(self, octets: int) -> bytes:
-        while len(self._buffer) < octets:
+        taken: list[bytes | memoryview] = []
+        while octets > len(self._rest):
+            taken.append(self._rest)
+            octets -= len(self._rest)
             frame = next(self._frames, None)
             if frame is None:
                 raise ParcelMalformed(why="the last part is cut short")
-            self._buffer += frame
-        taken = bytes(self._buffer[:octets])
-        del self._buffer[:octets]
-        return taken
+            self._rest = memoryview(frame)
+        taken.append(self._rest[:octets])
+        self._rest = self._rest[octets:]
+        return b"".join(taken)
 
     def is_at_end(self) -> bool:
-        while not self._buffer:
+        while not self._rest:
             frame = next(self._frames, None)
             if frame is None:
                 return True
-            self._buffer += frame
+            self._rest = memoryview(frame)
         return False
 
 

@@ -13,19 +13,26 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from alerts.states import as_int, as_json, listed
+from alerts.states import as_int, as_json, instant_at, listed
 from ferry.lanes import ALARM_SHARE, Lane, LaneRule
 from ferry.parcel import MAX_PIECE_OCTETS, Label, Piece, content_id
 from ferry.records import Envelope
 from ferry.refusals import RecordExpired
 from ferry.station import Route, Station
-from ferry.tables import DROPPED, UNJUDGED, WAITING, FerryChannel, FerryParcel
+from ferry.tables import DROPPED, UNJUDGED, FerryChannel, FerryParcel
 from kernel import rows
-from kernel.db import Database, Row, SqlValue, instant, instant_of
+from kernel.db import Database, Row, SqlValue, instant, instant_of, stored_instant
 
 
 class _Overtaken(Exception):
-    """Another sealer took the number; what we picked is its now, or comes next."""
+    """Another sealer took the number, or a record came in between: what we picked is its now, or comes next."""
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """What is in a parcel, in its order: the lines of its records, and its pieces with the files they are of."""
+
+    lines: Sequence[bytes] = ()
+    pieces: Sequence[tuple[Piece, Path]] = ()
 
 
 class Backlog(Struct, frozen=True, kw_only=True):
@@ -48,13 +55,26 @@ class Backlog(Struct, frozen=True, kw_only=True):
 
 async def hand_over(database: Database, route: Route, envelopes: Sequence[Envelope], *, now: datetime) -> int:
     """Puts records into their lanes, in the caller's transaction; how many were new. Raises a RecordRefused."""
-    given = []
+    given: dict[Lane, list[dict[str, object]]] = {}
     for envelope in envelopes:
         line = route.types.line(envelope, route.sends)
-        lane = route.types.kind(envelope.type).lane
-        given.append((route.peer, lane, envelope.rid, line.decode(), now, envelope.expires, WAITING, ""))
-    columns = ("peer", "lane", "rid", "line", "at", "expires_at", "epoch", "refused")
-    return len(await database.insert("ferry_record", columns, given, tail=_NEW))
+        row = {
+            "rid": envelope.rid,
+            "line": line.decode(),
+            "expires_at": envelope.expires and stored_instant(envelope.expires),
+        }
+        given.setdefault(route.types.kind(envelope.type).lane, []).append(row)
+    columns = listed(database, 4, rid="text", line="text", expires_at="timestamptz")
+    count = 0
+    for lane, rows_of_lane in given.items():
+        new = await database.rows(
+            "INSERT INTO ferry_record (peer, lane, rid, line, at, expires_at, epoch, refused)"
+            f" SELECT $1, $2, r.rid, r.line, {instant_at(database, 3)}, r.expires_at, '', '' FROM {columns}"
+            f" WHERE true {_NEW}",
+            route.peer, lane, now, as_json(rows_of_lane),
+        )  # fmt: skip
+        count += len(new)
+    return count
 
 
 async def hand_over_file(database: Database, route: Route, *, sha256: str, size: int, now: datetime) -> int:
@@ -104,20 +124,20 @@ def ready(backlogs: dict[Lane, Backlog], station: Station, paused: Collection[st
     }
 
 
-async def assign(station: Station, lane: Lane, *, now: datetime) -> FerryParcel | None:
+async def assign(station: Station, lane: Lane, *, now: datetime) -> tuple[FerryParcel, Content] | None:
     """Gives the next number of the lane to what waits in it; None if nothing does, or another sealer was faster."""
     try:
         async with station.database.transaction():
-            parcel = await _assigned(station, lane, now)
+            assigned = await _assigned(station, lane, now)
             station.reach("before commit A")
     except _Overtaken:
         return None
     station.reach("after commit A")
-    return parcel
+    return assigned
 
 
-async def content(station: Station, parcel: FerryParcel) -> tuple[list[bytes], list[tuple[Piece, Path]]]:
-    """The lines and pieces of a numbered parcel, in their order, and where the octets of the pieces lie."""
+async def content(station: Station, parcel: FerryParcel) -> Content:
+    """What a numbered parcel was given."""
     where = (parcel.peer, parcel.epoch, parcel.seq)
     lines = await station.database.rows(
         "SELECT line FROM ferry_record WHERE peer = $1 AND lane = $4 AND epoch = $2 AND seq = $3 ORDER BY id",
@@ -131,7 +151,7 @@ async def content(station: Station, parcel: FerryParcel) -> tuple[list[bytes], l
             *where,
         )
         pieces = [_piece(row) for row in found]
-    return [str(row["line"]).encode() for row in lines], [(p, station.files.path_of(p.sha256)) for p in pieces]
+    return _content(station, [str(row["line"]).encode() for row in lines], pieces)
 
 
 def label_of(route: Route, parcel: FerryParcel) -> Label:
@@ -213,7 +233,7 @@ def _is_due(backlog: Backlog, rule: LaneRule, now: datetime) -> bool:
     return is_full or now - backlog.oldest >= rule.after
 
 
-async def _assigned(station: Station, lane: Lane, now: datetime) -> FerryParcel | None:
+async def _assigned(station: Station, lane: Lane, now: datetime) -> tuple[FerryParcel, Content] | None:
     database, rule = station.database, station.rules[lane]
     channel = await rows.one(FerryChannel, peer=station.peer, lane=lane)
     assert channel is not None
@@ -226,25 +246,28 @@ async def _assigned(station: Station, lane: Lane, now: datetime) -> FerryParcel 
     expired = [row for row in waiting if row["expires_at"] is not None and instant_of(row["expires_at"]) <= now]
     codes = [(as_int(row["id"]), str(row["line"]).encode(), RecordExpired.code) for row in expired]
     await tell_source(station, codes, now=now, epoch=DROPPED)
-    fit, octets = _first([row for row in waiting if row not in expired] if expired else waiting, rule.octets)
+    lines, octets = _first([row for row in waiting if row not in expired] if expired else waiting, rule.octets)
     pieces = await _waiting_pieces(station, rule.octets - octets) if lane is Lane.BULK else []
-    if not fit and not pieces:
+    if not lines and not pieces:
         return None
-    lines = [str(row["line"]).encode() for row in fit]
-    parcel = await place_parcel(station, channel, lines, [_piece(row) for row in pieces], now=now)
-    await _number_rows(database, "ferry_record", fit, parcel)
-    await _number_rows(database, "ferry_piece", pieces, parcel)
-    return parcel
+    said = [_piece(row) for row in pieces]
+    parcel = await place_parcel(station, channel, list(lines.values()), said, now=now)
+    await _number_rows(database, "ferry_record", "lane = $6", list(lines), parcel)
+    await _number_rows(database, "ferry_piece", "$6 = 'bulk'", [as_int(row["id"]) for row in pieces], parcel)
+    return parcel, _content(station, list(lines.values()), said)
 
 
-def _first(waiting: Sequence[Row], octets: int) -> tuple[Sequence[Row], int]:
-    """As many as fit into `octets`, and at least one."""
+def _first(waiting: Sequence[Row], octets: int) -> tuple[dict[int, bytes], int]:
+    """By their ids as many lines as fit into `octets`, and at least one."""
+    lines: dict[int, bytes] = {}
     total = 0
-    for count, row in enumerate(waiting):
-        total += len(str(row["line"]).encode()) + 1
-        if total > octets and count:
-            return waiting[:count], octets
-    return waiting, total
+    for row in waiting:
+        line = str(row["line"]).encode()
+        total += len(line) + 1
+        if total > octets and lines:
+            return lines, octets
+        lines[as_int(row["id"])] = line
+    return lines, total
 
 
 async def _waiting_pieces(station: Station, octets: int) -> list[Row]:
@@ -262,14 +285,21 @@ async def _waiting_pieces(station: Station, octets: int) -> list[Row]:
     return fit
 
 
-async def _number_rows(database: Database, table: str, picked: Sequence[Row], parcel: FerryParcel) -> None:
-    if picked:
-        await database.execute(
-            f"UPDATE {table} SET epoch = $1, seq = $2 FROM {listed(database, 3, id='bigint')} WHERE {table}.id = r.id",
-            parcel.epoch,
-            parcel.seq,
-            as_json({"id": row["id"]} for row in picked),
-        )
+async def _number_rows(database: Database, table: str, where: str, picked: Sequence[int], parcel: FerryParcel) -> None:
+    """One stretch of ids, which is a fraction of the cost of a list. Raises _Overtaken if it holds anything else."""
+    if not picked:
+        return
+    numbered = await database.execute(
+        f"UPDATE {table} SET epoch = $1, seq = $2 WHERE peer = $3 AND epoch = '' AND seq IS NULL"
+        f" AND id BETWEEN $4 AND $5 AND {where}",
+        parcel.epoch, parcel.seq, parcel.peer, picked[0], picked[-1], parcel.lane,
+    )  # fmt: skip
+    if numbered != len(picked):
+        raise _Overtaken
+
+
+def _content(station: Station, lines: Sequence[bytes], pieces: Sequence[Piece]) -> Content:
+    return Content(lines=lines, pieces=[(piece, station.files.path_of(piece.sha256)) for piece in pieces])
 
 
 def _piece(row: Row) -> Piece:

@@ -154,38 +154,43 @@ class _Frames:
         self._number, self._octets = 0, 0
         self._plain = bytearray()
         self._outer: Hash = suite.hash()
-        self._file: Hash = suite.hash()
         self._write(MAGIC + U32.pack(len(header)) + header)
 
     def part(self, kind: Kind, name: str, content: bytes, codec: Codec) -> None:
         stored = zstandard.compress(content, _LEVEL) if codec is Codec.ZSTD else content
         written = name.encode("ascii")
-        self._plain += PART.pack(kind, codec, len(written), len(content), len(stored)) + written
-        with memoryview(stored) as rest:
-            for at in range(0, len(rest), FRAME_OCTETS):
-                self._plain += rest[at : at + FRAME_OCTETS]
-                # One octet stays behind, so that the last frame is never empty.
-                while len(self._plain) > FRAME_OCTETS:
-                    self._frame(bytes(self._plain[:FRAME_OCTETS]), is_last=False)
-                    del self._plain[:FRAME_OCTETS]
+        self._add(PART.pack(kind, codec, len(written), len(content), len(stored)) + written)
+        self._add(stored)
 
     def finish(self, own: ec.EllipticCurvePrivateKey, identity: str) -> Sealed:
-        self._frame(bytes(self._plain), is_last=True)
+        self._frame(is_last=True)
         self._write(U32.pack(0))
-        signature = self._suite.sign(own, self._outer.digest())
+        signature = self._suite.sign(own, self._outer.copy().digest())
         self._write(U16.pack(len(signature)) + signature)
         self._target.flush()
-        return Sealed(content_id=identity, octets=self._octets, sha256=self._file.digest().hex())
+        return Sealed(content_id=identity, octets=self._octets, sha256=self._outer.digest().hex())
 
-    def _frame(self, plain: bytes, *, is_last: bool) -> None:
-        sealed = self._frames.encrypt(nonce(self._number, is_last=is_last), plain, self._header)
+    def _add(self, octets: bytes) -> None:
+        """A full frame is written when more follows, so that the last one is never empty."""
+        with memoryview(octets) as rest:
+            at = 0
+            while at < len(rest):
+                if len(self._plain) == FRAME_OCTETS:
+                    self._frame(is_last=False)
+                fitting = rest[at : at + FRAME_OCTETS - len(self._plain)]
+                self._plain += fitting
+                at += len(fitting)
+
+    def _frame(self, *, is_last: bool) -> None:
+        sealed = self._frames.encrypt(nonce(self._number, is_last=is_last), self._plain, self._header)
+        self._plain.clear()
         self._number += 1
-        self._write(U32.pack(len(sealed)) + sealed)
+        self._write(U32.pack(len(sealed)))
+        self._write(sealed)
 
     def _write(self, octets: bytes) -> None:
         self._target.write(octets)
         self._outer.update(octets)
-        self._file.update(octets)
         self._octets += len(octets)
 
 

@@ -153,13 +153,13 @@ async def test_a_file_written_before_its_number_is_committed_would_be_noticed(pa
     async def assign(station, lane, *, now):
         try:
             async with station.database.transaction():
-                parcel = await honest(station, lane, now=now)
-                if parcel is not None:
-                    await offering.offer(station, parcel, now=now)
+                assigned = await honest(station, lane, now=now)
+                if assigned is not None:
+                    await offering.offer(station, *assigned, now=now)
                     station.reach("after rename")
         except outgoing._Overtaken:
             return None
-        return parcel
+        return assigned
 
     monkeypatch.setattr(outgoing, "assign", assign)
     assert await broken_trials(pair, 25)
