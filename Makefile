@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 READY := .venv/ready
+# Compiled modules are kept whatever the caller's environment says: the tests start programs by the dozen.
+export PYTHONDONTWRITEBYTECODE :=
 TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
@@ -66,10 +68,14 @@ features: $(READY) ## print feature id -> tests -> result, from the tests' marks
 bench: $(READY) ## print the ratio of every promise, quickly
 	@for bench in bench/[!_]*.py; do echo "== $$bench"; $(BIN)/python $$bench --quick || exit 1; done
 
-chaos: $(READY) ## break everything the text gateway depends on, and see that nothing is lost or done twice
-	@$(BIN)/python -m tests.chaos
+chaos: $(READY) ## break everything the text gateway depends on, and see that nothing is lost or done twice (SIZE=0.1: less)
+	@$(BIN)/python -m tests.chaos --size $(or $(SIZE),1)
+
+peers: $(READY) ## try the text gateway with what others have written: Kannel, npm's smpp, smpplib
+	@$(BIN)/python -m pytest tests/peers
 
 fuzz: $(READY) ## fuzz everything that reads what strangers send, each for SECONDS=60
+	@$(BIN)/python -m pytest tests/fuzz
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 schema: $(READY) ## regenerate the client contract
@@ -83,4 +89,4 @@ clean: ## remove what make has built (not ./var)
 	@rm -rf .venv .features .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo serve test test-sqlite test-postgres check format lint types features bench chaos fuzz schema lock clean
+.PHONY: help setup demo serve test test-sqlite test-postgres check format lint types features bench chaos peers fuzz schema lock clean

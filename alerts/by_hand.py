@@ -205,7 +205,7 @@ async def lost_texts(database: Database, *, since: datetime, carrier: str = "") 
 # ------------------------------------------------------------------------------------------------------------ below
 
 #: Some carrier took all of it, or nobody knows.
-_MAYBE = (State.SUBMITTED, State.UNKNOWN)
+_MAYBE = (State.SUBMITTED, State.UNKNOWN, State.UNREPORTED)
 _COPIED = (
     "channel, message_class, priority, template, template_version, to_phone, to_email, subject, body, secret,"
     " confirms, parts, case_number, unit_code, extension, quiet"

@@ -1,10 +1,12 @@
 """Dead letters (死信): texts that nobody got, and what is sent in their place (补发).
 
-A text is dead when its receipt says so, when the last try failed, or when its time was over. The next way of its chain
+A text is dead when its receipt says so, when the last try failed, or when its time was over; a red light and a card
+also when no receipt has come so long after that (alerts/unreported.py). The next way of its chain
 (alerts/fallback.py) is taken once, and the one after it only when the message that went that way is dead too: there is
 no way back and no loop. The clock looks three times a minute; supervision's list has a red light or a card that
 reached nobody after that.
-Limits: a carrier that sends no receipts never says that a text was lost. A mail has no receipt, so it ends its text's
+Limits: a carrier that sends no receipts never says that a text was lost; what is not grave is then never followed up.
+A mail has no receipt, so it ends its text's
 way as soon as a server took it. Findings leave secret cases out, so their texts are followed up and not listed.
 """
 
@@ -23,7 +25,7 @@ from alerts.outgoing import Channel, Letter
 from alerts.people import as_recipients, holders
 from alerts.settings import AlertRules
 from alerts.settling import LATEST_RECEIPT
-from alerts.states import LOST, PRIORITIES, as_int, as_json, listed
+from alerts.states import LOST, PRIORITIES, State, as_int, as_json, listed
 from alerts.templates import BY_ID, SEE_THE_SYSTEM, TEMPLATES
 from alerts.texts import Code, MessageClass, Template, Text, parts_needed, render
 from alerts.wordings import worded
@@ -140,6 +142,8 @@ async def undelivered_to(database: Database, officer: str, *, now: datetime) -> 
 
 # -------------------------------------------------------------------------------------------------------- one letter
 
+#: Texts whose failure is on supervision's list.
+_GRAVE = {id: template for id, template in BY_ID.items() if chain_of(id, template.message_class).supervised}
 #: Begins the key of what is sent in the place of another message.
 _INSTEAD = "instead"
 _LOST = ", ".join(f"'{state}'" for state in sorted(LOST))
@@ -330,14 +334,22 @@ async def _drawn_anew(work: Work, card: AskedCard, phone: str) -> tuple[Code, da
 
 async def _dead_letters(database: Database, now: datetime, limit: int) -> list[DeadLetter]:
     lock = " FOR UPDATE SKIP LOCKED" if database.dialect == "postgres" else ""
-    rows = await database.rows(
-        # All the columns of the queue's index, so that old letters are not read again and again.
-        f"SELECT {_COLUMNS} FROM message WHERE state IN ({_LOST}) AND channel IN ('sms', 'mail')"
-        f" AND priority IN ({', '.join(map(str, PRIORITIES))}) AND send_after > $1 AND followed_up_at IS NULL"
-        f" ORDER BY id LIMIT {int(limit)}{lock}",
-        now - LATEST_RECEIPT,
-    )
-    return [_letter(row) for row in rows]
+    grave = ", ".join(f"'{template}'" for template in _GRAVE)
+    priorities = sorted({template.priority for template in _GRAVE.values()})
+    found: list[Row] = []
+    for which, levels in (
+        (f"state IN ({_LOST})", PRIORITIES),
+        # Perhaps read, and that must not be left to chance where the law wants a person to know.
+        (f"state = '{State.UNREPORTED}' AND template IN ({grave})", priorities),
+    ):
+        found += await database.rows(
+            # All the columns of the queue's index, so that old letters are not read again and again.
+            f"SELECT {_COLUMNS} FROM message WHERE {which} AND channel IN ('sms', 'mail')"
+            f" AND priority IN ({', '.join(map(str, levels))}) AND send_after > $1 AND followed_up_at IS NULL"
+            f" ORDER BY id LIMIT {int(limit) - len(found)}{lock}",
+            now - LATEST_RECEIPT,
+        )
+    return [_letter(row) for row in found]
 
 
 def _letter(row: Row) -> DeadLetter:

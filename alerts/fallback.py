@@ -55,6 +55,9 @@ BY_TEMPLATE: Mapping[str, Chain] = MappingProxyType(
         "T38": NOTHING,  # 办结评价: nobody must
         "T39": NOTHING,  # 通道告警: supervision's and the operator's lists show the carrier
         "T40": NOTHING,  # 通道恢复
+        "T41": NOTHING,  # 摆渡告警: `zhangban ferry status` and the metrics show it
+        "T42": NOTHING,  # 摆渡恢复
+        "T43": NOTHING,  # 积压告警
     }
 )
 

@@ -81,6 +81,8 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     extension: str = ""
     template: str = ""
     template_version: int = 0
+    #: Since when it could have gone.
+    due_at: datetime | None = None
     accepted: frozenset[int] = frozenset()
 
     def words(self, secrets: Secrets) -> str:
@@ -115,23 +117,29 @@ async def claim(
     carrier: str,
     may_repeat: bool = True,
     urgent_only: bool = False,
+    needs_left: timedelta = timedelta(),
+    leaves_codes: bool = False,
 ) -> list[Outgoing]:
     """Up to `limit` due messages, the urgent first, now ours until the lease ends.
 
-    Without `may_repeat` what this carrier had last is left to the others.
+    Without `may_repeat` what this carrier had last is left to the others. What has less of its life left than
+    `needs_left` is not claimed. With `leaves_codes` neither is a code that no carrier has had yet.
     """
-    due = _due(database, int(limit), URGENT if urgent_only else PRIORITIES, may_repeat=may_repeat)
+    priorities = URGENT if urgent_only else PRIORITIES
+    due = _due(database, int(limit), priorities, may_repeat=may_repeat, leaves_codes=leaves_codes)
     async with database.transaction():
         await by_index(database)
         rows = await database.rows(
             "UPDATE message SET state = 'sending', attempts = attempts + 1, carrier = $1, claimed_until = $2"
             f" WHERE id {due}"
             " RETURNING id, priority, COALESCE(NULLIF(to_phone, ''), to_email) AS \"to\","
-            " subject, body, secret, confirms, parts, attempts, expires_at, extension, template, template_version",
+            " subject, body, secret, confirms, parts, attempts, expires_at, extension, template, template_version,"
+            " send_after AS due_at",
             carrier,
             now + LEASE,
             channel,
             now,
+            now + needs_left,
         )
         claimed = msgspec.convert(rows, list[Outgoing], strict=False)  # SQLite's booleans are 0 and 1
         accepted = await accepted_parts(database, [message.id for message in claimed if message.attempts > 1])
@@ -214,7 +222,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _due(database: Database, limit: int, priorities: Sequence[int], *, may_repeat: bool) -> str:
+def _due(
+    database: Database, limit: int, priorities: Sequence[int], *, may_repeat: bool, leaves_codes: bool = False
+) -> str:
     """The condition on `id`: the first `limit` that are due, by priority and by the time since when.
 
     Priority by priority, because only so one range of the index holds what is due and nothing else: of a hundred
@@ -226,11 +236,14 @@ def _due(database: Database, limit: int, priorities: Sequence[int], *, may_repea
     whose = f"(parts = 1 OR carrier IN ('', $1) OR NOT {begun})"
     if not may_repeat:
         whose += f" AND (carrier <> $1 OR parts > 1 AND {begun})"
+    if leaves_codes:
+        # One that came from another zone has its code in its words.
+        whose += " AND (secret = '' AND confirms = FALSE OR carrier <> '')"
 
     def first(priority: object) -> str:
         return (
             f"SELECT id FROM message WHERE state = 'queued' AND channel = $3 AND priority = {priority}"
-            f" AND send_after <= $4 AND expires_at > $4 AND {whose} ORDER BY send_after, id LIMIT {limit}"
+            f" AND send_after <= $4 AND expires_at > $5 AND {whose} ORDER BY send_after, id LIMIT {limit}"
         )
 
     if database.dialect == "postgres":

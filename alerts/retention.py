@@ -77,6 +77,9 @@ PERIODS: Mapping[str, Keep] = MappingProxyType(
         "T38": Keep.LAW,  # 办结评价: a rating's evidence names it
         "T39": Keep.OFFICE,  # 通道告警
         "T40": Keep.OFFICE,  # 通道恢复
+        "T41": Keep.OFFICE,  # 摆渡告警
+        "T42": Keep.OFFICE,  # 摆渡恢复
+        "T43": Keep.OFFICE,  # 积压告警
         "R01": Keep.OFFICE,  # 说明
         "R02": Keep.LAW,  # in the place of any of them
         "O01": Keep.OFFICE,  # 运维短信

@@ -27,6 +27,8 @@ class AlertRules:
     duty_email: str = ""
     #: So long a carrier may be down or failing before the officer on duty hears of it; links break for seconds.
     alarm_after: timedelta = timedelta(seconds=60)
+    #: An urgent text that waits longer, although a carrier is up, is told to the officer on duty.
+    urgent_within: timedelta = timedelta(seconds=120)
     #: The carriers' own limit: beyond it they refuse one template to one phone for the rest of the span.
     same_template_most: int = 50
     same_template_within: timedelta = timedelta(hours=24)
@@ -37,6 +39,8 @@ class AlertRules:
     #: for a carrier that did not grant them refuses the text. `access_numbers`: ours, as far as settings know them.
     extension_digits: int = 0
     access_numbers: tuple[str, ...] = ()
+    #: A receipt is waited for so long after a text's life; then it ends as unreported. Carriers' own retries are over.
+    receipt_grace: timedelta = timedelta(hours=24)
     #: A message nobody could deliver for this long is news no more.
     valid_for: timedelta = timedelta(days=3)
     #: How long words and numbers are kept, by period (alerts/retention.py): what the law had told, what somebody may

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from alerts.expiry import Expiry
 from alerts.outgoing import Outgoing, accepted_parts
+from alerts.spellings import whose
 from alerts.states import (
     MAX_ATTEMPTS,
     Change,
@@ -20,6 +21,7 @@ from alerts.states import (
     after_unknown,
     as_int,
     as_json,
+    beside,
     by_index,
     instant_at,
     listed,
@@ -117,6 +119,7 @@ async def record(
 async def tend(database: Database, *, now: datetime, spellings: Spellings, expiry: Expiry | None = None) -> None:
     """Housekeeping: drops what is news no more, settles what receipts can settle, tries unsettled codes again."""
     async with database.transaction():
+        await by_index(database)
         await (expiry or Expiry()).drop(database, now)
         await _match_waiting(database, now, spellings)
         await _settle_unknown(database, now)
@@ -191,28 +194,28 @@ async def _update_parts(database: Database, now: datetime, carrier: str, heard: 
     """Settles the parts of `heard`; returns every part it concerns, also those that were final already."""
     if not heard:
         return []
-    rows = listed(database, 1, sms_id="text", phone="text", state="text", error="text")
-    return await database.rows(
-        "UPDATE message_part SET state = CASE WHEN message_part.state = 'submitted' THEN r.state"
-        " ELSE message_part.state END, error = CASE WHEN message_part.state = 'submitted' THEN r.error"
-        f" ELSE message_part.error END, done_at = COALESCE(done_at, {instant_at(database, 3)})"
-        f" FROM {rows} WHERE message_part.sms_id = r.sms_id AND carrier = $2"
-        f" AND submitted_at > {instant_at(database, 4)}"
-        " AND r.phone IN ('', (SELECT to_phone FROM message WHERE message.id = message_id))"
-        " RETURNING message_id, total, message_part.sms_id",
+    its_part = f"x.sms_id = r.sms_id AND x.carrier = $2 AND x.submitted_at > {instant_at(database, 3)}"
+    found = await database.rows(
+        "SELECT x.id, x.message_id, x.total, x.sms_id, x.state"
+        f" FROM {listed(database, 1, sms_id='text', phone='text')} {beside(database, 'message_part', its_part)}"
+        " WHERE r.phone IN ('', (SELECT to_phone FROM message WHERE message.id = x.message_id)) ORDER BY x.id",
         as_json(
-            {
-                "sms_id": each.sms_id,
-                "phone": each.phone if _MOBILE.fullmatch(each.phone) else "",
-                "state": each.state,
-                "error": each.error,
-            }
-            for each in heard
+            {"sms_id": each.sms_id, "phone": each.phone if _MOBILE.fullmatch(each.phone) else ""} for each in heard
         ),
         carrier,
-        now,
         now - LATEST_RECEIPT,
     )
+    said = {each.sms_id: each for each in heard}
+    news = [(row["id"], said[str(row["sms_id"])]) for row in found if row["state"] == State.SUBMITTED]
+    if news:
+        await database.execute(
+            f"UPDATE message_part SET state = r.state, error = r.error, done_at = {instant_at(database, 2)}"
+            f" FROM {listed(database, 1, id='bigint', state='text', error='text')}"
+            " WHERE message_part.id = r.id AND message_part.state = 'submitted'",
+            as_json({"id": part, "state": each.state, "error": each.error} for part, each in news),
+            now,
+        )
+    return found
 
 
 async def _early_receipts(
@@ -222,8 +225,8 @@ async def _early_receipts(
     if not phones:
         return {}
     rows = await database.rows(
-        "SELECT id, sms_id, phone, state, error FROM receipt WHERE carrier = $2 AND at > $3"
-        f" AND sms_id IN (SELECT r.sms_id FROM {listed(database, 1, sms_id='text')})",
+        f"SELECT x.id, x.sms_id, x.phone, x.state, x.error FROM {listed(database, 1, sms_id='text')}"
+        f" {beside(database, 'receipt', 'x.sms_id = r.sms_id AND x.carrier = $2 AND x.at > $3')} ORDER BY x.id",
         as_json({"sms_id": sms_id} for sms_id in phones),
         carrier,
         now - EARLY_RECEIPT,
@@ -308,8 +311,8 @@ async def _settle_long(database: Database, now: datetime, messages: Collection[i
 async def _match_waiting(database: Database, now: datetime, spellings: Spellings) -> None:
     """Receipts whose id is written in another way than submit_resp wrote it, or that crossed with their part.
 
-    Another way to write it is believed only together with the phone: "10" is also "16" and "a". The newest first,
-    page by page, while most of them are somebody's: what is nobody's is not read again and again.
+    Which other way to write it is believed says spellings.py. The newest first, page by page, while most of them are
+    somebody's: what is nobody's is not read again and again.
     """
     before = _BEYOND
     for _ in range(_PAGES):
@@ -322,7 +325,7 @@ async def _match_waiting(database: Database, now: datetime, spellings: Spellings
 async def _match(database: Database, now: datetime, spellings: Spellings, waiting: Sequence[Row]) -> int:
     """How many of `waiting` settled a part."""
     forms = {form for row in waiting for form in spellings(str(row["sms_id"]))}
-    parts: dict[tuple[str, str, str], list[Row]] = {}
+    parts: dict[tuple[str, str], list[Row]] = {}
     for row in await database.rows(
         "SELECT p.id, p.message_id, p.carrier, p.sms_id, p.submitted_at, m.to_phone FROM message_part p JOIN message m"
         f" ON m.id = p.message_id JOIN {listed(database, 1, sms_id='text')} ON p.sms_id = r.sms_id"
@@ -330,24 +333,27 @@ async def _match(database: Database, now: datetime, spellings: Spellings, waitin
         as_json({"sms_id": form} for form in forms),
         now - LATEST_RECEIPT,
     ):
-        # Several: a carrier that divides by itself has one id for all parts of a text.
-        parts.setdefault((str(row["carrier"]), str(row["sms_id"]), str(row["to_phone"])), []).append(row)
+        parts.setdefault((str(row["carrier"]), str(row["sms_id"])), []).append(row)
     settled: list[tuple[SqlValue, ...]] = []
     used: list[int] = []
     messages: set[int] = set()
     for receipt in waiting:
-        earliest = instant_of(receipt["at"]) + EARLY_RECEIPT
-        for form in spellings(str(receipt["sms_id"])):
-            key = (str(receipt["carrier"]), form, str(receipt["phone"]))
-            its = [part for part in parts.get(key, ()) if instant_of(part["submitted_at"]) <= earliest]
-            if its:
-                del parts[key]
-                its = [part for part in its if part["message_id"] == its[-1]["message_id"]]
-                used.append(as_int(receipt["id"]))
-                messages.update(as_int(part["message_id"]) for part in its)
-                state, error = str(receipt["state"]), str(receipt["error"])
-                settled += [(state, error, now, as_int(part["id"])) for part in its]
-                break
+        phone = str(receipt["phone"])
+        its = whose(
+            spellings(str(receipt["sms_id"])),
+            parts,
+            carrier=str(receipt["carrier"]),
+            phone=phone,
+            is_a_phone=_MOBILE.fullmatch(phone) is not None,
+            before=instant_of(receipt["at"]) + EARLY_RECEIPT,
+        )
+        if its:
+            key = (str(its[0]["carrier"]), str(its[0]["sms_id"]))
+            parts[key] = [part for part in parts[key] if part["to_phone"] != its[0]["to_phone"]]
+            used.append(as_int(receipt["id"]))
+            messages.update(as_int(part["message_id"]) for part in its)
+            state, error = str(receipt["state"]), str(receipt["error"])
+            settled += [(state, error, now, as_int(part["id"])) for part in its]
     await database.execute_many(
         "UPDATE message_part SET state = $1, error = $2, done_at = $3 WHERE id = $4 AND state = 'submitted'",
         settled,

@@ -17,6 +17,9 @@ from kernel.db import Database, stored_instant
 CODE_WAIT = timedelta(minutes=2)
 #: A text whose outcome stays unknown this often goes to a person.
 MAX_ATTEMPTS = 5
+#: Before the third, fourth and fifth try of it. The second is made at once; but a line that breaks whenever it is used
+#: would use up all of them within seconds.
+UNKNOWN_WAITS = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 #: Of templates; 0 goes first. The urgent are warnings, and what carries a code.
 PRIORITIES, URGENT = range(8), range(2)
 
@@ -32,15 +35,18 @@ class State(StrEnum):
     FAILED = "failed"  # the carrier or the receipt said never
     EXPIRED = "expired"
     DEAD = "dead"  # given up after the last attempt: a person must look
+    UNREPORTED = "unreported"  # the carrier took it and never said more: nobody knows, and only a person sends it again
 
 
 MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
     {
         State.HELD: frozenset({State.QUEUED, State.MERGED, State.EXPIRED}),
         State.QUEUED: frozenset({State.SENDING, State.HELD, State.EXPIRED}),
-        State.SENDING: frozenset(set(State) - {State.SENDING, State.HELD, State.MERGED}),
+        State.SENDING: frozenset(set(State) - {State.SENDING, State.HELD, State.MERGED, State.UNREPORTED}),
         State.UNKNOWN: frozenset({State.QUEUED, State.DELIVERED, State.FAILED, State.EXPIRED, State.DEAD}),
-        State.SUBMITTED: frozenset({State.DELIVERED, State.FAILED, State.EXPIRED}),
+        State.SUBMITTED: frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.UNREPORTED}),
+        # Ended for want of knowledge: a receipt that comes all the same corrects it. Nothing leads back to the queue.
+        State.UNREPORTED: frozenset({State.DELIVERED, State.FAILED, State.EXPIRED}),
         State.DELIVERED: frozenset(),
         State.FAILED: frozenset(),
         State.EXPIRED: frozenset(),
@@ -48,7 +54,7 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
         State.MERGED: frozenset(),
     }
 )
-FINAL = frozenset(state for state, following in MOVES.items() if not following)
+FINAL = frozenset(state for state, following in MOVES.items() if not following) | {State.UNREPORTED}
 #: Dead letters: the end of a message that nobody got.
 LOST = frozenset({State.FAILED, State.EXPIRED, State.DEAD})
 
@@ -93,7 +99,8 @@ def after_unknown(confirms: bool, attempts: int, now: datetime) -> Change:
         return Change(state=State.UNKNOWN, error="outcome unknown", send_after=now + CODE_WAIT)
     if attempts >= MAX_ATTEMPTS:
         return Change(state=State.DEAD, error="outcome unknown")
-    return Change(state=State.QUEUED, error="outcome unknown")
+    wait = UNKNOWN_WAITS[attempts - 2] if attempts >= 2 else timedelta()
+    return Change(state=State.QUEUED, error="outcome unknown", send_after=now + wait if wait else None)
 
 
 # ------------------------------------------------------------------------------------------------------ two dialects
@@ -110,6 +117,16 @@ def listed(database: Database, placeholder: int, **columns: str) -> str:
         return f"json_to_recordset(CAST(${placeholder} AS json)) AS r({shape})"
     taken = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
     return f"(SELECT {taken} FROM json_each(${placeholder})) AS r"
+
+
+def beside(database: Database, table: str, condition: str) -> str:
+    """Behind a table, to join to each of its rows the rows `x` of `table` that meet `condition`, looked up one by one.
+
+    However much or little PostgreSQL knows of `table`: on a guess of one row it reads all of it, once for every row.
+    """
+    if database.dialect == "postgres":
+        return f"CROSS JOIN LATERAL (SELECT * FROM {table} AS x WHERE {condition} OFFSET 0) AS x"
+    return f"CROSS JOIN {table} AS x ON {condition}"
 
 
 async def by_index(database: Database) -> None:

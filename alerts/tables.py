@@ -126,4 +126,8 @@ class WaitingReceipt(Model):
 
     class Meta:
         table = "receipt"
-        indexes = (Index(fields=("sms_id", "carrier"), name="idx_receipt_part"),)
+        indexes = (
+            Index(fields=("sms_id", "carrier"), name="idx_receipt_part"),
+            Index(fields=("phone", "at"), name="idx_receipt_phone"),  # a text of unknown outcome asks for its phone's
+            Index(fields=("at",), name="idx_receipt_at"),  # what is nobody's is dropped after two days
+        )

@@ -101,8 +101,9 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             ),
             Template(
                 "T19_HELP", "指令帮助", _NOTICE, 2,
-                "未识别的指令。查进度请回复CX加受理号，咨询投诉请致电{tel}。",
+                "未识别的指令，或查无此号。查进度请回复CX加受理号，咨询投诉请致电{tel}。",
                 is_reply=True,
+                version=2,
             ),
             Template(
                 "T20_CALENDAR", "日历预警", _WARNING, 1,
@@ -194,6 +195,18 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Template(
                 "T40_CARRIER_WELL", "通道恢复", _WARNING, 1,
                 "通道恢复：短信通道{chan}已于{time}恢复正常。",
+            ),
+            Template(
+                "T41_FERRY_TROUBLE", "摆渡告警", _WARNING, 1,
+                "摆渡告警：与{chan}的数据摆渡自{time}起{abn}，请尽快检查，恢复后另行告知。",
+            ),
+            Template(
+                "T42_FERRY_WELL", "摆渡恢复", _WARNING, 1,
+                "摆渡恢复：与{chan}的数据摆渡已于{time}恢复正常。",
+            ),
+            Template(
+                "T43_URGENT_WAITS", "积压告警", _WARNING, 1,
+                "积压告警：有通道可用，预警或验证码短信自{time}起仍未发出，请尽快检查短信通道和服务。",
             ),
         )
     }

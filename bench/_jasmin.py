@@ -1,4 +1,7 @@
-"""The same work done by Jasmin 0.11.1, where it is installed: HTTP in, SMPP out, a callback for every receipt.
+"""The same work done by Jasmin 0.11.0, which is installed on the way: HTTP in, SMPP out, a callback for every receipt.
+
+Not 0.11.1, whose look-up of receipts fails on every text of one part (its issue 1236). It goes into an environment of
+its own among the user's caches, once; RabbitMQ and Redis must be the system's.
 
 One jasmind with its own DLR look-up and thrower, a RabbitMQ and a Redis of its own behind it; every text goes in by
 `/send` with a `dlr-url` on this process, 16 requests at once. The rate is that of receipts called back. All ports are
@@ -9,6 +12,9 @@ specification is the one that txAMQP, which it requires, brings along.
 
 import asyncio
 import shutil
+import subprocess
+import sys
+import venv
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,6 +25,9 @@ from bench._peers import Counted, free_ports, process, reachable
 
 AT_ONCE = 16
 PATIENCE_S = 120.0
+VERSION = "0.11.0"
+HOME = Path.home() / ".cache" / "zhangban-bench" / f"jasmin-{VERSION}-{sys.implementation.cache_tag}"
+INSTALLING_S = 600.0
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 CONFIG = """
@@ -89,12 +98,24 @@ rate 0.00
 ok"""
 
 
-def why_not(programs: Path | None) -> str | None:
-    """Why it cannot be measured here; `programs` is the folder of jasmind.py."""
-    if programs is None or not (programs / "jasmind.py").is_file():
-        return "not installed: give the folder of jasmind.py with --jasmin"
+def install() -> str | None:
+    """Once for this user: afterwards its programs are in HOME / "bin". Why that cannot be."""
     if not RABBITMQ.is_file() or shutil.which("redis-server") is None:
         return "rabbitmq-server or redis-server is not installed"
+    done = HOME / "installed"
+    if done.is_file():
+        return None
+    venv.create(HOME, clear=True, with_pip=True)
+    # setuptools for pkg_resources, which a Python from 3.12 on does not bring along.
+    wanted = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", f"jasmin=={VERSION}", "setuptools<81"]
+    try:
+        subprocess.run(wanted, check=True, capture_output=True, text=True, timeout=INSTALLING_S)
+    except subprocess.TimeoutExpired:
+        return f"pip has not installed jasmin {VERSION} in {INSTALLING_S:.0f} s"
+    except subprocess.CalledProcessError as failed:
+        said = [line for line in failed.stderr.splitlines() if line.strip()] or ["nothing"]
+        return f"pip cannot install jasmin {VERSION} for Python {sys.version.split()[0]}; it says: {said[-1]}"
+    done.touch()
     return None
 
 

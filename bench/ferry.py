@@ -30,40 +30,23 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from msgspec import Meta, Struct
-from tortoise.context import TortoiseContext, _current_context
-
-from alerts.states import as_json, listed
+from bench._ferry_zones import KEYS, Side, address, envelope, sealing_keys
 from bench._machine import create_database
-from casework.intake.uploads import FileStore
-from ferry.engine import Engine
-from ferry.epochs import EPOCH_RECORD
-from ferry.lanes import Lane
 from ferry.opening import check, unseal
 from ferry.outgoing import hand_over, hand_over_file
 from ferry.parcel import MAX_PIECE_OCTETS, Label, Piece
-from ferry.records import Direction, Envelope, RecordType, Registry
-from ferry.sealing import Addressed, SealingKeys, seal
-from ferry.station import SCHEMA, Pace, PinnedKeys, Route, Station
-from ferry.transports.folder import Folder
-from kernel.clock import Clock, SystemClock
-from kernel.db import Database, dialect_of, tortoise_config
-from server.wiring import TABLES
+from ferry.records import Direction
+from ferry.sealing import seal
+from ferry.station import SCHEMA
+from kernel.clock import SystemClock
 from tools.postgres import NoPostgres, Postgres
 
 MIB = 1 << 20
-RECORD_OCTETS = 1000
-KEYS = {zone: ec.generate_private_key(ec.SECP256R1()) for zone in ("inner", "outer")}
-#: Nobody waits here: every turn seals and tells all it can.
-PACE = Pace(status_after=timedelta(0), seals=1000, takes=1000)
 
 
 @dataclass(frozen=True)
@@ -109,7 +92,7 @@ async def measure(folder: Path, effort: Effort, *, on_sqlite: bool) -> dict[str,
 
 
 async def records(outer: "Side", inner: "Side", folder: Path, count: int) -> dict[str, object]:
-    bodies = [_envelope("bench.state", number) for number in range(count)]
+    bodies = [envelope("bench.state", number) for number in range(count)]
     lines = b"".join(outer.route.types.line(body, Direction.EITHER) + b"\n" for body in bodies)
     print(f"{count:,} records, {len(lines) / MIB:.0f} MiB")
     shell = _sealed_by_shell(folder, lines)
@@ -193,8 +176,8 @@ def attachments(folder: Path, octets: int) -> dict[str, object]:
         piece = Piece(sha256=whole, size=size, offset=start, octets=min(step, size - start))
         target = made / f"{start}.fry"
         with target.open("wb") as file:
-            seal(file, label, [], [(piece, partial(_stretch, path, piece))], schema=SCHEMA, addressed=_address(),
-                 keys=_sealing(), clock=SystemClock())  # fmt: skip
+            seal(file, label, [], [(piece, partial(_stretch, path, piece))], schema=SCHEMA, addressed=address(),
+                 keys=sealing_keys(), clock=SystemClock())  # fmt: skip
             os.fsync(file.fileno())
         parcels.append(target)
     sealing = time.perf_counter() - begun
@@ -269,7 +252,7 @@ async def urgent(outer: "Side", inner: "Side", folder: Path, effort: Effort) -> 
         async with outer.database.transaction():
             await hand_over_file(outer.database, outer.route, sha256=sha256, size=size, now=outer.clock.now())
         for number in range(effort.urgent):
-            sent = _envelope("bench.urgent", number)
+            sent = envelope("bench.urgent", number)
             async with outer.database.transaction():
                 await hand_over(outer.database, outer.route, [sent], now=outer.clock.now())
             begun = time.perf_counter()
@@ -282,129 +265,7 @@ async def urgent(outer: "Side", inner: "Side", folder: Path, effort: Effort) -> 
     return {"urgent_p50_s": round(p50, 3), "urgent_p99_s": round(p99, 3)}
 
 
-# ------------------------------------------------------------------------------------------------------- the zones
-
-
-class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    text: Annotated[str, Meta(max_length=2000)]
-
-
-async def _keep(database: Database, now: datetime, envelope: Envelope) -> None:
-    await _keep_many(database, now, [envelope])
-
-
-async def _keep_many(database: Database, now: datetime, envelopes: Sequence[Envelope]) -> None:
-    """The whole state of one thing each, as a mirror keeps it."""
-    await database.execute(
-        f"INSERT INTO bench_state (rid, text, times) SELECT r.rid, r.text, 1 FROM"
-        f" {listed(database, 1, rid='text', text='text')} WHERE true"
-        " ON CONFLICT (rid) DO UPDATE SET text = excluded.text, times = bench_state.times + 1",
-        as_json(
-            {"rid": envelope.rid, "text": envelope.body.text}
-            for envelope in envelopes
-            if isinstance(envelope.body, State)
-        ),
-    )
-    SEEN.update(dict.fromkeys(envelope.rid for envelope in envelopes if envelope.type == "bench.urgent"))
-
-
-#: Urgent records in the order in which they took effect; looked at after the commit.
-SEEN: dict[str, None] = {}
-
-
-def _kind(name: str, lane: Lane) -> RecordType:
-    return RecordType(
-        name=name, direction=Direction.EITHER, lane=lane, struct=State, apply=_keep, apply_many=_keep_many
-    )
-
-
-TYPES = Registry([EPOCH_RECORD, _kind("bench.state", Lane.CASE), _kind("bench.urgent", Lane.URGENT)])
-
-
-@dataclass
-class Side:
-    own: str
-    peer: str
-    folder: Path
-    clock: Clock = field(default_factory=SystemClock)
-
-    async def open(self, url: str) -> None:
-        self.context = TortoiseContext()
-        with self.context:
-            await self.context.init(config=tortoise_config(url, modules=TABLES))
-        self.database = Database(self.context, dialect_of(url), url, list(TABLES))
-        self.route = Route(own=self.own, peer=self.peer, sends=Direction.EITHER, takes=Direction.EITHER, types=TYPES)
-        self.files = FileStore(self.folder / f"{self.own}-files")
-        station = Station(
-            database=self.database,
-            route=self.route,
-            keys=_pinned(self.own, self.peer),
-            clock=self.clock,
-            folder=self.folder / f"{self.own}-ferry",
-            files=self.files,
-            out=Folder(self.folder / f"to-{self.peer}"),
-            into=Folder(self.folder / f"to-{self.own}"),
-            pace=PACE,
-        )
-        self.engine = Engine(station)
-        with self.here():
-            await self.database.migrate()
-            await self.database.execute(
-                "CREATE TABLE bench_state (rid VARCHAR(64) PRIMARY KEY, text TEXT NOT NULL, times INT NOT NULL)"
-            )
-            await self.engine.start(now=self.clock.now())
-
-    async def close(self) -> None:
-        await self.context.close_connections()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        with self.here():
-            await self.engine.run(stop)
-
-    async def seen(self, rid: str) -> None:
-        while rid not in SEEN:  # noqa: ASYNC110  it happens in the other zone
-            await asyncio.sleep(0.002)
-        with self.here():
-            while not await self.database.rows("SELECT 1 FROM bench_state WHERE rid = $1", rid):  # noqa: ASYNC110
-                await asyncio.sleep(0.002)
-
-    @contextmanager
-    def here(self) -> Iterator[None]:
-        """This zone's database is the one that tables mean, for the task that asks."""
-        token = _current_context.set(self.context)
-        try:
-            yield
-        finally:
-            _current_context.reset(token)
-
-
-def _pinned(own: str, peer: str) -> PinnedKeys:
-    return PinnedKeys(
-        address=_address(own, peer),
-        seals=_sealing(own, peer),
-        senders={_mark(peer): KEYS[peer].public_key()},
-        unwrapping={_mark(own): KEYS[own]},
-    )
-
-
-def _address(own: str = "outer", peer: str = "inner") -> Addressed:
-    return Addressed(sender=own, receiver=peer, sender_certificate=_mark(own), receiver_key=_mark(peer))
-
-
-def _sealing(own: str = "outer", peer: str = "inner") -> SealingKeys:
-    return SealingKeys(own=KEYS[own], receiver=KEYS[peer].public_key())
-
-
-def _mark(zone: str) -> str:
-    return hashlib.sha256(zone.encode()).hexdigest()
-
-
-def _envelope(kind: str, number: int) -> Envelope:
-    """A record of about a kilobyte that does not compress better than case data do."""
-    rid = f"{kind}-{number}"
-    text = f"{secrets.token_hex(110)} 经审查，用地、规划、施工图和资金证明齐全，建议准予许可。" * 3
-    body = State(text=text[: RECORD_OCTETS - 260])
-    return Envelope(rid=rid, type=kind, key=rid, at=SystemClock().now(), body=body)
+# ------------------------------------------------------------------------------------------------------- measuring
 
 
 def _postgres() -> Postgres | None:
@@ -412,9 +273,6 @@ def _postgres() -> Postgres | None:
         return Postgres.start(durable=True)
     except NoPostgres:
         return None
-
-
-# ------------------------------------------------------------------------------------------------------- measuring
 
 
 def _line(what: str, rate: float, unit: str, **ratios: float | None) -> None:

@@ -216,6 +216,8 @@ class Document(Model):
     seal_serial = fields.CharField(max_length=60, default="")
     seal_signature = fields.BinaryField(null=True)
     issued_at = fields.DatetimeField()
+    #: In the outer zone, which does not have the key it follows from; empty: it follows from the key here.
+    check_code = fields.CharField(max_length=16, default="", db_default="")
 
     class Meta:
         table = "document"

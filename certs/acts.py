@@ -44,6 +44,13 @@ class EnrolmentView(View, frozen=True, tag="enrolment"):
     chain: tuple[bytes, ...] = ()
 
 
+class ViewEnrolment(Act[EnrolmentView], frozen=True, tag="enrolment.view"):
+    """The phone asks where its enrolment stands. An act, because an enrolment may be known in another zone only."""
+
+    enrolment: str
+    pickup: str
+
+
 class CertificateView(View, frozen=True, tag="certificate"):
     serial: str
     holder: str

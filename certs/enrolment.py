@@ -23,6 +23,7 @@ from certs.acts import (
     RequestEnrolment,
     RevocationReason,
     SubmitCsr,
+    ViewEnrolment,
 )
 from certs.authority import Authority
 from certs.csr import assembled, request_info
@@ -151,6 +152,11 @@ async def enrolment_status(authority: Authority, secrets: Secrets, enrolment: st
     if row is None or not secrets.matches(_PICKUP, pickup, row.pickup_digest):
         raise NotFound(what="证书申请")
     return await _view(row, authority)
+
+
+async def view_enrolment(work: Work, act: ViewEnrolment) -> EnrolmentView:
+    """Raises NOT_FOUND, for a wrong secret too."""
+    return await enrolment_status(work.given(Authority), work.secrets, act.enrolment, act.pickup)
 
 
 async def waiting_enrolments(*, now: datetime, officer: str | None = None, limit: int = 100) -> list[EnrolmentView]:

@@ -90,7 +90,7 @@ async def prune_requests(work: Work, act: PruneRequests) -> Done:
 
 
 async def _der_of(authority: Authority, serial: str) -> bytes:
-    row = await IssuedCertificate.get_or_none(issuer=authority.issuer, serial=serial)
+    row = await IssuedCertificate.get_or_none(issuer__in=authority.verifier.issuers, serial=serial)
     if row is None or row.state is CertificateState.INTENDED:
         raise CertificateUnknownIssuer()
     return row.der

@@ -124,7 +124,8 @@ class _SignedPayload(msgspec.Struct, frozen=True):
 
 async def check_seal(authority: Authority, seal: Seal, content: bytes) -> None:
     """Verifies a seal as of the certificate's own time. Raises SignatureInvalid or the certificate's refusal."""
-    row = await IssuedCertificate.get_or_none(issuer=authority.issuer, serial=seal.serial, holder=seal.unit)
+    issuers = authority.verifier.issuers
+    row = await IssuedCertificate.get_or_none(issuer__in=issuers, serial=seal.serial, holder=seal.unit)
     if row is None:
         raise SignatureInvalid()
     trusted = authority.verifier.relied_on(row.der, UNIT_SEAL, at=row.not_before)

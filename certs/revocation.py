@@ -52,7 +52,8 @@ async def revoke(work: Work, row: IssuedCertificate, reason: RevocationReason) -
 
 async def registered(authority: Authority, trusted: Trusted) -> IssuedCertificate:
     """The register's entry of a certificate whose path is valid. Raises when it is unknown or revoked."""
-    row = await IssuedCertificate.get_or_none(fingerprint=trusted.fingerprint, issuer=authority.issuer)
+    issuers = authority.verifier.issuers
+    row = await IssuedCertificate.get_or_none(fingerprint=trusted.fingerprint, issuer__in=issuers)
     if row is None:
         raise CertificateUnknownIssuer()
     refuse_revoked(row)

@@ -5,6 +5,7 @@ built once per certificate and cached; what depends on time (validity, revocatio
 The validator knows neither policy OIDs nor revocation: both are ours.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification as path
 
 from certs.encodings import b64u
@@ -31,10 +33,13 @@ from certs.refusals import (
 
 #: Our officer certificates take 800 octets; a chain certificate of a provincial CA may take 3 000.
 _MAX_CERTIFICATE = 8192
+# RFC 5280 §4.1.2.2: a serial number is positive. The parser still only warns of another; whoever reads it here refuses.
+warnings.filterwarnings("error", "Parsed a serial number which wasn't positive", CryptographyDeprecationWarning)
 #: What the parser may raise for octets from outside. It parses lazily, so every look inside may raise.
 UNREADABLE = (
     ValueError,
     TypeError,
+    CryptographyDeprecationWarning,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
@@ -119,11 +124,22 @@ class Verifier:
     """Relies on `roots`, knows `intermediates`. One per process: validated paths are remembered."""
 
     def __init__(self, roots: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate]) -> None:
+        self._own = (tuple(roots), tuple(intermediates))
+        self.rely_also((), ())
+
+    def rely_also(self, roots: Sequence[x509.Certificate], intermediates: Sequence[x509.Certificate]) -> None:
+        """Besides its own: the other zone's CA, as two people pinned it. Replaces what was relied on besides before."""
+        roots, intermediates = [*self._own[0], *roots], [*self._own[1], *intermediates]
         self._store = path.Store(list(roots))
         # An intermediate may come from outside, with an evidence bundle: it counts when a root vouches for it.
         self._intermediates = [ca for ca in intermediates if any(_issued_by(ca, root) for root in roots)]
         self._issuers = [*self._intermediates, *roots]
         self._path = lru_cache(maxsize=4096)(self._validated)
+
+    @property
+    def issuers(self) -> list[str]:
+        """The names in the register of the issuing CAs that are relied on."""
+        return [fingerprint(issuer) for issuer in self._intermediates]
 
     def relied_on(
         self, der: bytes, profile: Profile, *, at: datetime, revocations: RevocationList | None = None

@@ -54,6 +54,7 @@ class Engine:
         self._station = station
         self._dock = Dock(station)
         self._turns = Turns(station.rules)
+        self._closed_at: dict[Lane, datetime] = {}
         self._told_at: datetime | None = None
         self._history_at: datetime | None = None
         self._tidied_at: datetime | None = None
@@ -168,10 +169,11 @@ class Engine:
         halted = await self._halted()
         for _ in range(station.pace.seals):
             backlogs = await outgoing.backlogs(station)
-            lane = self._turns.next(outgoing.ready(backlogs, station, halted, now=now))
+            lane = self._turns.next(outgoing.ready(backlogs, station, halted, self._closed_at, now=now))
             if lane is None:
                 break
             assigned = await outgoing.assign(station, lane, now=now)
+            self._closed_at[lane] = now
             # Numbered and not written: the next turn tries that one first.
             if assigned is None or not await self._offered(*assigned, now=now):
                 halted.add(lane)

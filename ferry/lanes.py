@@ -28,7 +28,8 @@ class Lane(StrEnum):
 class LaneRule(Struct, frozen=True, kw_only=True):
     """One row of the table.
 
-    `weight` 0: strictly before what stands below. A parcel closes at `records`, `octets`, or `after` its oldest record.
+    `weight` 0: strictly before what stands below. A parcel closes at `records`, at `octets`, `after` its oldest record,
+    or at once in a lane that has closed none for so long.
     `under_way_…`: parcels the other side has not acknowledged; `stash_…`: parcels that wait here for an earlier one.
     `free_octets`: with less room on the disk nothing more is sealed; 0: always.
     """

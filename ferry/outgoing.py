@@ -6,7 +6,7 @@ later writes the same content. Numbers first and files second is what makes a cr
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -108,14 +108,21 @@ async def backlogs(station: Station) -> dict[Lane, Backlog]:
     return backlogs
 
 
-def ready(backlogs: dict[Lane, Backlog], station: Station, paused: Collection[str], *, now: datetime) -> set[Lane]:
-    """The lanes in which a parcel may be closed now."""
+def ready(
+    backlogs: dict[Lane, Backlog],
+    station: Station,
+    paused: Collection[str],
+    closed_at: Mapping[Lane, datetime],
+    *,
+    now: datetime,
+) -> set[Lane]:
+    """The lanes in which a parcel may be closed now. `closed_at`: when the last one was."""
     free = station.free_octets() if station.free_octets else None
     return {
         lane
         for lane, backlog in backlogs.items()
         if lane not in paused
-        and _is_due(backlog, rule := station.rules[lane], now)
+        and _is_due(backlog, rule := station.rules[lane], closed_at.get(lane), now)
         # Without acknowledgements nothing tells how much is under way.
         and (
             station.is_one_way or (backlog.parcels < rule.under_way_parcels and backlog.octets < rule.under_way_octets)
@@ -226,11 +233,12 @@ _UNDER_WAY = (
 )
 
 
-def _is_due(backlog: Backlog, rule: LaneRule, now: datetime) -> bool:
+def _is_due(backlog: Backlog, rule: LaneRule, closed_at: datetime | None, now: datetime) -> bool:
+    """In a lane that has been quiet the first record leaves at once; those that follow it leave together."""
     if backlog.oldest is None:
         return False
     is_full = backlog.waiting >= rule.records or backlog.waiting_octets >= rule.octets
-    return is_full or now - backlog.oldest >= rule.after
+    return is_full or now - backlog.oldest >= rule.after or closed_at is None or now - closed_at >= rule.after
 
 
 async def _assigned(station: Station, lane: Lane, now: datetime) -> tuple[FerryParcel, Content] | None:

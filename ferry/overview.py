@@ -32,7 +32,7 @@ class Concern(StrEnum):
     QUARANTINE = "QUARANTINE"
     POISON = "POISON"
     FILE_CORRUPT = "FILE_CORRUPT"
-    DISK_LOW = "DISK_LOW"  # some lane is stopped for want of room
+    DISK_LOW = "DISK_LOW"  # some lane is, or will soon be, stopped for want of room
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -68,6 +68,9 @@ class Overview(Struct, frozen=True, kw_only=True):
     quarantined: int
     poison: int
     alarms: tuple[Alarm, ...]
+    #: Between two zones: up to when the outer one was told, or has heard, everything; how many states are left to tell.
+    mirrored_until: datetime | None = None
+    untold: int = 0
 
 
 async def overview(station: Station, *, now: datetime) -> Overview:
@@ -88,6 +91,12 @@ async def overview(station: Station, *, now: datetime) -> Overview:
     alarms = [Alarm(concern=concern, count=count) for concern, count in counts.items() if count]
     alarms += _of_peer(station, peer, now)
     alarms += [Alarm(concern=concern, lane=lane.lane) for lane in lanes for concern in _of_lane(station, lane)]
+    mirror = await station.database.rows(
+        "SELECT (SELECT MAX(as_of) FROM ferry_mirror_age WHERE peer IN ($1, $2)) AS as_of,"
+        " (SELECT COUNT(*) FROM ferry_mirror_subject WHERE peer = $1 AND dirty_since IS NOT NULL) AS untold",
+        station.peer,
+        station.route.own,
+    )
     return Overview(
         peer=station.peer,
         epoch=peer.epoch,
@@ -99,6 +108,8 @@ async def overview(station: Station, *, now: datetime) -> Overview:
         quarantined=quarantined,
         poison=poison,
         alarms=tuple(alarms),
+        mirrored_until=instant(mirror[0]["as_of"]),
+        untold=total(mirror[0]["untold"]),
     )
 
 
@@ -146,7 +157,7 @@ def _of_peer(station: Station, peer: FerryPeer, now: datetime) -> list[Alarm]:
     if abs(peer.skew_ms) > station.pace.skew_alarm.total_seconds() * 1000:
         found.append(Alarm(concern=Concern.CLOCKS_DIFFER, count=peer.skew_ms // 1000))
     free = station.free_octets() if station.free_octets else None
-    if free is not None and any(free < rule.free_octets for rule in station.rules.values()):
+    if free is not None and any(free * ALARM_SHARE < rule.free_octets for rule in station.rules.values()):
         found.append(Alarm(concern=Concern.DISK_LOW, count=free))
     return found
 

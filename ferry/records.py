@@ -126,13 +126,17 @@ def rid_of(line: bytes) -> str:
 # ------------------------------------------------------------------------------------------------------------ below
 
 
+#: One without a zone could be compared with nothing.
+_Instant = Annotated[datetime, Meta(tz=True)]
+
+
 class _Wire(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rid: Rid
     type: Word
     key: Key
-    at: datetime
+    at: _Instant
     body: dict[str, Any]
-    expires: datetime | None = None
+    expires: _Instant | None = None
 
 
 class _Sent(Struct, frozen=True, kw_only=True, omit_defaults=True):

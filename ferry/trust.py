@@ -85,6 +85,14 @@ async def is_pinned(peer: str) -> bool:
     return await rows.one(FerryTrust, peer=peer) is not None
 
 
+async def authorities_of(peer: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The root (DER) by which a peer is believed, and the CAs between it and the peer's own certificates."""
+    trust = await rows.one(FerryTrust, peer=peer)
+    pins = await rows.many(FerryPin, peer=peer, state=TRUSTED)
+    between = {octets_of(each) for found in pins for each in introduction_of(found).certificates[1:]}
+    return ((bytes(trust.root),) if trust else ()), tuple(sorted(between))
+
+
 async def pin(file: PeerFile, *, own: str, peer: str, by: str, now: datetime) -> Proved:
     """Believes the peer by the root in its file from now on, and nothing it was believed by before. In a transaction.
 

@@ -4,7 +4,7 @@ From the applicant's or the agent's phone no password is needed; from anywhere e
 Secret cases do not exist here. The answer names no person.
 """
 
-from datetime import date
+from datetime import date, datetime
 
 from casework.acts import Status
 from casework.clock.working_days import Calendar, day_of
@@ -45,6 +45,8 @@ class ProgressView(View, frozen=True, tag="progress"):
     unit: str
     due_on: date | None = None
     days_left: int | None = None
+    #: When it stood so: an answer may have come from the other zone, or be repeated.
+    as_of: datetime | None = None
 
 
 class QueryProgress(Act[ProgressView], frozen=True, tag="hall.progress"):
@@ -91,4 +93,5 @@ async def _progress(work: Work, case: Case) -> ProgressView:
         unit=unit.short_name if unit else case.unit_code,
         due_on=case.committed_due if runs else None,
         days_left=left,
+        as_of=work.now,
     )

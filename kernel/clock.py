@@ -1,5 +1,6 @@
 """The only place that asks what time it is. Inside the office all instants are aware and in UTC."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -24,12 +25,28 @@ class FakeClock:
         return self._now
 
     def advance(self, by: timedelta) -> None:
-        self.set(self._now + by)
+        self.set(self.now() + by)
 
     def set(self, instant: datetime) -> None:
         if as_utc(instant) < self._now:
             raise ValueError("time does not run backwards")
         self._now = as_utc(instant)
+
+
+class RunningClock(FakeClock):
+    """A clock that runs on from wherever it was set: for several processes of one story."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self._since = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._now + timedelta(seconds=time.monotonic() - self._since)
+
+    def set(self, instant: datetime) -> None:
+        if as_utc(instant) < self.now():
+            raise ValueError("time does not run backwards")
+        self._now, self._since = as_utc(instant), time.monotonic()
 
 
 def as_utc(instant: datetime) -> datetime:

@@ -109,6 +109,14 @@ class Invalid(Refusal):
     en = "{field}: {why}."
 
 
+class NotInThisZone(Refusal):
+    """Of an isolated network the outer half: it does not have what this needs."""
+
+    code = "NOT_IN_THIS_ZONE"
+    zh = "此操作只能在内网办理。"
+    en = "{act} is for the inner network only."
+
+
 class Busy(Refusal):
     code = "BUSY"
     zh = "系统繁忙，请稍后重试。"

@@ -20,11 +20,13 @@ from certs.acts import (
     RevokeCertificate,
     SessionView,
     SubmitCsr,
+    ViewEnrolment,
 )
-from certs.enrolment import enrolment_status, waiting_enrolments
+from certs.enrolment import waiting_enrolments
 from kernel.actor import ActorKind
 from kernel.actor import Role as KernelRole
 from kernel.refusals import NotPermitted
+from kernel.refusals import Refusal as KernelRefusal
 from mobile_api.context import Info, perform
 from mobile_api.enums import EnrolmentState, RevocationReason, Role, SignatureFormat
 from mobile_api.refusals import Refusal
@@ -145,14 +147,18 @@ async def _me(info: Info) -> Me | None:
         roles=sorted(actor.roles),
         unit=actor.unit,
         unit_name=str(units[0]["name"]) if units else None,
-        phone=actor.phone,
+        phone=None if actor.phone == actor.id else actor.phone,  # officers' phones are not known in the outer zone
         second_phone=str(phones[0]["second_phone"]) or None if phones else None,
     )
 
 
 async def _enrolment(info: Info, id: strawberry.ID, pickup: str) -> Enrolment:
-    services = info.context.services
-    return _shown(await enrolment_status(services.authority, services.secrets, id, pickup))
+    outcome = await info.context.services.office.perform(
+        ViewEnrolment(enrolment=id, pickup=pickup), info.context.actor, key=None
+    )
+    if isinstance(outcome, KernelRefusal):
+        raise outcome
+    return _shown(outcome)
 
 
 async def _waiting(info: Info, officer: strawberry.ID | None = None) -> list[Enrolment]:

@@ -21,7 +21,7 @@ from tortoise.exceptions import BaseORMException
 
 from kernel.actor import ANYBODY, Actor
 from kernel.refusals import NotFound, NotPermitted, Refusal
-from mobile_api import open_data, verification
+from mobile_api import feeds, open_data, verification
 from mobile_api.context import Context, Rates
 from mobile_api.door import Answer, Door
 from mobile_api.files import follow, ticket_from
@@ -72,6 +72,7 @@ def routes(services: Services) -> list[Route]:
         Route("/files", _answering(door.upload), methods=["POST"]),
         Route("/files/{link}", _answering(door.file), methods=["GET"]),
         *open_data.routes(services, lambda endpoint: _answering(door.admitting(endpoint))),
+        *feeds.routes(services, lambda endpoint: _answering(door.admitting(endpoint))),
         *verification.routes(services, lambda endpoint: _answering(door.admitting(endpoint))),
         Route("/healthz/livez", _alive, methods=["GET"]),
         Route("/healthz/readyz", door.ready, methods=["GET"]),

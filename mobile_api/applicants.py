@@ -55,6 +55,7 @@ class MyCase:
 class MyCasePage:
     nodes: list[MyCase]
     end_cursor: str | None
+    as_of: datetime | None = strawberry.field(description="现状截至: what happened later is not shown yet.")
 
 
 @strawberry.type(description="Ask `viewOwnMaterial` for a link to the file.")
@@ -82,6 +83,7 @@ class MyCaseDetail(MyCase):
     documents: list[MyDocument]
     completed_at: datetime | None = strawberry.field(description="办结; from then on the case can be rated.")
     rating: int | None = strawberry.field(description="From 1 to 5, 5 is best; null until it was rated.")
+    as_of: datetime | None = strawberry.field(description="现状截至: what happened later is not shown yet.")
 
 
 @strawberry.type(description="The rating that stands. `score` is from 1 to 5, 5 is best.")
@@ -109,6 +111,7 @@ async def _log_in_by_code(info: Info, idempotency_key: str, phone: str, code: st
 async def _my_cases(info: Info, first: int = 20, after: str | None = None) -> MyCasePage:
     context = info.context
     services = context.services
+    as_of = await services.as_of()
     rows, end = await own_cases(
         services.database,
         context.applicant(),
@@ -117,15 +120,16 @@ async def _my_cases(info: Info, first: int = 20, after: str | None = None) -> My
         first=context.page(first),
         after=id_after(after),
     )
-    return shaped(MyCasePage, {"nodes": rows, "end_cursor": cursor_after(end)})
+    return shaped(MyCasePage, {"nodes": rows, "end_cursor": cursor_after(end), "as_of": as_of})
 
 
 async def _my_case(info: Info, number: strawberry.ID) -> MyCaseDetail | None:
     services, applicant = info.context.services, info.context.applicant()
     if isinstance(await perform(info, ViewOwnCase(case=number), _nothing), Refusal):
         return None
+    as_of = await services.as_of()
     row = await own_case(services.database, applicant, number, now=services.clock.now(), calendar=services.calendar)
-    return None if row is None else shaped(MyCaseDetail, row)
+    return None if row is None else shaped(MyCaseDetail, {**row, "as_of": as_of})
 
 
 async def _rate_case(info: Info, idempotency_key: str, case: strawberry.ID, score: int) -> RatingResult:

@@ -13,7 +13,7 @@ from tortoise.exceptions import ValidationError
 
 from kernel.refusals import Invalid, Refusal
 from mobile_api.context import Context
-from mobile_api.guards import Document, Documents
+from mobile_api.guards import Document, kept_documents
 from mobile_api.plans import MISFITS
 from mobile_api.refusals import BadRequest, Internal, as_error
 from mobile_api.services import Limits
@@ -31,7 +31,7 @@ class Door:
     def __init__(self, schema: strawberry.Schema, limits: Limits, *, demo: bool) -> None:
         # strawberry's own `execute` builds its extensions anew for each request; the schema beneath is public GraphQL.
         self._schema = schema._schema
-        self._documents = Documents(self._schema, limits, introspection=demo)
+        self._documents = kept_documents(self._schema, limits, introspection=demo)
         self._demo = demo
 
     async def answer(

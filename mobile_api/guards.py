@@ -6,8 +6,9 @@ of a field they did not know: no introspection outside demo mode, no suggestions
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 from graphql import (
     ASTValidationRule,
@@ -27,6 +28,7 @@ from graphql import (
     validate,
 )
 
+from kernel.refusals import NotInThisZone
 from mobile_api.plans import Plans
 from mobile_api.refusals import BadRequest, QueryTooCostly
 from mobile_api.services import Limits
@@ -43,6 +45,12 @@ class Document:
 
     node: DocumentNode
     plans: Plans = field(default_factory=Plans)
+
+
+@cache
+def kept_documents(schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> "Documents":
+    """Those of this process: doors that are alike share them."""
+    return Documents(schema, limits, introspection=introspection)
 
 
 class Documents:
@@ -79,11 +87,34 @@ class Documents:
         errors = validate(self._schema, node, self._rules, max_errors=_MOST_ERRORS, hide_suggestions=True)
         if errors:
             raise BadRequest(why="; ".join(_sentence(error) for error in errors[:_MOST_ERRORS]))
+        if self._limits.absent:
+            refuse_absent(node, self._limits.absent)
         return node
 
 
 def _sentence(error: GraphQLError) -> str:
     return error.message.rstrip(".")
+
+
+def refuse_absent(document: DocumentNode, absent: Collection[str]) -> None:
+    """Raises NOT_IN_THIS_ZONE for a root field that is not served here, before it shows an empty list for the truth."""
+    for node in document.definitions:
+        if isinstance(node, FragmentDefinitionNode) and node.type_condition.name.value not in ("Query", "Mutation"):
+            continue
+        if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode):
+            found = _fields_of(node.selection_set) & set(absent)
+            if found:
+                raise NotInThisZone(act=min(found))
+
+
+def _fields_of(selections: SelectionSetNode) -> set[str]:
+    found: set[str] = set()
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            found.add(node.name.value)
+        elif isinstance(node, InlineFragmentNode):
+            found |= _fields_of(node.selection_set)
+    return found
 
 
 def measure(document: DocumentNode, limits: Limits) -> None:

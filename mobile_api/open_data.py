@@ -98,7 +98,7 @@ class _OpenData:
         page = printed_form(item, stage, unit, sample=sample)
         name = quote(f"{item.name}{'样表' if sample else '申请表'}.html")
         headers = {**_HTML_HEADERS, "Content-Disposition": f"attachment; filename*=utf-8''{name}"}
-        return _cached(request, page.encode(), "text/html; charset=utf-8", headers)
+        return cached(request, page.encode(), "text/html; charset=utf-8", headers)
 
     async def results(self, request: Request) -> Response:
         """审批结果: decisions to grant, of the items that publish theirs."""
@@ -172,10 +172,11 @@ def _lines(words: Words) -> Sequence[str]:
 
 
 def _json(request: Request, value: object) -> Response:
-    return _cached(request, msgspec.json.encode(value), "application/json", {})
+    return cached(request, msgspec.json.encode(value), "application/json", {})
 
 
-def _cached(request: Request, body: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+def cached(request: Request, body: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    """The answer, or 304 for who has it."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     all_headers = {**headers, "ETag": tag, "Cache-Control": f"public, max-age={_FRESH_S}"}
     asked = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}

@@ -1,6 +1,6 @@
 """What needs no account: the guide, and the progress of a case."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 import strawberry
@@ -103,6 +103,7 @@ class Progress:
     unit: str
     due_on: date | None
     days_left: int | None
+    as_of: datetime | None = strawberry.field(description="现状截至: when it stood so.")
 
 
 ProgressResult = Annotated[Progress | Refusal, strawberry.union("ProgressResult")]
@@ -142,6 +143,7 @@ def _shown(view: ProgressView) -> Progress:
         unit=view.unit,
         due_on=view.due_on,
         days_left=view.days_left,
+        as_of=view.as_of,
     )
 
 

@@ -1,5 +1,6 @@
 """The graph: queries and mutations of every area, and the SDL that the phones are built from."""
 
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -26,6 +27,7 @@ from mobile_api.overviews import OverviewQueries
 from mobile_api.papers import PaperMutations, PaperQueries
 from mobile_api.public import PublicQueries
 from mobile_api.refusals import Refusal, refused
+from mobile_api.region import RegionQueries
 from mobile_api.scalars import SCALARS
 from mobile_api.statistics import StatisticsQueries
 from mobile_api.tasks import TaskQueries
@@ -52,6 +54,7 @@ class Query(
     FlowQueries,
     FindingQueries,
     CoverageQueries,
+    RegionQueries,
     LicenceQueries,
     PaperQueries,
     TextQueries,
@@ -83,7 +86,9 @@ class Mutation(
     pass
 
 
+@cache
 def build_schema() -> strawberry.Schema:
+    """The same for the whole process: building and checking it takes a tenth of a second."""
     config = StrawberryConfig(default_resolver=_read, disable_field_suggestions=True, scalar_map=SCALARS)
     return strawberry.Schema(query=Query, mutation=Mutation, config=config, exception_handlers=[_AsMember()])
 

@@ -1,8 +1,8 @@
 """What the door is given by the wiring: one frozen value."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -56,6 +56,8 @@ class Limits:
     #: Time to collect and upload the materials of one application.
     ticket_life: timedelta = timedelta(hours=2)
     ready_within_s: float = 2.0
+    #: Root fields that this zone does not serve, because it does not have what they show.
+    absent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +72,18 @@ class Services:
     secrets: Secrets
     #: Where uploaded files are kept, by their SHA-256.
     files: Path
+    #: Up to when the office's doings are known here, in the outer zone; elsewhere everything is known at once.
+    mirrored_until: Callable[[], Awaitable[datetime | None]] | None = None
     rules: CaseworkRules = field(default_factory=CaseworkRules)
     limits: Limits = field(default_factory=Limits)
+    #: Origins of the portals whose pages may frame our feeds.
+    portals: tuple[str, ...] = ()
     #: Demo mode shows GraphiQL, introspection and the text of internal errors. Never in production.
     demo: bool = False
+
+    async def as_of(self) -> datetime | None:
+        """What is shown was so at this instant; null: nothing is known yet."""
+        return self.clock.now() if self.mirrored_until is None else await self.mirrored_until()
 
     @property
     def calendar(self) -> Calendar:

@@ -8,7 +8,7 @@ here. Rates are counted per address by the door.
 import base64
 import hashlib
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from casework.clock.working_days import day_of
+from casework.clock.working_days import CHINA, day_of
 from casework.papers.printing import is_check_code, sealed_of
 from certs.notary import check_seal
 from certs.tables import CertificateState, IssuedCertificate
@@ -53,7 +53,10 @@ class SealState(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """`copy`: whether the octets that were sent are a print that the office made; null when none were sent."""
+    """`copy`: whether the octets that were sent are a print that the office made; null when none were sent.
+
+    `as_of`: in the outer zone, up to when a revocation would be known.
+    """
 
     number: str
     title: str
@@ -63,6 +66,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     seal_serial: str
     seal: SealState
     copy: bool | None = None
+    as_of: datetime | msgspec.UnsetType | None = msgspec.UNSET
 
 
 def routes(services: Services, guarded: Callable[[Endpoint], Endpoint]) -> list[Route]:
@@ -101,7 +105,7 @@ class _Verification:
     async def _answer(self, request: Request, document: str) -> Response:
         row = await self._row(*_by(document.strip()))
         code = request.query_params.get("c", "")
-        known = row is not None and is_check_code(self._services.secrets, str(row["number"]), code)
+        known = row is not None and is_check_code(self._services.secrets, row, code)
         verdict = await self._verdict(row) if row is not None and known else None
         if "application/json" in request.headers.get("accept", ""):
             return _json(verdict)
@@ -128,6 +132,7 @@ class _Verification:
                 Seal(unit=str(row["unit_code"]), serial=sealed.serial, signature=sealed.signature), sealed.content
             ),
             copy=copy,
+            as_of=await self._services.as_of() if self._services.mirrored_until else msgspec.UNSET,
         )
 
     async def _seal_state(self, seal: Seal, content: bytes) -> SealState:
@@ -137,7 +142,7 @@ class _Verification:
         except Refusal:
             return SealState.INVALID
         revoked = await IssuedCertificate.exists(
-            issuer=authority.issuer, serial=seal.serial, state=CertificateState.REVOKED
+            issuer__in=authority.verifier.issuers, serial=seal.serial, state=CertificateState.REVOKED
         )
         return SealState.REVOKED if revoked else SealState.VALID
 
@@ -150,7 +155,8 @@ def _by(document: str) -> tuple[str, str | int]:
 
 
 def _page(verdict: Verdict | None, *, asked: bool) -> Response:
-    page = _pages.get_template("verification.html").render(verdict=verdict, asked=asked, script=_SCRIPT)
+    as_of = f"{verdict.as_of.astimezone(CHINA):%Y-%m-%d %H:%M}" if verdict and verdict.as_of else ""
+    page = _pages.get_template("verification.html").render(verdict=verdict, asked=asked, script=_SCRIPT, as_of=as_of)
     return HTMLResponse(page, status_code=404 if asked and verdict is None else 200, headers=_HEADERS)
 
 

@@ -46,6 +46,7 @@ from ferry import orders as ferry_orders
 from ferry.exchange import acts as exchange_acts
 from ferry.exchange import cases as exchange_cases
 from ferry.exchange import days, holding, intake, senders
+from ferry.zones import logins, refused
 from hall import accounts, announcements, consultations, own_cases, progress, ratings
 from kernel.actor import Assurance, Role
 from kernel.directory import EnterDirectory, enter_directory
@@ -222,6 +223,9 @@ RULES = (
     Rule(ferry_orders.PinPeer, ferry_orders.pin_peer, the_system, SYSTEM),
     Rule(ferry_orders.OrderFerry, ferry_orders.order_ferry, the_system, SYSTEM),
     Rule(ferry_orders.TendFerryKeys, ferry_orders.tend_ferry_keys, the_system, SYSTEM),
+    Rule(logins.NoteLogin, logins.note_login, anybody, NONE),
+    Rule(refused.NoteForeignAct, refused.note_foreign_act, the_system, SYSTEM),
+    Rule(refused.ForgetRelayedActs, refused.forget_relayed_acts, the_system, SYSTEM),
     # the wording of texts
     Rule(wordings.EnterTextTemplates, wordings.enter_text_templates, the_system, SYSTEM),
     Rule(rewording.ProposeTextTemplate, rewording.propose_text_template, proposer_of_texts, SESSION),
@@ -230,6 +234,7 @@ RULES = (
     # certificates
     Rule(cert_acts.RequestEnrolment, enrolment.request_enrolment, anybody, NONE),
     Rule(cert_acts.SubmitCsr, enrolment.submit_csr, anybody, NONE),
+    Rule(cert_acts.ViewEnrolment, enrolment.view_enrolment, anybody, NONE),
     Rule(cert_acts.CheckIdentity, enrolment.check_identity, ra_operator | the_system, SESSION),
     Rule(cert_acts.ApproveEnrolment, enrolment.approve_enrolment, ra_operator | the_system, SESSION),
     Rule(cert_acts.RejectEnrolment, enrolment.reject_enrolment, ra_operator | the_system, SESSION),

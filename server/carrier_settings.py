@@ -26,7 +26,8 @@ def _push_path(secret: SecretStr) -> SecretStr:
 PushPath = Annotated[SecretStr, AfterValidator(_push_path)]
 #: How much of the traffic a carrier gets beside the others, while all are well.
 Weight = Annotated[int, Field(ge=1, le=100)]
-
+#: A MAS cannot be told when a text is news no more: so much of its life must be left when it is handed over.
+NeedsLeft = Annotated[int, Field(ge=1, le=3600)]
 
 #: A command_status in hexadecimal, or the error that a carrier writes into its receipts.
 OwnError = Annotated[str, Field(pattern=r"^(0x[0-9A-Fa-f]{1,8}|[A-Z]{2}:[0-9]{4}|[0-9]{1,3})$")]
@@ -69,6 +70,7 @@ class SmppCarrier(Section):
     destination_prefix: str = Field("", pattern=r"^\+?[0-9]{0,4}$")
     validity_hours: int = Field(72, ge=0, le=720)  # as carriers keep texts for phones that are off: one to three days
     tells_priority: bool = False
+    receipt_ids: Literal["same", "decimal", "hex"] = "same"
     connect_s: float = Field(10.0, ge=1, le=120)
     bind_s: float = Field(10.0, ge=1, le=120)
     response_s: float = Field(30.0, ge=1, le=300)  # beyond it nobody knows whether the carrier took the text
@@ -117,6 +119,7 @@ class MasCarrier(Section):
     parts_per_second: int = Field(50, ge=1, le=10_000)
     connections: int = Field(8, ge=1, le=64)
     weight: Weight = 10
+    needs_left_seconds: NeedsLeft = 60
     receive: Literal["push", "pull", "both"] = "push"
     pull_every_seconds: int = Field(30, ge=1, le=3600)
     templates: MasTemplates = Field(default_factory=dict)
@@ -196,6 +199,7 @@ class MasDatabaseCarrier(Section):
     answer_s: float = Field(20.0, ge=1, le=300)  # beyond it nobody knows whether the row is there
     parts_per_second: int = Field(50, ge=1, le=10_000)
     weight: Weight = 10
+    needs_left_seconds: NeedsLeft = 60
 
     @model_validator(mode="after")
     def _sound(self) -> "MasDatabaseCarrier":
@@ -212,8 +216,18 @@ class MasDatabaseCarrier(Section):
         return self
 
 
+class FerryCarrier(Section):
+    """The carriers of the outer zone, across the gap. `peer`: its name under [[ferry.peers]]."""
+
+    kind: Literal["ferry"]
+    name: Name
+    peer: str = Field(pattern=r"^[a-z][a-z0-9]{0,15}$")
+    weight: Weight = 10
+
+
 Carrier = Annotated[
-    SimulatorCarrier | SmppCarrier | MasCarrier | CmppCarrier | MasDatabaseCarrier, Field(discriminator="kind")
+    SimulatorCarrier | SmppCarrier | MasCarrier | CmppCarrier | MasDatabaseCarrier | FerryCarrier,
+    Field(discriminator="kind"),
 ]
 
 
@@ -264,6 +278,7 @@ class SmsSettings(Section):
             'destination_prefix = ""  # 手机号前缀，如 86\n'
             "validity_hours = 72  # validity_period 上限，0 为不发送 · at most; 0: the contract forbids it\n"
             "tells_priority = false  # 是否发送 priority_flag\n"
+            'receipt_ids = "same"  # 回执编号同应答，或改为 decimal、hex · as answered, or otherwise\n'
             "connect_s = 10.0  # 以下为等待秒数\n"
             "bind_s = 10.0\n"
             "response_s = 30.0\n"
@@ -287,6 +302,7 @@ class SmsSettings(Section):
             "parts_per_second = 50\n"
             "connections = 8\n"
             "weight = 10\n"
+            "needs_left_seconds = 60  # 有效期不足此数的不交平台（平台不知有效期） · a MAS knows no expiry\n"
             'receive = "push"  # 或 pull（定时拉取）、both · or both: nothing pushed while we are down is lost\n'
             "pull_every_seconds = 30\n"
             'templates = { T11_ACCEPTED = "…" }  # 已报备模板的编号 · registered templates by their templateId\n'
@@ -337,6 +353,13 @@ class SmsSettings(Section):
             "connect_s = 10.0\n"
             "answer_s = 20.0\n"
             "parts_per_second = 50\n"
+            "needs_left_seconds = 60  # 有效期不足此数的不交平台（平台不知有效期） · a MAS knows no expiry\n"
+            "weight = 10\n"
+            "or texts leave through the outer zone, where the real carriers are:\n"
+            "[[sms.carriers]]\n"
+            'kind = "ferry"  # 仅用于内网：经数据摆渡由外网的通道发送 · in the inner zone only\n'
+            'name = "outer"\n'
+            'peer = "outer"  # [[ferry.peers]] 中 relation = "outer" 的对端\n'
             "weight = 10"
         ),
     )

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
 
 from kernel.clock import Clock
 from server.carrier_settings import CmppCarrier, MasCarrier, MasDatabaseCarrier, SimulatorCarrier, SmppCarrier
@@ -54,6 +55,7 @@ def connection(
             templates=Templates(ids=carrier.templates, only=carrier.only_templates),
             pull_every_s=0 if carrier.receive == "push" else carrier.pull_every_seconds,
             weight=carrier.weight,
+            needs_left=timedelta(seconds=carrier.needs_left_seconds),
         )
     if isinstance(carrier, SimulatorCarrier):
         smsc = simulators[carrier.name]

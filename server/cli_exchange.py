@@ -18,13 +18,12 @@ from rich.table import Table
 from casework.clock.calendars import builtin_calendar
 from casework.clock.working_days import day_of
 from ferry.exchange.acts import BatchView, SenderView
-from ferry.exchange.checking import Report
 from ferry.exchange.checking import check as judged
-from ferry.exchange.faults import Verdict, fault
 from ferry.exchange.profiles.register import PROFILES
 from ferry.exchange.reconciling import drifts_on
 from ferry.exchange.rules import Sender
 from ferry.exchange.senders import senders
+from ferry.exchange.status import ExchangeStatus, exchange_status, rejected_rows
 from ferry.exchange.tallies import Drift
 from kernel.clock import SystemClock
 from kernel.refusals import Refusal
@@ -34,6 +33,7 @@ from server.archive.refusals import ArchiveFileUnusable
 from server.commands import ConfigOption, JsonOption, misconfigured, reading, refused, run, settings_of
 from server.config_file import SettingsRefused
 from server.exchange_desk import Wanted
+from server.exchange_display import NAMES, print_drifts, print_report, print_status
 from server.terminal import as_it_stands, console, moment
 from server.wiring import open_system
 from supervision.coverage import ExemptionView, exemptions
@@ -45,13 +45,6 @@ app.add_typer(sender_app, name="sender")
 app.add_typer(exemption_app, name="exemption")
 
 _DAY = ["%Y-%m-%d"]
-_NAMES = {
-    Verdict.ACCEPTED: "接收",
-    Verdict.FLAGGED: "标记",
-    Verdict.HELD: "暂存",
-    Verdict.IGNORED: "忽略",
-    Verdict.REJECTED: "退回",
-}
 
 
 class Form(StrEnum):
@@ -82,7 +75,7 @@ def check(
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:
-        _print_report(report)
+        print_report(report)
     raise typer.Exit(0 if report.conforms else 1)
 
 
@@ -111,7 +104,7 @@ def import_file(
     if as_json:
         typer.echo(msgspec.json.encode(batch))
     else:
-        counts = "，".join(f"{name}{getattr(batch, verdict)}" for verdict, name in _NAMES.items())
+        counts = "，".join(f"{name}{getattr(batch, verdict)}" for verdict, name in NAMES.items())
         typer.echo(
             f"{batch.source_system} {batch.batch}（{batch.day}）：{batch.rows}条，{counts}，对账不符{batch.drifts}处"
         )
@@ -173,8 +166,25 @@ def reconcile(
     if as_json:
         typer.echo(msgspec.json.encode({"day": day.date(), "systems": found}))
     else:
-        _print_drifts(found)
+        print_drifts(found)
     raise typer.Exit(1 if any(found.values()) else 0)
+
+
+@app.command("status")
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """报送与接收状况 · What goes up and comes from below; exit 1 when something needs a person."""
+
+    async def asked() -> tuple[ExchangeStatus, list[tuple[str, str]]]:
+        async with reading(settings_of(config).database.url) as database:
+            return await exchange_status(database, now=SystemClock().now()), await rejected_rows(20)
+
+    found, rejected = run(asked())
+    if as_json:
+        reasons = {batch: msgspec.Raw(rows.encode()) for batch, rows in rejected if rows}
+        typer.echo(msgspec.json.encode({"above": found.above, "below": found.below, "rejected": reasons}))
+    else:
+        print_status(found)
+    raise typer.Exit(1 if found.needs_somebody else 0)
 
 
 # ----------------------------------------------------------------------------------------------------------- senders
@@ -332,39 +342,3 @@ def _refusing() -> Iterator[None]:
         raise refused(refusal) from None
     except SettingsRefused as wrong:
         raise misconfigured(wrong) from None
-
-
-def _print_report(report: Report) -> None:
-    for fact in report.facts:
-        place = " ".join(filter(None, (fact.part, f"#{fact.line}" if fact.line else "", fact.rid, fact.column)))
-        said = fault(fact.code)
-        shown = as_it_stands(f"{place} {said.zh} · {said.en} [{fact.code}]".strip())
-        console().print(f"[{'red' if fact.verdict is Verdict.REJECTED else 'yellow'}]{_NAMES[fact.verdict]}[/]", shown)
-    hidden = sum(report.codes.values()) - len(report.facts)
-    if hidden:
-        typer.echo(f"另有{hidden}处未列出 · and {hidden} more")
-    counts = "，".join(f"{name}{report.verdicts.get(verdict, 0)}" for verdict, name in _NAMES.items())
-    typer.echo(f"{report.rows}条：{counts}")
-    if report.sender is not None:
-        believed = {None: "未核对根证书", True: "根证书可信", False: "根证书不认可"}[report.believed]
-        typer.echo(f"签名者：{report.sender.source_system}（{report.sender.org}，{report.sender.region}），{believed}")
-    typer.echo("合格 · conforms" if report.conforms else "不合格 · does not conform")
-
-
-def _print_drifts(found: dict[str, list[Drift]]) -> None:
-    table = Table("来源系统", "部门", "数据表", "报送方条数", "我方条数", "报送方办件", "我方办件")
-    for source, drifts in found.items():
-        for drift in drifts:
-            theirs, ours = drift.theirs, drift.ours
-            table.add_row(
-                as_it_stands(source),
-                as_it_stands(drift.org),
-                drift.table,
-                *(str(each.count) if each else "—" for each in (theirs, ours)),
-                *(str(each.cases) if each else "—" for each in (theirs, ours)),
-            )
-    if table.row_count:
-        console().print(table)
-    typer.echo(
-        "；".join(f"{source}：{len(drifts)}处不符" for source, drifts in found.items()) or "当日没有数据 · nothing"
-    )

@@ -207,6 +207,20 @@ def new_epoch(peer: PeerArgument, reason: WhyOption, config: ConfigOption = None
     _with_system(config, order)
 
 
+@ferry_app.command("snapshot")
+def take_snapshot(
+    peer: PeerArgument, reason: ReasonOption = "", as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """将内网现状全部重发外网，用于启用与灾难恢复 · Tell the outer zone everything again; changes go first."""
+
+    async def order(system: System) -> None:
+        states = await ferry_desk.snapshot(system, peer, why=Why(reason=reason))
+        found = {"peer": peer, "states": states}
+        typer.echo(msgspec.json.encode(found) if as_json else f"{peer}：{states} 份现状待发 · states to be told")
+
+    _with_system(config, order)
+
+
 # ------------------------------------------------------------------------------------------------------------- files
 @ferry_app.command("verify")
 def verify_file(

@@ -234,7 +234,7 @@ def _explained(
     return Problem(where, zh, en, line)
 
 
-_TAGS = ("smpp", "mas", "cmpp", "mas-db", "simulator", "folder", "sftp", "table")
+_TAGS = ("smpp", "mas", "cmpp", "mas-db", "simulator", "ferry", "folder", "sftp", "table")
 
 
 def _without_tags(loc: Place) -> Iterator[str | int]:

@@ -7,6 +7,7 @@ import fcntl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_network
 
 from starlette.applications import Starlette
@@ -19,9 +20,13 @@ from certs.revocation import newest_list_der
 from mobile_api.app import routes
 from mobile_api.authentication import CertificateSessions
 from mobile_api.services import Services
-from server.carrier_settings import MasCarrier, SimulatorCarrier
+from server import exchange_loops, texts_across, zones
+from server.carrier_settings import FerryCarrier, MasCarrier, SimulatorCarrier
 from server.carriers import SIMULATED_ACCOUNT, connection
 from server.config_file import Problem, SettingsRefused
+from server.exchange_door import ExchangeDoor
+from server.ferry_carrier import TextFerry
+from server.ferry_desk import overviews
 from server.metrics import Metrics
 from server.metrics import door as metrics_door
 from server.processes import (
@@ -35,11 +40,11 @@ from server.processes import (
     running,
     until_stopped,
 )
-from server.provisions import alert_rules, api_limits, casework_rules, inbox_rules, mail_server
+from server.provisions import alert_rules, api_limits, casework_rules, mail_server
 from server.wiring import System, sqlite_file
 from sms.carriers import Carrier
 from sms.gateway import Gateway
-from sms.inbound import Inbox
+from sms.lane import Inbox
 from sms.mas import push as mas_push
 from sms.mas.http import MasHttpCarrier
 from sms.simulator import Smsc
@@ -71,13 +76,26 @@ async def open_doors(system: System, *, stop: Stop, pace: Pace | None = None) ->
             for carrier in settings.sms.carriers
             if isinstance(carrier, SimulatorCarrier)
         }
-        carriers = [connection(carrier, simulators, system.clock) for carrier in settings.sms.carriers]
-        gateway = await stack.enter_async_context(_gateway(system, carriers))
+        carriers = [
+            texts_across.carrier_of(carrier, system)
+            if isinstance(carrier, FerryCarrier)
+            else connection(carrier, simulators, system.clock)
+            for carrier in settings.sms.carriers
+        ]
+        inbox = texts_across.inbox_of(system)
+        gateway = await stack.enter_async_context(_gateway(system, carriers, inbox))
+        wakes = [gateway.wake, inbox.wake, *(each.wake for each in carriers if isinstance(each, TextFerry))]
         await stack.enter_async_context(
             running(
                 deliver_events(system, stop, pace, delivered=gateway.wake),
                 keep_time(system, stop, pace),
                 follow_calendar(system, stop, pace),
+                until_stopped(stop, "texts across", texts_across.waking(system, wakes), pause_s=0),
+                *(until_stopped(stop, name, turn, pause_s=0) for name, turn in zones.loops(system, pace).items()),
+                *(
+                    until_stopped(stop, name, turn, pause_s=rest)
+                    for name, (turn, rest) in exchange_loops.loops(system, pace).items()
+                ),
                 stop=stop,
             )
         )
@@ -106,15 +124,33 @@ def build_app(system: System, carriers: Sequence[Carrier], gateway: Gateway | No
         authority=system.authority,
         secrets=system.secrets,
         files=system.files,
+        mirrored_until=zones.mirrored_until(system),
         rules=casework_rules(system.settings),
         limits=api_limits(system.settings),
+        portals=system.settings.http.portals,
         demo=system.settings.demo,
     )
     crl = Route("/pki/issuing.crl", revocation_list, methods=["GET"])
-    measured = Metrics(system.database, system.clock, lambda: gateway.lanes if gateway else ())
+    ferries = partial(overviews, system)
+    measured = Metrics(system.database, system.clock, lambda: gateway.lanes if gateway else (), ferries)
     monitors = [ip_network(address) for address in system.settings.http.metrics_from]
     metrics = Route("/metrics", metrics_door(measured, monitors), methods=["GET"])
-    return Starlette(routes=[*routes(services), crl, metrics, *_push_routes(system, carriers)])
+    return Starlette(routes=[*routes(services), crl, metrics, *_exchange(system), *_push_routes(system, carriers)])
+
+
+def _exchange(system: System) -> list[Route]:
+    """Where registered systems push their case data, if they may."""
+    chosen = system.settings.exchange
+    if not chosen.accept_pushes:
+        return []
+    return ExchangeDoor(
+        system.office,
+        system.database,
+        system.authority,
+        system.clock,
+        most_octets=chosen.push_mebibytes << 20,
+        per_minute=chosen.pushes_per_minute,
+    ).routes()
 
 
 def _push_routes(system: System, carriers: Sequence[Carrier]) -> Iterator[Route]:
@@ -165,15 +201,7 @@ async def _mailer(system: System) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _gateway(system: System, carriers: Sequence[Carrier]) -> AsyncIterator[Gateway]:
-    inbox = Inbox(
-        system.office,
-        system.database,
-        system.clock,
-        system.secrets,
-        alert_rules=alert_rules(system.settings),
-        rules=inbox_rules(system.settings),
-    )
+async def _gateway(system: System, carriers: Sequence[Carrier], inbox: Inbox) -> AsyncIterator[Gateway]:
     # SQLite serves one process only (_only_server), so whatever lies claimed there is an orphan of the last run.
     alone = system.database.dialect == "sqlite"
     gateway = Gateway(

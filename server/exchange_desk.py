@@ -3,8 +3,6 @@
 A file is read and written part by part; whatever its size, one part is in memory.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import IO, TypeVar
@@ -16,33 +14,22 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.profiles import subject_name
 from certs.verification import UNREADABLE
-from ferry.exchange import credentials
-from ferry.exchange.acts import (
-    AddSender,
-    BatchView,
-    ImportBatch,
-    ImportPart,
-    PartView,
-    Receipt,
-    RevokeSender,
-    SenderView,
-)
-from ferry.exchange.faults import FILE_FAULTS
+from ferry.exchange import credentials, taking
+from ferry.exchange.acts import AddSender, BatchView, Receipt, RevokeSender, SenderView
 from ferry.exchange.own_cases import Voice, own_rows
-from ferry.exchange.package import Package, PackageUnfit
 from ferry.exchange.profiles.mapping import Profile, to_foreign
-from ferry.exchange.refusals import ExchangeUnfit, RequestUnfit
+from ferry.exchange.refusals import RequestUnfit
 from ferry.exchange.rules import EVERY_ORG, Sender
 from ferry.exchange.standard import Read
 from ferry.exchange.writing import BatchWriter, Order, as_lines, as_xml
 from kernel.actor import THE_OPERATOR
 from kernel.acts import Act, View
 from kernel.refusals import Refusal
+from server.exchange_loops import OWN_KEY
 from server.wiring import System
 from supervision.coverage import ExemptionView, RegisterExemption
 
 V = TypeVar("V", bound=View)
-_KEY = "exchange.own"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,17 +50,12 @@ async def _done(system: System, act: Act[V]) -> V:
 
 async def take(system: System, source: IO[bytes], receipts: IO[bytes] | None = None) -> BatchView:
     """Takes a signed batch in, or the rest of it. `receipts`: a line for each row that was not simply accepted."""
-    with _explained():
-        package = Package(source)
-        manifest = package.manifest
-        opening = ImportBatch(manifest=package.octets, signature=package.signature)
-        await _done(system, opening)
-        for number, (_, octets) in enumerate(package.parts(), 1):
-            act = ImportPart(source_system=manifest.source_system, batch=manifest.batch, number=number, octets=octets)
-            answered: PartView = await _done(system, act)
-            if receipts is not None:
-                receipts.writelines(_receipt(number, each) for each in answered.receipts)
-        return await _done(system, opening)
+
+    def heard(part: int, receipt: Receipt) -> None:
+        if receipts is not None:
+            receipts.write(_receipt(part, receipt))
+
+    return await taking.take(system.office, source, heard)
 
 
 def _receipt(part: int, receipt: Receipt) -> bytes:
@@ -84,7 +66,7 @@ def _receipt(part: int, receipt: Receipt) -> bytes:
 async def write_signed(system: System, out: IO[bytes], wanted: Wanted, certificate: Path, form: str) -> int:
     """Writes our own cases as a batch signed for whoever gave us `certificate`; how many rows."""
     chain = _chain(certificate)
-    with _explained():
+    with taking.explained():
         sender = credentials.sender_of(chain[0])
     now = system.clock.now()
     batch = wanted.batch or f"{wanted.until:%Y%m%d}-{now:%H%M%S}"
@@ -94,7 +76,7 @@ async def write_signed(system: System, out: IO[bytes], wanted: Wanted, certifica
     async for rows in own_rows(system.database, voice, since=wanted.since, until=wanted.until, unit=unit):
         for row in rows:
             writer.add(row)
-    return writer.finish(system.authority.keyring.key(_KEY), chain).rows
+    return writer.finish(system.authority.keyring.key(OWN_KEY), chain).rows
 
 
 async def write_plain(
@@ -142,7 +124,7 @@ def own_request(system: System) -> bytes:
     name = subject_name(chosen.source_system, organisation=system.settings.certs.organisation)
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(credentials.uri_of(sender))])
     builder = x509.CertificateSigningRequestBuilder().subject_name(name).add_extension(names, critical=False)
-    request = builder.sign(system.authority.keyring.key(_KEY), hashes.SHA256())
+    request = builder.sign(system.authority.keyring.key(OWN_KEY), hashes.SHA256())
     return request.public_bytes(Encoding.PEM)
 
 
@@ -175,12 +157,3 @@ def _chain(file: Path) -> tuple[x509.Certificate, ...]:
     except (*UNREADABLE, OSError) as wrong:
         raise RequestUnfit(why=f"{file.name}: {type(wrong).__name__}") from None
     return tuple(chain[:3])
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except PackageUnfit as unfit:
-        where = f"：{unfit.where}" if unfit.where else ""
-        raise ExchangeUnfit(why=unfit.code, words=FILE_FAULTS[unfit.code].zh, where=where) from None

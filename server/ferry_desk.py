@@ -21,6 +21,8 @@ from ferry.overview import Overview, overview
 from ferry.station import Station
 from ferry.tables import FerryPoison, FerryQuarantine
 from ferry.trust import tell_list
+from ferry.zones import mirror
+from ferry.zones.mirror import NotMirrored, mirrors
 from server.desk import done
 from server.ferry_stations import routes_of, station, zone_of
 from server.text_desk import account
@@ -139,6 +141,15 @@ async def import_file(system: System, peer: str, file: Path, *, why: Why) -> Non
 async def new_epoch(system: System, peer: str, *, why: Why) -> str:
     engine = await _ordered(system, peer, Verb.NEW_EPOCH, "", why)
     return await engine.new_epoch(now=system.clock.now())
+
+
+async def snapshot(system: System, peer: str, *, why: Why) -> int:
+    """Has everything that `peer` mirrors told again; how many states. Raises FERRY_NOT_MIRRORED."""
+    if peer not in {route.peer for route in mirrors(routes_of(system.settings).routes)}:
+        raise NotMirrored(peer=peer)
+    await _ordered(system, peer, Verb.SNAPSHOT, "", why)
+    async with system.database.transaction():
+        return await mirror.snapshot(system.database, peer, now=system.clock.now())
 
 
 async def send_list(system: System, peer: str, der: bytes, *, why: Why) -> None:

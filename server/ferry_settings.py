@@ -125,6 +125,12 @@ class FerrySettings(Section):
             'taken = "delete"  # 或 flag：已取走的行置 1 而不删除 · or flag the rows that were taken'
         ),
     )
+    answer_seconds: int = Field(
+        8,
+        ge=0,
+        le=60,
+        description="外网提交后最多等内网答复几秒 · Seconds that the outer zone waits for the inner one's answer",
+    )
     status_seconds: int = Field(
         30, ge=1, le=3600, description="有变化时几秒内告知对端 · Seconds until the peer is told what changed"
     )
@@ -153,3 +159,19 @@ class FerrySettings(Section):
         ),
     )
     clamd_seconds: int = Field(60, ge=1, le=600, description="扫描一个文件的上限秒数 · Seconds to scan one file")
+
+    @model_validator(mode="after")
+    def _fits_its_zone(self) -> "FerrySettings":
+        relations = [peer.relation for peer in self.peers]
+        if self.zone == "outer" and (relations.count("inner") != 1 or "outer" in relations):
+            raise PydanticCustomError(
+                "zone",
+                "zone = outer 须有且仅有一个 relation = inner 的对端 · "
+                "zone = outer needs exactly one peer of relation inner",
+            )
+        if self.zone == "inner" and ("outer" not in relations or "inner" in relations):
+            raise PydanticCustomError(
+                "zone",
+                "zone = inner 须有 relation = outer 的对端 · zone = inner needs a peer of relation outer",
+            )
+        return self

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from casework.intake.uploads import FileStore
 from ferry.clamd import Clamd
 from ferry.epochs import EPOCH_RECORD
+from ferry.exchange.parcels import level_records
 from ferry.identity import ZoneKeys
 from ferry.inspecting import Inspector
 from ferry.orders import Routes
@@ -16,7 +17,11 @@ from ferry.station import Pace, Route, Station
 from ferry.transports import Transport
 from ferry.transports.folder import Folder
 from ferry.trust import key_records
+from ferry.zones.acting import act_records
+from ferry.zones.mirroring import state_records
+from ferry.zones.texts import text_records
 from kernel.clock import Clock
+from server.ferry_inbox import keep_arrived
 from server.ferry_settings import FolderPeer, SftpPeer, TablePeer
 from server.settings import Settings
 
@@ -44,9 +49,14 @@ def routes_of(settings: Settings) -> Routes:
     return Routes(zone=zone, routes=tuple(_route(zone, peer) for peer in settings.ferry.peers))
 
 
-def record_types(peer: str) -> Registry:
-    """What may cross between this zone and `peer`."""
-    return Registry([EPOCH_RECORD, *key_records(peer)])
+def record_types(peer: str, relation: str) -> Registry:
+    """What may cross between this zone and `peer`; `relation`: what the peer is to us."""
+    types = [EPOCH_RECORD, *key_records(peer)]
+    if relation in ("inner", "outer"):
+        types += [*act_records(peer), *text_records(peer, keep_arrived), *state_records()]
+    if relation in ("above", "below"):
+        types += level_records(peer)
+    return Registry(types)
 
 
 async def station(system: "System", name: str, *, with_keys: bool = True) -> tuple[Station, ZoneKeys]:
@@ -121,4 +131,4 @@ def pace_of(settings: Settings) -> Pace:
 
 def _route(zone: str, peer: _Peer) -> Route:
     sends, takes = _DIRECTIONS[peer.relation]
-    return Route(own=zone, peer=peer.name, sends=sends, takes=takes, types=record_types(peer.name))
+    return Route(own=zone, peer=peer.name, sends=sends, takes=takes, types=record_types(peer.name, peer.relation))

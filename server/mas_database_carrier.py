@@ -5,6 +5,7 @@ Limits: the CA's certificate is read at the start; a renewed one is used after t
 
 import ssl
 from collections.abc import Callable
+from datetime import timedelta
 
 from kernel.clock import Clock
 from server.carrier_settings import MasDatabaseCarrier
@@ -38,6 +39,7 @@ def mas_database_connection(
         pace=Pace(poll_s=carrier.poll_seconds),
         patience=Patience(connect_s=carrier.connect_s, answer_s=carrier.answer_s),
         weight=carrier.weight,
+        needs_left=timedelta(seconds=carrier.needs_left_seconds),
     )
 
 

@@ -19,14 +19,17 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from tortoise.exceptions import BaseORMException
 
+from ferry.overview import Overview
 from kernel.clock import Clock
 from kernel.db import Database
+from server.families import counter, gauge, histogram
+from server.ferry_metrics import FerryFigures, ferry_figures, of_ferries
 from sms.backlog import Backlog, Waiting, backlog, meaning_of
 from sms.lane import Lane
 
@@ -41,10 +44,17 @@ _SETTLED = timedelta(seconds=5)
 
 
 class Metrics:
-    """One page. `lanes` are asked anew each time: the gateway may not have begun."""
+    """One page. `lanes` are asked anew each time: the gateway may not have begun. `ferries`: how they are doing."""
 
-    def __init__(self, database: Database, clock: Clock, lanes: Callable[[], Sequence[Lane]]) -> None:
-        self._database, self._clock, self._lanes = database, clock, lanes
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        lanes: Callable[[], Sequence[Lane]],
+        ferries: Callable[[], Awaitable[Sequence[Overview]]] | None = None,
+    ) -> None:
+        self._database, self._clock, self._lanes, self._ferries = database, clock, lanes, ferries
+        self._crossing = FerryFigures(at=clock.now())
         self._asking: asyncio.Task[None] | None = None
         self._figures: Backlog | None = None
         self._good_until_s = 0.0
@@ -77,6 +87,8 @@ class Metrics:
             async with asyncio.timeout(_ANSWER_S):
                 self._figures = await backlog(self._database, now=self._clock.now())
                 await self._count_handled()
+                overviews = await self._ferries() if self._ferries else ()
+                self._crossing = await ferry_figures(self._database, overviews, now=self._clock.now())
         except (TimeoutError, OSError, BaseORMException):
             self._figures = None
         self._good_until_s = loop.time() + max(_KEPT_S, _SHARE * (loop.time() - began_s))
@@ -98,16 +110,17 @@ class Metrics:
     # ---- the families
 
     def _families(self) -> Iterator[Metric]:
-        yield _gauge(
+        yield gauge(
             "build_info", "The program.", ("version", "python", "database"), [((*_BUILD, self._database.dialect), 1)]
         )
-        yield _gauge("database_up", "Whether the database answered.", (), [((), self._figures is not None)])
+        yield gauge("database_up", "Whether the database answered.", (), [((), self._figures is not None)])
         yield from _of_carriers(self._lanes())
         if self._figures is not None:
             yield from _of_texts(self._figures)
+            yield from of_ferries(self._crossing)
             yield from _of_waiting("inbound", "texts from people", self._figures.inbox, self._figures)
             yield from _of_waiting("events", "events for their consumers", self._figures.events, self._figures)
-            yield _counter(
+            yield counter(
                 "inbound_handled",
                 "Texts from people by what came of them, in all processes together.",
                 ("outcome",),
@@ -142,7 +155,6 @@ def door(metrics: Metrics, allowed: Sequence[Network]) -> Callable[[Request], Aw
 # ------------------------------------------------------------------------------------------------------------ below
 
 _BUILD = (version("zhangban"), platform.python_version())
-Labelled = Iterable[tuple[tuple[str, ...], float]]
 
 
 def _of_carriers(lanes: Sequence[Lane]) -> Iterator[Metric]:
@@ -150,7 +162,7 @@ def _of_carriers(lanes: Sequence[Lane]) -> Iterator[Metric]:
 
     def each(name: str, help: str, value: Callable[[Lane], float | None]) -> Metric:
         known = [((lane.name,), found) for lane in lanes if (found := value(lane)) is not None]
-        return _gauge(f"carrier_{name}", help, ("carrier",), known)
+        return gauge(f"carrier_{name}", help, ("carrier",), known)
 
     yield each("up", "Whether texts can be sent.", lambda lane: lane.is_up)
     yield each(
@@ -167,20 +179,32 @@ def _of_carriers(lanes: Sequence[Lane]) -> Iterator[Metric]:
     yield each("pause_seconds", "How long it told us to wait still.", lambda lane: conditions[lane.name].paused_for_s)
     yield each("silent_seconds", "Since it last said anything.", lambda lane: conditions[lane.name].silent_for_s)
     yield each("answer_seconds", "How long its answers take, smoothed.", lambda lane: conditions[lane.name].answer_s)
-    yield _counter(
+    yield histogram(
+        "carrier_due_to_answer_seconds",
+        "From when a text could have gone until the carrier had taken it.",
+        ("carrier", "urgency"),
+        [((lane.name, urgency), each) for lane in lanes for urgency, each in lane.latencies.to_answer.items()],
+    )
+    yield histogram(
+        "carrier_answer_to_receipt_seconds",
+        "From then until its receipt.",
+        ("carrier", "urgency"),
+        [((lane.name, urgency), each) for lane in lanes for urgency, each in lane.latencies.to_receipt.items()],
+    )
+    yield counter(
         "carrier_texts",
         "Texts by what became of a try: submitted, again, refused, given_up, unknown.",
         ("carrier", "outcome"),
         [((lane.name, str(outcome)), n) for lane in lanes for outcome, n in sorted(lane.outcomes.items())],
     )
-    yield _counter("carrier_parts", "Parts it took.", ("carrier",), [((lane.name,), lane.parts) for lane in lanes])
-    yield _counter(
+    yield counter("carrier_parts", "Parts it took.", ("carrier",), [((lane.name,), lane.parts) for lane in lanes])
+    yield counter(
         "carrier_receipts",
         "Final receipts by state.",
         ("carrier", "state"),
         [((lane.name, str(state)), n) for lane in lanes for state, n in sorted(lane.receipts.items())],
     )
-    yield _counter(
+    yield counter(
         "carrier_refusals",
         "Refused submissions by its code.",
         ("carrier", "code", "fault"),
@@ -190,7 +214,7 @@ def _of_carriers(lanes: Sequence[Lane]) -> Iterator[Metric]:
             for code, n in sorted(condition.refusals.items())
         ],
     )
-    yield _counter(
+    yield counter(
         "carrier_link_events",
         "What happened on its connections: binds, errors, throttled …",
         ("carrier", "event"),
@@ -199,26 +223,26 @@ def _of_carriers(lanes: Sequence[Lane]) -> Iterator[Metric]:
 
 
 def _of_texts(figures: Backlog) -> Iterator[Metric]:
-    yield _gauge(
+    yield gauge(
         "texts",
         "Texts that have not ended, by state.",
         ("state",),
         [((state,), n) for state, n in figures.totals.items()],
     )
     levels = figures.levels
-    yield _gauge(
+    yield gauge(
         "texts_waiting",
         "Texts that wait, by priority.",
         ("priority",),
         [((str(level.priority),), level.waiting) for level in levels],
     )
-    yield _gauge(
+    yield gauge(
         "texts_waiting_by_class",
         "The same by class, of five thousand of each priority that go first.",
         ("priority", "message_class"),
         [((str(level.priority), each), n) for level in levels for each, n in level.by_class.items()],
     )
-    yield _gauge(
+    yield gauge(
         "texts_oldest_due_seconds",
         "How long the oldest has waited that could have gone.",
         ("priority",),
@@ -236,31 +260,22 @@ def _of_texts(figures: Backlog) -> Iterator[Metric]:
             [(each, held.outstanding_over_1h) for each, held in held],
         ),
         ("texts_lost_last_day", "Ended undelivered.", [(each, held.lost_last_day) for each, held in held]),
+        (
+            "texts_unreported_last_day",
+            "Ended because no receipt came.",
+            [(each, held.unreported_last_day) for each, held in held],
+        ),
         ("dead_letters", "Lost, and not followed up.", [(each, held.dead_letters) for each, held in held]),
     ):
-        yield _gauge(name, help, ("carrier",), [((each,), n) for each, n in values])
-    yield _gauge("unmatched_receipts", "Receipts for no part we know.", (), [((), figures.unmatched_receipts)])
+        yield gauge(name, help, ("carrier",), [((each,), n) for each, n in values])
+    yield gauge("unmatched_receipts", "Receipts for no part we know.", (), [((), figures.unmatched_receipts)])
 
 
 def _of_waiting(name: str, of_what: str, waiting: Waiting, figures: Backlog) -> Iterator[Metric]:
     age = (figures.at - waiting.oldest_at).total_seconds() if waiting.oldest_at else 0.0
-    yield _gauge(f"{name}_waiting", f"How many {of_what} wait.", (), [((), waiting.waiting)])
-    yield _gauge(f"{name}_stuck", f"Of the {of_what}, those that need a person.", (), [((), waiting.stuck)])
-    yield _gauge(f"{name}_oldest_seconds", f"How long the oldest of the {of_what} waits.", (), [((), max(0.0, age))])
-
-
-def _gauge(name: str, help: str, labels: Sequence[str], values: Labelled) -> Metric:
-    family = GaugeMetricFamily(f"zhangban_{name}", help, labels=labels)
-    for label_values, value in values:
-        family.add_metric(label_values, float(value))
-    return family
-
-
-def _counter(name: str, help: str, labels: Sequence[str], values: Labelled) -> Metric:
-    family = CounterMetricFamily(f"zhangban_{name}", help, labels=labels)
-    for label_values, value in values:
-        family.add_metric(label_values, float(value))
-    return family
+    yield gauge(f"{name}_waiting", f"How many {of_what} wait.", (), [((), waiting.waiting)])
+    yield gauge(f"{name}_stuck", f"Of the {of_what}, those that need a person.", (), [((), waiting.stuck)])
+    yield gauge(f"{name}_oldest_seconds", f"How long the oldest of the {of_what} waits.", (), [((), max(0.0, age))])
 
 
 def _is_allowed(request: Request, allowed: Sequence[Network]) -> bool:

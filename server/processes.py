@@ -30,6 +30,7 @@ from casework.licences.acts import TendLicences
 from certs.acts import PruneRequests, PublishRevocationList
 from ferry.exchange.acts import ReleaseHeldRows, TurnReportedLights, WatchDays
 from ferry.orders import TendFerryKeys
+from ferry.zones.refused import ForgetRelayedActs
 from hall.accounts import ForgetLoginCodes
 from hall.consultations import CallOverdueAnswers
 from kernel.actor import THE_CLOCK
@@ -37,6 +38,7 @@ from kernel.acts import Act, Done
 from kernel.refusals import Refusal
 from kernel.retention import ForgetAnswers
 from server.config_file import Problem, SettingsRefused
+from server.outside import LOCAL_OUTSIDE
 from server.wiring import System
 from sms.retention import StrikeOutInbound
 from supervision.acts import IssueOrders, RemindUnconfirmed, TurnLights
@@ -107,9 +109,11 @@ async def deliver_events(system: System, stop: Stop, pace: Pace, *, delivered: C
     await until_stopped(stop, "courier", turn, pause_s=pace.courier_s)
 
 
+Clockwork = Sequence[tuple[Act[Done], timedelta]]
+
 #: The clock's own acts and how long each may rest: silence becomes acceptance and lights turn at once, the rest can
 #: wait. Measured on the office's clock, so that a demo that jumps a day performs a day's work.
-CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
+CLOCKWORK: Clockwork = (
     (DeemAccepted(), timedelta(0)),
     (TurnLights(), timedelta(0)),
     (IssueOrders(), timedelta(0)),
@@ -130,6 +134,7 @@ CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
     (ArchiveCases(), timedelta(minutes=1)),
     (PublishRevocationList(), timedelta(minutes=1)),
     (TendFerryKeys(), timedelta(minutes=1)),
+    (ForgetRelayedActs(), timedelta(hours=1)),
     (PruneRequests(), timedelta(hours=1)),
     (ForgetAnswers(), timedelta(hours=1)),
     (CollectUploads(), timedelta(hours=1)),
@@ -139,17 +144,25 @@ CLOCKWORK: tuple[tuple[Act[Done], timedelta], ...] = (
 )
 
 
+def clockwork_of(zone: str) -> Clockwork:
+    """Outside time is kept for what the outer zone does by itself: cases, lights and orders are the inner one's."""
+    if zone != "outer":
+        return CLOCKWORK
+    return [(act, rest) for act, rest in CLOCKWORK if type(act) in LOCAL_OUTSIDE]
+
+
 class Timer:
     """Performs the clockwork's acts when they are due. One that fails does not keep the others from their turn."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, clockwork: Clockwork = CLOCKWORK) -> None:
         self._system = system
         self._rests_until: dict[str, datetime] = {}
+        self._clockwork = clockwork
 
     async def tick(self) -> int:
         """Performs once what is due now and returns how many rows it concerned."""
         now, count = self._system.clock.now(), 0
-        for act, rest in CLOCKWORK:
+        for act, rest in self._clockwork:
             name = type(act).__name__
             if now < self._rests_until.get(name, now):
                 continue
@@ -168,7 +181,7 @@ class Timer:
 
 async def keep_time(system: System, stop: Stop, pace: Pace) -> None:
     """The clock's own acts, as long as the process lives."""
-    timer = Timer(system)
+    timer = Timer(system, clockwork_of(system.settings.ferry.zone))
 
     async def turn() -> bool:
         return await timer.tick() > 0

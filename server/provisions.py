@@ -11,6 +11,7 @@ from casework.rules import CaseworkRules
 from certs.settings import CertSettings
 from hall.rules import HallRules
 from mobile_api.services import Limits
+from server.outside import INSIDE_ONLY
 from server.settings import Settings
 from sms.inbound import InboxRules
 from supervision.rules import SupervisionRules
@@ -83,6 +84,8 @@ def alert_rules(settings: Settings) -> AlertRules:
         duty_phone=chosen.duty_phone,
         duty_email=chosen.duty_email,
         alarm_after=timedelta(seconds=chosen.carrier_alarm_seconds),
+        receipt_grace=timedelta(hours=chosen.receipt_grace_hours),
+        urgent_within=timedelta(seconds=chosen.urgent_alarm_seconds),
         extension_digits=chosen.reply_extension_digits,
         access_numbers=_access_numbers(settings),
         same_template_most=chosen.same_template_per_day,
@@ -118,6 +121,7 @@ def api_limits(settings: Settings) -> Limits:
         per_officer=f"{chosen.requests_per_minute}/minute",
         per_address=f"{chosen.requests_per_address}/minute",
         anonymous_acts=f"{chosen.strangers_per_minute}/minute",
+        absent=INSIDE_ONLY if settings.ferry.zone == "outer" else frozenset(),
     )
 
 

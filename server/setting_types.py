@@ -31,6 +31,8 @@ def _http_url(url: str) -> str:
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+#: As a browser writes it into a header: scheme, host, port.
+Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?$")]
 PhoneNumber = Annotated[str, Field(pattern=r"^\+?[0-9]{3,20}$")]
 UnitCode = Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,16}$")]
 ShortName = Annotated[str, Field(min_length=1, max_length=20)]

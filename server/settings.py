@@ -7,18 +7,20 @@ here: statutory limits stand in the catalogue, holidays in the calendar.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import time
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from casework.catalogue.definitions import CODE_PATTERN
-from server.carrier_settings import SmsSettings
+from server.carrier_settings import FerryCarrier, SmsSettings
 from server.config_file import Problem, SettingsRefused, read_sections
+from server.exchange_settings import ExchangeSettings
 from server.ferry_settings import FerrySettings
-from server.setting_types import DatabaseUrl, HttpUrl, Network, PhoneNumber, Port, Section, ShortName, UnitCode
+from server.setting_types import DatabaseUrl, HttpUrl, Network, Origin, PhoneNumber, Port, Section, ShortName, UnitCode
 
 DEFAULT_FILE = Path("zhangban.toml")
 
@@ -51,6 +53,9 @@ class HttpSettings(Section):
     public_url: HttpUrl = Field(
         "http://localhost:8000",
         description="对外地址，写入证书和待签名内容 · What phones connect to; stands in certificates and signed bytes",
+    )
+    portals: tuple[Origin, ...] = Field(
+        (), description="可嵌入公开栏目的门户网站 · Origins of portals that may frame the public feeds"
     )
 
 
@@ -234,10 +239,22 @@ class AlertSettings(Section):
     duty_email: str = Field(
         "",
         pattern=r"^([^@\s]+@[^@\s]+)?$",
-        description="值班邮箱，须启用邮件 · The same by mail, where mail is enabled",
+        description="值班邮箱，须启用邮件（mail.enabled） · The same by mail; needs mail.enabled",
     )
     carrier_alarm_seconds: int = Field(
         60, ge=5, le=86_400, description="通道中断或错误多几秒后告警 · Seconds a carrier may be in trouble until then"
+    )
+    urgent_alarm_seconds: int = Field(
+        120,
+        ge=30,
+        le=3600,
+        description="有通道可用时，预警和验证码短信最多等几秒，超过即告警 · Seconds an urgent text may wait until then",
+    )
+    receipt_grace_hours: int = Field(
+        24,
+        ge=1,
+        le=240,
+        description="有效期过后再等几小时回执，仍无则结束 · Hours after a text's life that a receipt is awaited",
     )
 
 
@@ -254,16 +271,6 @@ class ApiSettings(Section):
     strangers_per_minute: int = Field(
         30, ge=1, le=100_000, description="未登录者每个地址每分钟办事数 · Acts per address without a login"
     )
-
-
-class ExchangeSettings(Section):
-    title: ClassVar[str] = "数据交换 · Exchange of case data (case-exchange/1)"
-    source_system: str = Field(
-        "zhangban",
-        pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,19}$",
-        description="本系统的名称，下级或上级以此登记 · What others register this system as",
-    )
-    region: str = Field("430421", pattern=r"^[0-9]{6}$", description="行政区划代码 · Code of the region, GB/T 2260")
 
 
 class Settings(Section):
@@ -286,6 +293,29 @@ class Settings(Section):
     ferry: FerrySettings = FerrySettings()
     exchange: ExchangeSettings = ExchangeSettings()
 
+    @model_validator(mode="after")
+    def _reports_by_a_peer_above(self) -> "Settings":
+        chosen = self.exchange.above_peer
+        if chosen and chosen not in {peer.name for peer in self.ferry.peers if peer.relation == "above"}:
+            raise PydanticCustomError(
+                "peer",
+                "exchange.above_peer 不是 relation 为 above 的对端 · exchange.above_peer is no peer of the ferry above",
+            )
+        return self
+
+    @field_validator("alerts")
+    @classmethod
+    def _reachable(cls, alerts: AlertSettings, known: ValidationInfo) -> AlertSettings:
+        """Else the officer on duty would be told nothing, and nobody would know."""
+        mail = known.data.get("mail")
+        if alerts.duty_email and isinstance(mail, MailSettings) and not mail.enabled:
+            raise PydanticCustomError(
+                "duty_email",
+                "duty_email 须启用邮件：mail.enabled 为 true，或将其留空 · "
+                "duty_email needs mail.enabled = true, or leave it empty",
+            )
+        return alerts
+
 
 def load(path: Path | None = None) -> Settings:
     """The settings of this process: `path`, or zhangban.toml where there is one, or the defaults; then the environment.
@@ -298,7 +328,30 @@ def load(path: Path | None = None) -> Settings:
 
 def read(content: bytes, environment: Mapping[str, str]) -> Settings:
     """`content` is the TOML file as it lies on the disk. Raises SettingsRefused."""
-    return read_sections(Settings, content, environment)
+    settings = read_sections(Settings, content, environment)
+    if problems := list(_at_odds(settings)):
+        raise SettingsRefused(problems)
+    return settings
+
+
+def _at_odds(settings: Settings) -> Iterator[Problem]:
+    """What two sections together cannot mean."""
+    both_ways = {peer.name for peer in settings.ferry.peers if peer.relation == "outer" and peer.out and peer.into}
+    for number, carrier in enumerate(settings.sms.carriers):
+        if not isinstance(carrier, FerryCarrier):
+            continue
+        if settings.ferry.zone != "inner":
+            yield Problem(
+                f"sms.carriers.{number}.kind",
+                'ferry 仅用于内网（ferry.zone = "inner"）',
+                'ferry is for the inner zone only (ferry.zone = "inner")',
+            )
+        elif carrier.peer not in both_ways:
+            yield Problem(
+                f"sms.carriers.{number}.peer",
+                'ferry.peers 中没有这个 relation = "outer" 且 out、into 俱全的对端',
+                'is no peer of ferry.peers with relation = "outer", out and into',
+            )
 
 
 def _content(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from kernel.clock import Clock
 from server.carrier_settings import SmppCarrier
 from server.config_file import Problem, SettingsRefused
 from sms.link import Target
+from sms.receipts import ReceiptIds
 from sms.smpp.carrier import Contract
 from sms.smpp.carrier import SmppCarrier as SmppConnection
 from sms.smpp.session import Terms
@@ -61,6 +62,7 @@ def smpp_connection(carrier: SmppCarrier, clock: Clock, jitter: Callable[[], flo
             destination_prefix=carrier.destination_prefix,
             longest_validity=timedelta(hours=carrier.validity_hours) if carrier.validity_hours else None,
             tells_priority=carrier.tells_priority,
+            receipt_ids=ReceiptIds(carrier.receipt_ids),
             own_errors=own_errors({code: Fault(fault) for code, fault in carrier.own_errors.items()}),
         ),
         parts_per_s=carrier.parts_per_second,

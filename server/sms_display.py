@@ -148,8 +148,12 @@ def _troubles_of(carrier: CarrierStatus, now: datetime) -> Iterator[str]:
         yield f"已中断 · down for {span((now - carrier.down_since).total_seconds())}"
     if carrier.paused_for_s:
         yield f"对方要求暂停 · told to wait {carrier.paused_for_s:.0f}s"
+    if carrier.unreported_last_day:
+        yield f"24小时内无回执而结束 · ended without a receipt: {carrier.unreported_last_day}"
     if carrier.last_error:
-        yield f"最近故障 · last error: {carrier.last_error}"
+        at = f" {moment(carrier.last_error_at)}" if carrier.last_error_at else ""
+        past = "（已恢复 · over）" if carrier.is_error_past else ""
+        yield f"最近故障 · last error{at}: {carrier.last_error}{past}"
 
 
 def _print_queue(shown: Console, found: Status) -> None:

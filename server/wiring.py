@@ -33,6 +33,8 @@ from certs.notary import CertNotary
 from ferry.exchange.events import EVENTS as EXCHANGE_EVENTS
 from ferry.orders import EVENTS as FERRY_EVENTS
 from ferry.orders import Routes
+from ferry.zones.bell import Bells
+from ferry.zones.refused import EVENTS as ZONE_EVENTS
 from hall import events as hall_events
 from hall.rules import HallRules
 from kernel import directory
@@ -44,7 +46,7 @@ from kernel.events import Event, EventCodec
 from kernel.office import Office
 from kernel.outbox import Consumer, Courier, Outbox
 from kernel.work import Desk
-from server.acts import RULES
+from server import exchange_loops, zones
 from server.config_file import Problem, SettingsRefused
 from server.ferry_stations import routes_of
 from server.key_material import KeyMaterial, key_material
@@ -72,8 +74,13 @@ TABLES = (
     "alerts.tables",
     "sms.tables",
     "ferry.exchange.tables",
+    "ferry.exchange.upward_tables",
     "ferry.tables",
     "ferry.key_tables",
+    "ferry.zones.tables",
+    "ferry.alarm_tables",
+    "ferry.zones.mirror_tables",
+    "ferry.zones.text_tables",
 )
 EVENTS: tuple[type[Event], ...] = (
     *directory.EVENTS,
@@ -91,6 +98,7 @@ EVENTS: tuple[type[Event], ...] = (
     *alert_events.EVENTS,
     *CARRIER_EVENTS,
     *FERRY_EVENTS,
+    *ZONE_EVENTS,
     *EXCHANGE_EVENTS,
 )
 
@@ -153,8 +161,13 @@ async def _assemble(settings: Settings, clock: Clock, database: Database) -> Sys
     with _usable(settings.data_dir):
         keys = _keys(settings)
         authority = _authority(settings, keys.ca_passphrase, clock)
-    secrets = Secrets(keys.hmac_key)
-    consumers: Sequence[Consumer] = (findings_consumer(), alerts_consumer())
+    secrets = zones.secrets_of(settings, keys.hmac_key)
+    consumers: Sequence[Consumer] = (
+        *(() if settings.ferry.zone == "outer" else (findings_consumer(),)),  # breaches are found inside
+        alerts_consumer(),
+        *zones.consumers(settings, EVENTS),
+        *exchange_loops.consumers(settings, EVENTS),
+    )
     codec = EventCodec(EVENTS)
     outbox = Outbox(database, codec, consumers)
     provisions: dict[type, object] = {
@@ -165,9 +178,10 @@ async def _assemble(settings: Settings, clock: Clock, database: Database) -> Sys
         HallRules: hall_rules(settings),
         FileStore: FileStore(settings.data_dir / "files"),
         Routes: routes_of(settings),
+        Bells: Bells(),
     }
     desk = Desk(database=database, clock=clock, notary=CertNotary(), secrets=secrets, provisions=provisions)
-    office = Office(desk, outbox=outbox, rules=RULES)
+    office = zones.office_of(settings, desk, outbox)
     await office.perform(FillCalendar(), THE_OPERATOR, key=None)  # a new installation gets the built-in years
     await office.perform(EnterTemplates(), THE_OPERATOR, key=None)  # and the program's own wording of its documents
     await office.perform(EnterTextTemplates(), THE_OPERATOR, key=None)  # and of its texts

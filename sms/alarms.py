@@ -118,12 +118,12 @@ class Alarms:
         if trouble is None:
             self._untold.discard(carrier)
         if call is Call.ALL_CLEAR:
-            words = {"chan": carrier, "time": _moment(now)}
+            words = {"chan": carrier, "time": moment(now)}
             if await self._told("T40", words, self._addresses(by_text=True), None, now):
                 log.warning("carrier %s is well again", carrier)
         elif call is Call.ALARM and trouble is not None and watch.since is not None:
             addresses = self._addresses(by_text=another_is_up)
-            words = {"chan": carrier, "time": _moment(watch.since), "abn": trouble.value}
+            words = {"chan": carrier, "time": moment(watch.since), "abn": trouble.value}
             if not addresses:
                 if carrier not in self._untold:
                     log.error("carrier %s: %s, and nobody can be told", carrier, trouble.name)
@@ -177,6 +177,6 @@ class Alarms:
         return True
 
 
-def _moment(instant: datetime) -> str:
+def moment(instant: datetime) -> str:
     local = instant.astimezone(CHINA)
     return f"{local.month}月{local.day}日{local:%H:%M}"

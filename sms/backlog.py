@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from alerts.states import LOST, PRIORITIES, State
+from alerts.unreported import NO_RECEIPT
 from kernel.db import Database, Row, instant
 from sms.cmpp import statuses as cmpp
 from sms.mas import messages as mas
@@ -41,7 +42,7 @@ class Level(Struct, frozen=True, kw_only=True):
 
 class Held(Struct, frozen=True, kw_only=True):
     """What one carrier has of ours. `outstanding`: taken within three days, and no final receipt yet. `lost`: ended
-    undelivered; `dead_letters` of them were not even followed up."""
+    undelivered; `dead_letters` of them were not even followed up. `unreported`: ended because no receipt came."""
 
     sending: int = 0
     unknown: int = 0
@@ -50,6 +51,7 @@ class Held(Struct, frozen=True, kw_only=True):
     lost_last_hour: int = 0
     lost_last_day: int = 0
     dead_letters: int = 0
+    unreported_last_day: int = 0
 
 
 class Trouble(Struct, frozen=True, kw_only=True):
@@ -105,7 +107,7 @@ async def backlog(database: Database, *, now: datetime) -> Backlog:
         totals[str(row["state"])] += _int(row["n"])
     queued = [row for row in counted if row["state"] == State.QUEUED]
     looked_at = [(State(str(row["state"])), _int(row["priority"])) for row in counted]
-    looked_at += [(state, priority) for state in sorted(LOST) for priority in PRIORITIES]
+    looked_at += [(state, priority) for state in sorted({*LOST, State.UNREPORTED}) for priority in PRIORITIES]
     rows = await _by_carrier(database, looked_at, now)
     return Backlog(
         at=now,
@@ -123,6 +125,8 @@ def meaning_of(error: str) -> Meaning | None:
     """What a message's error means: the carrier's own code, then its name in our tables, as settling writes them."""
     if error.startswith(("outcome unknown", "no answer")):
         return _UNKNOWN
+    if error == NO_RECEIPT:
+        return _UNREPORTED
     return _BY_NAME.get(error) or _BY_NAME.get(error.rpartition(" ")[2])
 
 
@@ -131,6 +135,7 @@ def meaning_of(error: str) -> Meaning | None:
 #: Where something is still to come.
 _STATES = (State.HELD, State.QUEUED, State.SENDING, State.UNKNOWN, State.SUBMITTED)
 _UNKNOWN = Meaning("outcome unknown", Fault.UNKNOWN, "结果未知，可能已送达", "the outcome is unknown")
+_UNREPORTED = Meaning(NO_RECEIPT, Fault.UNKNOWN, "有效期过后仍无回执", "no receipt came in its time")
 _ANSWERS = (COMMAND_STATUSES, cmpp.SUBMIT_RESULTS, cmpp.CONNECT_STATUSES)
 _BY_NAME: Mapping[str, Meaning] = {
     meaning.name: meaning
@@ -220,6 +225,7 @@ def _held(rows: Sequence[Row], carrier: str) -> Held:
         lost_last_hour=total("last_hour", *LOST),
         lost_last_day=total("last_day", *LOST),
         dead_letters=total("dead", *LOST),
+        unreported_last_day=total("last_day", State.UNREPORTED),
     )
 
 

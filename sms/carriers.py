@@ -5,7 +5,7 @@ hears it hands to `Ears`, and tells its peer "taken" only when they have.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -40,7 +40,8 @@ class Condition(Struct, frozen=True, kw_only=True):
     """How a carrier is, for the status page and the metrics. Counts are since the start of this process.
 
     `state`: the word of its protocol (bound, up, down …). `waiting`: texts in our hands that wait for the window, the
-    rate or the end of a pause. `answer_s`: how long an answer takes, smoothed over the last ones. In `counts` the
+    rate or the end of a pause. `last_error_at`: when that was, where it is known; `is_error_past`: every connection has
+    come to stand since, or answered. `answer_s`: how long an answer takes, smoothed over the last ones. In `counts` the
     gateway looks for `throttled`, how often it was told to be slower. `refusals`: how often each code of the carrier
     was the answer. `links`: each of several connections by its name; then the rest are their sums.
     """
@@ -54,6 +55,8 @@ class Condition(Struct, frozen=True, kw_only=True):
     silent_for_s: float | None = None
     answer_s: float | None = None
     last_error: str = ""
+    last_error_at: datetime | None = None
+    is_error_past: bool = False
     counts: Mapping[str, int] = {}
     refusals: Mapping[str, int] = {}
     links: "Mapping[str, Condition]" = {}
@@ -98,12 +101,19 @@ class Ears(Protocol):
         """Comes to 0 once the text is recorded."""
 
 
+#: For a carrier that is not told: a text that leaves now may wait there, and a code is worth minutes.
+UNTOLD = timedelta(seconds=60)
+
+
 class Carrier(Protocol):
     name: str
     #: Its share of the traffic beside the others, while all are well.
     weight: int
     #: How many messages it may hold at once: enough to keep its window full, few enough to lose little in a crash.
     ahead: int
+    #: How much of its life a text must have left to be given to it. None of it where the carrier is told when a text is
+    #: news no more; else what it holds may be read at any time, and cannot be taken back.
+    needs_left: timedelta
 
     @property
     def is_up(self) -> bool:

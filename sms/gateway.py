@@ -22,6 +22,7 @@ from alerts.expiry import Expiry
 from alerts.outgoing import Channel, claim, claims, recover, renew, take_over
 from alerts.settings import AlertRules
 from alerts.settling import tend
+from alerts.unreported import USUAL_GRACE, Unreported
 from alerts.wordings import Wordings
 from kernel.chance import Secrets
 from kernel.clock import Clock
@@ -34,6 +35,7 @@ from sms.leases import Leases
 from sms.orders import Wanted
 from sms.patience import cause_of
 from sms.receipts import same_message_ids
+from sms.urgent_wait import UrgentWait
 from sms.weights import Turns, quota, speed
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Gateway:
         self._room, self._is_fed, self._drained = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._is_draining, self._asked_all_at_s = False, 0.0
         self._wordings, self._expiry = Wordings(), Expiry()
+        self._unreported = Unreported(rules.receipt_grace if rules else USUAL_GRACE)
         self._lanes = {
             carrier.name: Lane(
                 database,
@@ -85,7 +88,7 @@ class Gateway:
             for carrier in carriers
         }
         self._turns, self._leases = Turns(), Leases(_ROUNDS_TO_RENEW * pace.tend_s)
-        self._alarms = Alarms(database, rules)
+        self._alarms, self._urgent_wait = Alarms(database, rules), UrgentWait(database, rules)
 
     async def run(self) -> None:
         """Until `drain`. What the database refuses is tried again; anything else ends it, and it may be run again."""
@@ -183,6 +186,8 @@ class Gateway:
                     carrier=lane.name,
                     may_repeat=not self._others(lane.name),
                     urgent_only=urgent_only,
+                    needs_left=lane.needs_left,
+                    leaves_codes=bool(lane.needs_left) and self._others_take_back(),
                 )
             except OperationalError as refused:
                 # Asked again after a poll. To give up would cut the carrier off in the middle of its answers.
@@ -197,6 +202,10 @@ class Gateway:
     def _others(self, name: str) -> int:
         """How many other carriers take texts now."""
         return sum(lane.is_taking for each, lane in self._lanes.items() if each != name)
+
+    def _others_take_back(self) -> bool:
+        """Whether a code can go by a carrier that is told when it is worth nothing any more."""
+        return any(not lane.needs_left and lane.urgent_room for lane in self._lanes.values())
 
     # ---- housekeeping
 
@@ -213,6 +222,7 @@ class Gateway:
                 log.warning("%s texts of a gateway that is gone are taken over", len(orphans))
             await take_over(self._database, orphans, now=now)
             await tend(self._database, now=now, spellings=same_message_ids, expiry=self._expiry)
+        await self._unreported.end(self._database, now=now)
         await self._look_at_carriers(now)
         self.wake()
 
@@ -272,6 +282,7 @@ class Gateway:
             )
             another_is_up = self._others(name) > 0
             await self._alarms.look(name, trouble, alarmed_at=row.alarmed_at, another_is_up=another_is_up, now=now)
+        await self._urgent_wait.look(is_any_up=any(lane.is_taking for lane in self._lanes.values()), now=now)
 
     async def _steer(self) -> None:
         wishes = await steering.wishes(self._database)

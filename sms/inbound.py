@@ -84,8 +84,9 @@ class Inbox:
 
     async def take(self, arrival: Arrival) -> int:
         """Keeps one part; when it returns 0, the carrier may forget it."""
+        said_at = self._clock.now()  # its turn may come much later
         async with self._taking, self._database.transaction():
-            await self._parts.keep(arrival, self._clock.now())
+            await self._parts.keep(arrival, said_at, self._clock.now())
         self._news.set()
         return 0
 
@@ -106,6 +107,10 @@ class Inbox:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._news.wait()
+
+    def wake(self) -> None:
+        """Somebody else kept a text."""
+        self._news.set()
 
     def stop(self) -> None:
         """Ends `run` after what it is at; the rest stays in its rows."""

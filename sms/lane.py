@@ -24,6 +24,7 @@ from kernel.chance import Secrets
 from kernel.clock import Clock
 from kernel.db import Database
 from sms.carriers import Arrival, Carrier, Condition, MobileText, Sent
+from sms.latency import Latencies
 from sms.orders import Wanted
 from sms.patience import cause_of
 from sms.statuses import Fault, RetryIn, decide, is_the_carriers
@@ -45,6 +46,8 @@ class Pace(Struct, frozen=True, kw_only=True):
     steer_s: float = 1.0
     #: Before what the database refused is written again; twice as long each time, up to a few seconds.
     again_s: float = 0.2
+    #: For the receipt of what was just taken, where they come at once: to write both together costs half.
+    linger_s: float = 0.03
 
 
 PACE = Pace()
@@ -52,6 +55,8 @@ PACE = Pace()
 RESERVE = 16
 #: The longest pause between two tries while the database is away; after so many who delivers is told "not now".
 _AGAIN_CAP_S, _NOT_NOW_AFTER = 5.0, 4
+#: So many writes are lingered over after a receipt that came at once.
+_LINGERS = 20
 
 
 class Inbox(Protocol):
@@ -87,7 +92,7 @@ class Lane:
         self._database, self._clock, self._secrets, self._pace = database, clock, secrets, pace
         self._carrier, self._inbox, self._has_room, self._others = carrier, inbox, has_room, others
         self._wordings = wordings
-        self.name, self.configured = carrier.name, carrier.weight
+        self.name, self.configured, self.needs_left = carrier.name, carrier.weight, carrier.needs_left
         #: Claimed and not yet recorded.
         self.held: dict[int, Outgoing] = {}
         #: Its weight as it is now, of which the gateway makes its share.
@@ -100,10 +105,14 @@ class Lane:
         self.outcomes: Counter[str] = Counter()
         self.receipts: Counter[str] = Counter()
         self.parts = 0
+        self.latencies = Latencies()
         self._wanted = Wanted.RUNNING
         self._good = self._bad = self._throttled = 0
         self._under_way = 0
         self._reports: list[Report] = []
+        #: Kept back once, for their receipts.
+        self._lingering: list[Report] = []
+        self._lingers, self._just_taken = 0, frozenset[str]()
         #: By id: a carrier that is not answered says it again.
         self._heard: dict[str, Heard] = {}
         self._written: asyncio.Future[int] | None = None
@@ -276,9 +285,10 @@ class Lane:
         while not self._closing.is_set():
             await self._news.wait()
             self._news.clear()
-            reports, self._reports = self._reports, []
             heard, self._heard = self._heard, {}
             written, self._written = self._written, None
+            reports = self._ripe(heard)
+            known_at = self._clock.now()
             is_written = False
             try:
                 is_written = await self._record(reports, heard, written)
@@ -296,10 +306,29 @@ class Lane:
                 for report in reports:
                     self.held.pop(report.message.id, None)
                 self._count(reports, heard)
+                self.latencies.note(reports, heard.values(), now=known_at)
                 if len(self.held) <= self._carrier.ahead // 2:
                     self._has_room()
-            if not self._news.is_set():
+            if not self._news.is_set() and not self._lingering:
                 self._is_idle.set()
+
+    def _ripe(self, heard: Mapping[str, Heard]) -> list[Report]:
+        """What is to be written now: all but what was taken this moment, where receipts come at once."""
+        ripe, fresh = self._lingering, self._reports
+        self._reports, self._lingering = [], []
+        taken = [report.accepted[0][1] for report in fresh if report.accepted]
+        if not heard.keys().isdisjoint(self._just_taken) or not heard.keys().isdisjoint(taken):
+            self._lingers = _LINGERS
+        self._just_taken = frozenset(taken)
+        if not self._lingers or self._is_draining:
+            return ripe + fresh
+        self._lingers -= 1
+        for report in fresh:
+            waits = report.accepted and report.accepted[0][1] not in heard
+            (self._lingering if waits else ripe).append(report)
+        if self._lingering:
+            asyncio.get_running_loop().call_later(self._pace.linger_s, self._has_news)
+        return ripe
 
     def _count(self, reports: Sequence[Report], heard: Mapping[str, Heard]) -> None:
         self.outcomes.update(report.outcome for report in reports)

@@ -78,6 +78,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     silent_for_s: float | None
     answer_s: float | None
     last_error: str
+    last_error_at: datetime | None
+    is_error_past: bool
     counts: Mapping[str, int]
     #: By the name of the status.
     refusals: Mapping[str, int]
@@ -111,6 +113,9 @@ class Link(Generic[Submitted, Delivered]):
         self._is_bound, self._is_stopping, self._is_idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._last_activity: float | None = None
         self._last_error = ""
+        self._last_error_at: datetime | None = None
+        #: Whether a bind has come to stand since.
+        self._is_error_past = False
         #: When the last bind stood. Without a clock nobody knows.
         self.bound_at: datetime | None = None
 
@@ -212,13 +217,16 @@ class Link(Generic[Submitted, Delivered]):
             silent_for_s=None if heard_at is None else now - heard_at,
             answer_s=self._pacer.answer_s,
             last_error=self._last_error,
+            last_error_at=self._last_error_at,
+            is_error_past=self._is_error_past,
             counts=dict(self.counts),
-            refusals={self._dialect.meaning(status).name: n for status, n in self._pacer.refusals.items()},
+            refusals=dict(self._pacer.refusals),
         )
 
     def _failed(self, what: str) -> None:
         self.counts["errors"] += 1
-        self._last_error = what
+        self._last_error, self._is_error_past = what, False
+        self._last_error_at = self._clock.now() if self._clock else None
         log.warning("link %s: %s", self._dialect.account, what)
 
     async def _connection(self) -> None:
@@ -268,6 +276,7 @@ class Link(Generic[Submitted, Delivered]):
                 self.counts["binds"] += 1
                 self.bound_at = self._clock.now() if self._clock else None
                 self._is_bound.set()
+                self._is_error_past = bool(self._last_error)
             case BindRefused(status):
                 self._failed(f"bind refused: {self._dialect.meaning(status).name}")
             case LinkDead(why) | ProtocolViolation(why):

@@ -2,16 +2,18 @@
 
 What a carrier says twice is one text: always when the identity has its own id or the second of sending in it
 (`Arrival.is_dated`); a part of a long text while its reference can still mean the same text; anything else while the
-first of the two is not handled yet, or within REPEAT_WITHIN, in which nobody reads an answer and types again, or when
-the connection to the carrier broke between the two, and our answer with it. Else it is a person who repeats themselves.
+first of the two is not handled yet, or within REPEAT_WITHIN, in which nobody reads an answer and types again, or
+within LOST_WITHIN when the connection to the carrier broke between the two, and our answer with it. Else it is a
+person who repeats themselves.
 Every caller's transaction is its own: of two processes that hold the last two parts of one text, one joins them.
-Limits: the same words within REPEAT_WITHIN, or on both sides of a new connection and within `join_within`, are one
-text, whoever said them twice.
+Limits: the same words within REPEAT_WITHIN, or on both sides of a new connection and within LOST_WITHIN, are one text,
+whoever said them twice; said a third time over that connection they are another one.
 """
 
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import inf
 
 from alerts.texts import national_number
 from sms.carriers import Arrival
@@ -21,6 +23,8 @@ from sms.text import Concat, ConcatKind, Joined, Part, Reassembler
 #: Carriers deliver the parts of a long text within seconds, or retry within minutes.
 JOIN_WITHIN = timedelta(minutes=10)
 REPEAT_WITHIN = timedelta(seconds=10)
+#: For an outage of the gateway, or of the line, after which a carrier says again what nobody answered.
+LOST_WITHIN = timedelta(hours=1)
 _LOOKED_AT = 100
 #: Columns of the table are no wider; numbers have 21 digits at most.
 _LONGEST_NUMBER = 32
@@ -32,11 +36,11 @@ class Parts:
     def __init__(self, run: str, *, join_within: timedelta = JOIN_WITHIN) -> None:
         self._run, self._join_within = run, join_within
 
-    async def keep(self, arrival: Arrival, now: datetime) -> None:
-        """Keeps a part, unless it is kept already, and stores the whole text that it completes."""
+    async def keep(self, arrival: Arrival, said_at: datetime, now: datetime) -> None:
+        """Keeps a part, said at `said_at`, unless it is kept already, and stores the whole text that it completes."""
         digest = hashlib.sha256(arrival.carrier.encode() + arrival.identity).hexdigest()
-        if not await self._is_kept(arrival, digest, now):
-            await self._join(await self._kept(arrival, digest, now), now)
+        if not await self._is_kept(arrival, digest, said_at):
+            await self._join(await self._kept(arrival, digest, said_at, now), now)
 
     async def join_waiting(self, now: datetime, *, most: int = 1000) -> None:
         """Joins what two processes received at once, and gives out, with gaps, what has waited long enough."""
@@ -46,13 +50,20 @@ class Parts:
                 seen.add(key)
                 await self._join(row, now)
 
-    async def _is_kept(self, arrival: Arrival, digest: str, now: datetime) -> bool:
+    async def _is_kept(self, arrival: Arrival, digest: str, said_at: datetime) -> bool:
         is_part = arrival.part.concat is not None and arrival.part.concat.total > 1
         for row in await InboundPdu.filter(digest=digest).order_by("-id").limit(_LOOKED_AT):
-            age = now - row.received_at
-            # The acknowledgement went down with its connection, or with the process.
-            is_after_a_break = arrival.connected_at is not None and row.received_at < arrival.connected_at
-            if arrival.is_dated or age < REPEAT_WITHIN or ((is_part or is_after_a_break) and age < self._join_within):
+            age = said_at - max(row.received_at, row.said_at or row.received_at)
+            # The acknowledgement went down with its connection, or with the process. What was said over a connection
+            # that is gone may have waited, and been kept, while the next one stood already.
+            is_after_a_break = (
+                arrival.connected_at is not None
+                and (row.said_at or row.received_at) < arrival.connected_at
+                and age < LOST_WITHIN
+            )
+            if is_after_a_break:
+                await InboundPdu.filter(id=row.id).update(said_at=said_at)
+            if is_after_a_break or arrival.is_dated or age < (self._join_within if is_part else REPEAT_WITHIN):
                 return True
             if age < self._join_within and (
                 row.message_id is None or await InboundMessage.exists(id=row.message_id, handled_at=None)
@@ -60,7 +71,7 @@ class Parts:
                 return True
         return False
 
-    async def _kept(self, arrival: Arrival, digest: str, now: datetime) -> InboundPdu:
+    async def _kept(self, arrival: Arrival, digest: str, said_at: datetime, now: datetime) -> InboundPdu:
         part = arrival.part
         concat = part.concat if part.concat is not None and part.concat.total > 1 else None
         return await InboundPdu.create(
@@ -77,6 +88,7 @@ class Parts:
             digest=digest,
             run=self._run,
             received_at=now,
+            said_at=said_at,
         )
 
     async def _join(self, row: InboundPdu, now: datetime) -> None:
@@ -101,6 +113,23 @@ class Parts:
         whole += joiner.handle_timer(now.timestamp())
         for joined in whole:
             await _store(joined, [parts[id(part)][0] for part in joined.parts])
+
+
+async def keep_whole(rows: Sequence[InboundPdu]) -> None:
+    """Keeps the parts of one text that another process of ours received and joined, and its text, gaps and all.
+
+    In the caller's transaction.
+    """
+    for row in rows:
+        await row.save(force_create=True)
+    parts = {id(part): (row, part) for row in rows for part in (part_of(row),)}
+    joiner = Reassembler()
+    whole: list[Joined] = []
+    for _, part in parts.values():
+        whole += joiner.take(part, 0.0)
+    whole += joiner.handle_timer(inf)
+    for joined in whole:
+        await _store(joined, [parts[id(part)][0] for part in joined.parts])
 
 
 def part_of(row: InboundPdu) -> Part:

@@ -6,7 +6,7 @@ from alerts.settling import Heard
 from alerts.states import State
 from sms.carriers import OnSent, Sent
 from sms.pacing import Accepted, NotSent, OutcomeUnknown, Refused, SubmitOutcome
-from sms.receipts import MessageState, Receipt
+from sms.receipts import MessageState, Receipt, plain_id
 from sms.statuses import Fault, Meaning, of_receipt
 
 _STATES = {MessageState.DELIVERED: State.DELIVERED, MessageState.EXPIRED: State.EXPIRED}
@@ -46,17 +46,24 @@ class Gathering:
             self._fault, self._error = fault, error
 
 
+def alone(number: int, on_sent: OnSent, meaning: Callable[[int], Meaning], outcome: SubmitOutcome) -> None:
+    """What a Gathering makes of a text of one part, without one where all went well: nearly all of the traffic."""
+    if isinstance(outcome, Accepted):
+        on_sent(Sent(((number, plain_id(outcome.message_id)),)))
+    else:
+        Gathering(1, on_sent, meaning).take(number, outcome)
+
+
 _GRAVITY = {Fault.TEMPORARY: 0, Fault.THROTTLED: 1, Fault.TECHNICAL: 2, Fault.PERMANENT: 3, Fault.UNKNOWN: 4}
 
 
-def heard_of(receipt: Receipt, phone: str, own: Mapping[str, Meaning] | None = None) -> Heard:
-    """`own`: the carrier's own list of errors."""
+def heard_of(
+    receipt: Receipt,
+    phone: str,
+    own: Mapping[str, Meaning] | None = None,
+    read_id: Callable[[str], str] = plain_id,
+) -> Heard:
+    """`own`: the carrier's own list of errors. `read_id`: one of receipts.READ_ID."""
     state = _STATES.get(receipt.state, State.FAILED)
     error = "" if state is State.DELIVERED else f"{receipt.error or ''} {of_receipt(receipt, own).name}".strip()
-    return Heard(plain_id(receipt.message_id), state, phone, error)
-
-
-def plain_id(message_id: str) -> str:
-    """The first of `receipts.same_message_ids`, without the others, which are rarely wanted. No id stays none."""
-    plain = message_id.strip().lower()
-    return plain.lstrip("0") or plain[:1]
+    return Heard(read_id(receipt.message_id), state, phone, error)

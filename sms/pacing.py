@@ -2,10 +2,13 @@
 
 Without a socket and without a clock, like the sessions. One Pacer belongs to one link and outlives its connections.
 Rules: order is kept, also for what was throttled, which goes back to its place with its receipt request; a throttle
-stops the whole bind, twice as long each time (statuses.DEFAULT_POLICY); parts are counted, not messages; what is news
-no more by the time of its turn is handed back, never sent.
-Limits: of the one window that meets a throttle, the carrier may take later messages and turn away earlier ones. Of a
-long text whose time is up between two of its parts, the first has left and the second does not follow.
+stops the whole bind, twice as long each time (statuses.DEFAULT_POLICY), then one message alone tries the ground, and
+nothing that came later leaves before all that was throttled is taken; parts are counted, not messages; what is news no
+more by the time of its turn is handed back, never sent.
+Limits: of the messages that were under way together when the carrier throttled, it may have taken later ones and turned
+away earlier ones; nothing else is reordered, but for what is more urgent, and what was throttled twenty times, which
+goes back to the queue. Of a long text whose time is up between two of its parts, the first has left and the second does
+not follow.
 """
 
 from collections import Counter
@@ -18,6 +21,7 @@ from msgspec import Struct
 
 from sms.conversation import ROK, Answered, Conversation, Dialect, FieldRefused, Submitted, Unanswered
 from sms.statuses import Fault, Policy, RetryIn, decide
+from sms.tally import tally
 
 
 class Accepted(Struct, frozen=True):
@@ -116,6 +120,8 @@ class Pacer(Generic[Submitted]):
         self._tickets = 0
         self._waiting: list[tuple[tuple[int, int], Submission[Submitted]]] = []  # a heap, by ticket
         self._under_way: dict[int, Submission[Submitted]] = {}
+        #: Places of those under way that were throttled before.
+        self._again: set[tuple[int, int]] = set()
         self._streak = 0
         self.paused_until = 0.0
         #: The place that the rate keeps for us.
@@ -123,7 +129,8 @@ class Pacer(Generic[Submitted]):
         #: How long the carrier takes to answer, smoothed over the last dozen answers.
         self.answer_s: float | None = None
         self.counts: Counter[str] = Counter()
-        self.refusals: Counter[int] = Counter()
+        #: By the name of the status.
+        self.refusals: Counter[str] = Counter()
 
     @property
     def waiting(self) -> int:
@@ -167,6 +174,8 @@ class Pacer(Generic[Submitted]):
                 return self.paused_until
             if self._streak and self._under_way:
                 return None  # after a throttle one message tries the ground, so that the others keep their order
+            if self._again and not submission.attempts and min(self._again) < submission.ticket:
+                return None  # what was throttled before it might be throttled once more
             if self.rate.per_s is not None:
                 if now < (goes_at := self._place(self._dialect.parts(submission.pdu), now)):
                     return goes_at
@@ -181,11 +190,15 @@ class Pacer(Generic[Submitted]):
             room -= 1
             submission.sent_at = now
             self._under_way[sequence] = submission
+            if submission.attempts:
+                self._again.add(submission.ticket)
         return None
 
     def take(self, outcome: Answered | Unanswered, now: float) -> None:
         """What the session says became of a submission."""
         submission = self._under_way.pop(outcome.sequence)
+        if submission.attempts:
+            self._again.discard(submission.ticket)
         took = now - submission.sent_at
         self.answer_s = took if self.answer_s is None else self.answer_s + (took - self.answer_s) / 12
         if isinstance(outcome, Unanswered):
@@ -208,7 +221,7 @@ class Pacer(Generic[Submitted]):
     def settle(self, submission: Submission[Submitted], outcome: SubmitOutcome) -> None:
         self.counts[type(outcome).__name__] += 1
         if isinstance(outcome, Refused):
-            self.refusals[outcome.status] += 1
+            tally(self.refusals, self._dialect.meaning(outcome.status).name)
         submission.on_outcome(outcome)
 
     def _place(self, parts: int, now: float) -> float:

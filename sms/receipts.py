@@ -4,8 +4,9 @@ Holds SMPP 3.4 §5.2.28 and appendix B, whose seven letters CMPP and the MAS wri
 """
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from msgspec import Struct
 
@@ -90,3 +91,37 @@ def same_message_ids(message_id: str) -> tuple[str, ...]:
     if re.fullmatch("[0-9a-f]+", plain):
         forms.append(str(int(plain, 16)))
     return tuple(dict.fromkeys(forms))
+
+
+class ReceiptIds(StrEnum):
+    """How a carrier writes in its receipts the id that it answered with."""
+
+    SAME = "same"
+    DECIMAL = "decimal"  # answered in hexadecimal
+    HEX = "hex"  # answered in decimal
+
+
+def plain_id(message_id: str) -> str:
+    """The first of `same_message_ids`, without the others, which are rarely wanted. No id stays none."""
+    plain = message_id.strip().lower()
+    return plain.lstrip("0") or plain[:1]
+
+
+def id_from_decimal(message_id: str) -> str:
+    """A receipt's decimal id as the answer wrote it, in hexadecimal; what is no decimal number stays as it is."""
+    plain = plain_id(message_id)
+    return f"{int(plain):x}" if len(plain) <= _LONGEST_ID and plain.isascii() and plain.isdigit() else plain
+
+
+def id_from_hex(message_id: str) -> str:
+    """A receipt's hexadecimal id as the answer wrote it, in decimal; what is no such number stays as it is."""
+    plain = plain_id(message_id)
+    return str(int(plain, 16)) if len(plain) <= _LONGEST_ID and re.fullmatch("[0-9a-f]+", plain) else plain
+
+
+#: How an id of a receipt is read, so that it equals the plain id of the answer.
+READ_ID: Mapping[ReceiptIds, Callable[[str], str]] = {
+    ReceiptIds.SAME: plain_id,
+    ReceiptIds.DECIMAL: id_from_decimal,
+    ReceiptIds.HEX: id_from_hex,
+}

@@ -40,6 +40,8 @@ class CarrierStatus(Struct, frozen=True, kw_only=True):
     seen_at: datetime | None
     down_since: datetime | None
     last_error: str
+    last_error_at: datetime | None
+    is_error_past: bool
     weight: int
     effective_weight: float
     window: int
@@ -55,6 +57,7 @@ class CarrierStatus(Struct, frozen=True, kw_only=True):
     lost_last_hour: int
     lost_last_day: int
     dead_letters: int
+    unreported_last_day: int
     counts: dict[str, int]
     refusals: dict[str, int]
 
@@ -143,6 +146,8 @@ async def _carriers(database: Database, figures: Backlog, now: datetime) -> tupl
                 seen_at=seen_at,
                 down_since=down_since,
                 last_error=condition.last_error,
+                last_error_at=condition.last_error_at,
+                is_error_past=condition.is_error_past,
                 weight=int(str(row["weight"])),
                 effective_weight=round(float(str(row["effective_weight"])), 3),
                 window=condition.window,
@@ -158,6 +163,7 @@ async def _carriers(database: Database, figures: Backlog, now: datetime) -> tupl
                 lost_last_hour=held.lost_last_hour,
                 lost_last_day=held.lost_last_day,
                 dead_letters=held.dead_letters,
+                unreported_last_day=held.unreported_last_day,
                 counts=dict(condition.counts),
                 refusals=dict(condition.refusals),
             )
@@ -170,6 +176,11 @@ def _condition(text: str) -> Condition:
     return msgspec.json.decode(text, type=Condition) if text.strip() not in ("", "{}") else Condition(state="unseen")
 
 
+def _why(carrier: CarrierStatus) -> str:
+    """An error from before the last time that it was up is not why it is down."""
+    return carrier.state if carrier.is_error_past or not carrier.last_error else carrier.last_error
+
+
 def _concerns(
     figures: Backlog, carriers: Sequence[CarrierStatus], is_serving: bool, now: datetime
 ) -> Iterator[Concern]:
@@ -180,8 +191,8 @@ def _concerns(
             yield Concern(
                 code="CARRIER_DOWN",
                 carrier=carrier.name,
-                zh=f"通道 {carrier.name} 中断：{carrier.last_error or carrier.state}",
-                en=f"carrier {carrier.name} is down: {carrier.last_error or carrier.state}",
+                zh=f"通道 {carrier.name} 中断：{_why(carrier)}",
+                en=f"carrier {carrier.name} is down: {_why(carrier)}",
             )
     if carriers and all(carrier.wanted != Wanted.RUNNING for carrier in carriers):
         yield Concern(code="ALL_STOPPED", zh="全部通道已被暂停，短信都在等待", en="every carrier was told to stop")

@@ -48,6 +48,8 @@ class InboundPdu(Model):
     digest = fields.CharField(max_length=64, db_index=True)
     run = fields.CharField(max_length=40)
     received_at = fields.DatetimeField()
+    #: When the carrier last said it, which is before it was kept; a repetition over another connection moves it.
+    said_at = fields.DatetimeField(null=True)
     message_id = fields.BigIntField(null=True, db_index=True)
 
     class Meta:

@@ -16,7 +16,7 @@ from typing import Generic
 from sms.carriers import Condition, OnSent, Sent
 from sms.conversation import Delivered, Submitted
 from sms.link import Link, Snapshot
-from sms.outcomes import Gathering
+from sms.outcomes import Gathering, alone
 from sms.pacing import LINK_GONE
 from sms.statuses import Fault, Meaning
 
@@ -60,6 +60,10 @@ class Trunk(Generic[Submitted, Delivered]):
             return
         if len(self._senders) > 1:
             on_sent = partial(self._perhaps_another_way, parts, on_sent, priority, expires_at)
+        if len(parts) == 1:
+            number, pdu = parts[0]
+            link.submit_nowait(pdu, partial(alone, number, on_sent, self._meaning), priority, expires_at)
+            return
         gathering = Gathering(len(parts), on_sent, self._meaning)
         for number, pdu in parts:
             link.submit_nowait(pdu, partial(gathering.take, number), priority, expires_at)
@@ -102,6 +106,9 @@ class Trunk(Generic[Submitted, Delivered]):
             silent_for_s=min(silences, default=None),
             answer_s=max((one.answer_s for one in snapshots if one.answer_s is not None), default=None),
             last_error="; ".join(f"{name}: {one.last_error}" for name, one in each.items() if one.last_error),
+            last_error_at=max((one.last_error_at for one in snapshots if one.last_error_at), default=None),
+            is_error_past=any(one.is_error_past for one in snapshots)
+            and all(one.is_error_past for one in snapshots if one.last_error),
             counts=_sum(snapshot.counts for snapshot in snapshots),
             refusals=_sum(snapshot.refusals for snapshot in snapshots),
             links=each,
@@ -138,6 +145,8 @@ def condition_of(link: Snapshot) -> Condition:
         silent_for_s=link.silent_for_s,
         answer_s=link.answer_s,
         last_error=link.last_error,
+        last_error_at=link.last_error_at,
+        is_error_past=link.is_error_past,
         counts=link.counts,
         refusals=link.refusals,
     )

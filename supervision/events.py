@@ -57,7 +57,7 @@ class TextUndelivered(Event, frozen=True, tag="supervision.text_undelivered"):
     unit: str
     message: int
     template: str
-    state: str  # failed, dead, expired
+    state: str  # failed, dead, expired; unreported: nobody knows
     officer: str | None = None
 
 

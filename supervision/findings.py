@@ -78,6 +78,8 @@ NO_BREACH = KEY_MATTERS | {
     FindingKind.REPORT_DRIFTED,
     FindingKind.REPORT_SUSPECT,
 }
+#: As long as the code of a unit may be.
+_UNIT = 16
 #: A rating of so much or less is a low one (不满意、非常不满意).
 LOW_RATING = 2
 
@@ -127,7 +129,13 @@ async def _note(work: Work, recorded: Recorded, kind: FindingKind) -> None:
         number = ""  # it stands in the event, masked
     elif not unit:
         unit = (await Case.get(number=number)).unit_code
-    await Finding.create(event_id=recorded.id, case_number=number, unit_code=unit, kind=kind, at=recorded.at)
+    await Finding.create(
+        event_id=recorded.id,
+        case_number=number,
+        unit_code=unit[:_UNIT],  # of another system's rows it may be a credit code
+        kind=kind,
+        at=recorded.at,
+    )
     if kind not in NO_BREACH:
         work.record(IrregularityFound(case=number, unit=unit, kind=kind))
 

@@ -122,10 +122,13 @@ _SCREEN_DOES = {
     "prepare": "Ask for a new signing request, show it again, sign again.",
     "later": "Wait, then repeat the same request with the same key; see offline.md for the pauses.",
     "mend": "Mark the field named in details; keep everything the person typed.",
+    "again": "Show that it is on its way. Repeat the same request with the same key every few seconds until another "
+    "answer comes; without a key, the same request. Never a new key: see offline.md.",
     "update": "Tell the person to update the app; report the code to the developers.",
     "show": "Show message; nothing to repeat.",
 }
 _DOES = {
+    "PENDING": "again",
     "LOGIN_NEEDED": "login",
     "TOKEN_EXPIRED": "login",
     "TOKEN_INVALID": "login",
@@ -185,7 +188,7 @@ _ELSEWHERE = (
 
 def every_code() -> dict[str, type[Refusal]]:
     """Every refusal that the phones' door may answer, whatever else has been imported."""
-    import server.acts  # noqa: F401  brings in every package that refuses
+    import server.wiring  # noqa: F401  brings in every package that refuses
 
     return {code: refusal for code, refusal in every_refusal().items() if not refusal.__module__.startswith(_ELSEWHERE)}
 

@@ -22,12 +22,14 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 from casework.papers import printing
 from casework.permissions import SUPERVISORS
+from ferry.exchange import fronts, taking
+from ferry.zones import performing, relaying
 from kernel.actor import Role
 from kernel.acts import Act
 from kernel.office import Rule
 from mobile_api import files, uploads
 from mobile_api.schema import build_schema
-from server import desk, exchange_desk, ferry_desk, replay, text_desk, wiring
+from server import desk, exchange_desk, exchange_loops, ferry_desk, replay, text_desk, wiring
 from server.acts import RULES
 from server.evidence import package
 from server.processes import CLOCKWORK
@@ -48,12 +50,14 @@ ROUTES = {
     "/public/forms/{code}/{name}": "anybody",
     "/public/results": "anybody",
     "/public/announcements": "anybody",
+    "/public/feeds/{name}": "anybody; framed by the portals that settings name",
     "/verify": "anybody",
     "/verify/{document:path}": "whoever holds a document, by its check code",
     "/healthz/livez": "anybody",
     "/healthz/readyz": "anybody",
     "/pki/issuing.crl": "anybody",
     "/metrics": "the addresses that settings allow",
+    "/exchange/v1/packages": "whoever signs with a registered certificate, where settings open it",
 }
 _SUPERVISION = " or ".join(SUPERVISORS)
 #: Fields whose rule is asked inside what they call.
@@ -61,6 +65,7 @@ _ASKED_INSIDE = {
     "enrolment": "whoever holds the pickup secret",
     "openFiling": "anybody, at a limited rate",
     **dict.fromkeys(("complaints", "coverage", "findings", "findingTallies", "secondEntries"), _SUPERVISION),
+    **dict.fromkeys(("regionCases", "reportingSystems"), _SUPERVISION),
 }
 _ANYBODY = "anybody"
 
@@ -118,10 +123,15 @@ def doors() -> dict[AnAct, list[str]]:
         (desk, "the desk"),
         (text_desk, "the desk"),
         (exchange_desk, "the desk"),
+        (taking, "the exchange"),
+        (fronts, "the exchange"),
+        (exchange_loops, "the exchange"),
         (ferry_desk, "the desk"),
         (package, "the desk"),
         (wiring, "the start"),
         (replay, "replay"),
+        (relaying, "the ferry"),
+        (performing, "the ferry"),
     ):
         note({act for function in _functions(module) for act in performed_by(function)}, door)
     return found

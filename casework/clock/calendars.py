@@ -66,15 +66,11 @@ def calendar_from_rows(rows: Iterable[Mapping[str, object]], *, version: int = 0
 
     Raises CalendarGap when a day is missing between the first and the last.
     """
-    days = (
-        Day(
-            day=_as_date(row["day"]),
-            kind=DayKind.WORK if row["working"] else DayKind.REST,
-            provisional=bool(row["provisional"]),
-            source=str(row["source"]),
-        )
+    work, rest = DayKind.WORK, DayKind.REST
+    days = [
+        Day(_as_date(row["day"]), work if row["working"] else rest, bool(row["provisional"]), str(row["source"]))
         for row in rows
-    )
+    ]
     return Calendar(days, version=version)
 
 
@@ -161,6 +157,8 @@ def _is_weekday(day: date) -> bool:
 
 
 def _as_date(value: object) -> date:
+    if type(value) is str:
+        return date.fromisoformat(value)
     if isinstance(value, datetime):
         return value.date()
     return value if isinstance(value, date) else date.fromisoformat(str(value))

@@ -13,7 +13,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
-from itertools import accumulate
+from itertools import accumulate, compress
+from operator import attrgetter
 
 import msgspec
 
@@ -60,19 +61,21 @@ class Calendar:
     __slots__ = ("_first", "_provisional_before", "_sources", "_work_before", "_working", "first", "last", "version")
 
     def __init__(self, days: Iterable[Day], *, version: int = 0) -> None:
-        known = sorted(days, key=lambda each: each.day)
+        known = sorted(days, key=attrgetter("day"))
         if not known:
             raise CalendarGap(missing="全部日期")
         self.version = version
         self.first, self.last = known[0].day, known[-1].day
         self._first = self.first.toordinal()
-        for position, each in enumerate(known, self._first):
-            if each.day.toordinal() != position:
+        ordinals, work = [each.day.toordinal() for each in known], DayKind.WORK
+        for position, found in enumerate(ordinals, self._first):
+            if found != position:
                 raise CalendarGap(missing=date.fromordinal(position).isoformat())
-        self._working = [each.day.toordinal() for each in known if each.kind is DayKind.WORK]
-        self._work_before = list(accumulate((each.kind is DayKind.WORK for each in known), initial=0))
-        self._provisional_before = list(accumulate((each.provisional for each in known), initial=0))
-        self._sources = tuple(each.source for each in known)
+        is_working = [each.kind is work for each in known]
+        self._working = list(compress(ordinals, is_working))
+        self._work_before = list(accumulate(is_working, initial=0))
+        self._provisional_before = list(accumulate([each.provisional for each in known], initial=0))
+        self._sources = tuple([each.source for each in known])
 
     def __repr__(self) -> str:
         return f"Calendar({self.first}..{self.last})"

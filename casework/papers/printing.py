@@ -71,10 +71,14 @@ def check_code(secrets: Secrets, number: str) -> str:
     return "".join(_ALPHABET[drawn >> 5 * place & 31] for place in range(_CODE_CHARS))
 
 
-def is_check_code(secrets: Secrets, number: str, given: str) -> bool:
-    """As people type it: dashes and small letters count for nothing, O is 0, I and L are 1."""
+def is_check_code(secrets: Secrets, row: Row, given: str) -> bool:
+    """`row`: of the table `document`. As people type it: dashes and small letters are nothing, O is 0, I and L 1."""
     typed = given.upper().replace("-", "").replace(" ", "").replace("O", "0").replace("I", "1").replace("L", "1")
-    return hmac.compare_digest(typed.encode(), check_code(secrets, number).encode())
+    return hmac.compare_digest(typed.encode(), _code_of(secrets, row).encode())
+
+
+def _code_of(secrets: Secrets, row: Row) -> str:
+    return str(row["check_code"]) or check_code(secrets, str(row["number"]))
 
 
 async def keep_print(work: Work, act: KeepPrint) -> Done:
@@ -98,7 +102,7 @@ async def _make(press: Press, document: int) -> Path:
     if not found:
         raise NotFound(what="文书")
     row = found[0]
-    check = None if row["secret"] else _check(press, document, str(row["number"]))
+    check = None if row["secret"] else _check(press, document, _code_of(press.secrets, row))
     octets = await anyio.to_thread.run_sync(partial(pdf, sealed_of(row), check))
     sha256 = hashlib.sha256(octets).hexdigest()
     path = _path(press.folder, sha256)
@@ -111,8 +115,7 @@ async def _make(press: Press, document: int) -> Path:
     return path
 
 
-def _check(press: Press, document: int, number: str) -> Check:
-    code = check_code(press.secrets, number)
+def _check(press: Press, document: int, code: str) -> Check:
     address = f"{press.public_url}/verify"
     return Check(address=address, code=f"{code[:5]}-{code[5:]}", link=f"{address}/{document}?c={quote(code)}")
 

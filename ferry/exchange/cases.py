@@ -25,6 +25,7 @@ from ferry.exchange.codes import (
     SpecialOutcome,
     Table,
 )
+from ferry.exchange.rules import Filing
 from ferry.exchange.standard import decode_payload
 from ferry.exchange.tables import ExchangeCase
 from kernel.acts import Done
@@ -54,7 +55,7 @@ class Told(Struct, frozen=True, kw_only=True):
     payload: payloads.Payload
 
 
-async def project(work: Work, source_system: str, unit: str, projids: Sequence[str]) -> None:
+async def project(work: Work, source_system: str, filing: Filing, projids: Sequence[str]) -> None:
     """Makes these cases anew from their rows."""
     for part in chunks(sorted(projids), _AT_ONCE):
         kept = {row.projid: row for row in await ExchangeCase.filter(source_system=source_system, projid__in=part)}
@@ -66,7 +67,7 @@ async def project(work: Work, source_system: str, unit: str, projids: Sequence[s
             case = kept.get(projid) or ExchangeCase(source_system=source_system, projid=projid)
             newest = rows[-1]
             case.org, case.region = str(newest["org"]), str(newest["region"])
-            case.unit_code = unit or case.org
+            case.unit_code = filing.unit_of(case.org, case.region)
             case.last_event_at = max(instant_of(row["event_time"]) for row in rows)
             _tell(case, [_told(row) for row in rows if Table(str(row["table_name"])) in _TELLING], work.given(Calendar))
             made.append(case)

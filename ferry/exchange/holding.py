@@ -14,7 +14,7 @@ from ferry.exchange.cases import project
 from ferry.exchange.codes import HandlingKind, Op, Table
 from ferry.exchange.faults import Verdict, verdict_of
 from ferry.exchange.reading import Seen
-from ferry.exchange.rules import HOLD, CaseKnown, Known, Sender, enter, judge_alone, judge_known, needed
+from ferry.exchange.rules import HOLD, CaseKnown, Filing, Known, Sender, enter, judge_alone, judge_known, needed
 from ferry.exchange.standard import Key, Read, decode_payload, encode_payload
 from ferry.exchange.tables import ExchangeBatch, ExchangeSender
 from kernel.acts import Done
@@ -45,6 +45,7 @@ class Desk:
     def __init__(self, work: Work, batch: ExchangeBatch, sender: ExchangeSender, calendar: Calendar) -> None:
         self._work, self._batch, self._row, self._calendar = work, batch, sender, calendar
         self._sender = Sender(source_system=sender.source_system, org=sender.org, region=sender.region)
+        self.filing = Filing(unit=sender.unit_code, org=sender.org)
         self._cases: dict[str, CaseKnown] = {}
         self._rids: dict[str, str] = {}
         self._ids: dict[tuple[str, Key], int] = {}
@@ -159,7 +160,7 @@ class Desk:
         await database.insert("exchange_record", _COLUMNS, [self._columns(row, now) for row in fresh])
         days: dict[tuple[str, date], list[int]] = {}
         for row in fresh:
-            unit = self._row.unit_code or row.read.envelope.org
+            unit = self.filing.unit_of(row.read.envelope.org, row.read.envelope.region)
             counted = days.setdefault((unit, day_of(row.read.envelope.event_time)), [0, 0])
             counted[0] += 1
             counted[1] += bool(_flags(row.codes))
@@ -218,7 +219,7 @@ async def release_held_rows(work: Work, act: ReleaseHeldRows) -> Done:
         groups.setdefault(group, set()).add(str(row["projid"]))
         counts[group] = counts.get(group, 0) + 1
     for (source, batch, unit, org), projids in groups.items():
-        await project(work, source, unit, sorted(projids))
+        await project(work, source, Filing(unit=unit, org=org), sorted(projids))
         many_rows = counts[source, batch, unit, org]
         work.record(
             ReportSuspect(report=source, unit=unit or org, batch=batch, rows=many_rows, codes=("ORDER_BROKEN",))

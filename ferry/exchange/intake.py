@@ -138,7 +138,7 @@ async def _take(
         *(counts[verdict] for verdict in Verdict),
         batch.id,
     )
-    await project(work, batch.source_system, sender.unit_code, sorted(desk.touched))
+    await project(work, batch.source_system, desk.filing, sorted(desk.touched))
     return receipts
 
 

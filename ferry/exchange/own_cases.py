@@ -26,9 +26,10 @@ from ferry.exchange.standard import STANDARD, Envelope, Read
 from kernel.db import Database, Row, SqlValue, chunks, instant_of
 
 _AT_ONCE = 100
+_OURS = "c.secret = FALSE AND c.channel <> 'self_built'"
 _SELECT_CASES = (
     "SELECT c.*, u.name AS unit_name FROM case_file c LEFT JOIN unit u ON u.code = c.unit_code"
-    " WHERE c.secret = FALSE AND c.channel <> 'self_built' AND c.received_on <= $1"
+    f" WHERE {_OURS} AND c.received_on <= $1"
     " AND EXISTS (SELECT 1 FROM event e WHERE e.subject = 'case:' || c.number AND e.at >= $2)"
 )
 _body = msgspec.json.Decoder(dict[str, Any])  # an event's fields, whichever it is
@@ -62,14 +63,38 @@ async def own_rows(
         if not cases:
             return
         last = whole(cases[-1]["id"])
-        told = await _all_about(
-            database, [whole(case["id"]) for case in cases], [str(case["number"]) for case in cases]
-        )
-        for case in cases:
-            said = sorted(_told_of(case, told), key=lambda each: (each.at, list(Table).index(each.table), each.no))
-            rows = [_row(case, each, voice) for each in said if since <= day_of(each.at) <= until]
+        async for said in _said(database, cases):
+            rows = [_row(said.case, each, voice) for each in said.rows if since <= day_of(each.at) <= until]
             if rows:
                 yield rows
+
+
+async def rows_of(database: Database, voice: Voice, numbers: Sequence[str]) -> AsyncIterator[list[Read]]:
+    """All rows of these cases of ours, case by case; of a secret case, and of another system's, none."""
+    for part in chunks(numbers, _AT_ONCE):
+        marks = ", ".join(f"${n}" for n in range(1, len(part) + 1))
+        cases = await database.rows(
+            "SELECT c.*, u.name AS unit_name FROM case_file c LEFT JOIN unit u ON u.code = c.unit_code"
+            f" WHERE {_OURS} AND c.number IN ({marks}) ORDER BY c.id",
+            *part,
+        )
+        async for said in _said(database, cases):
+            yield [_row(said.case, each, voice) for each in said.rows]
+
+
+class _SaidOfCase(Struct, frozen=True):
+    case: Row
+    rows: list[Said]
+
+
+async def _said(database: Database, cases: Sequence[Row]) -> AsyncIterator[_SaidOfCase]:
+    """What there is to say of each case, in its order."""
+    if not cases:
+        return
+    told = await _all_about(database, [whole(case["id"]) for case in cases], [str(case["number"]) for case in cases])
+    for case in cases:
+        rows = sorted(_told_of(case, told), key=lambda each: (each.at, list(Table).index(each.table), each.no))
+        yield _SaidOfCase(case, rows)
 
 
 def _row(case: Row, said: Said, voice: Voice) -> Read:

@@ -44,3 +44,30 @@ class BatchFromTheFuture(ExchangeRefused):
     zh = "批次生成时间{at}晚于本系统时间，请核对时钟。"
     en = "The batch was made at {at}, which is still to come."
     retryable = True
+
+
+class PushUnfit(ExchangeRefused):
+    """`why`: which header or limit."""
+
+    code = "EXCHANGE_PUSH_UNFIT"
+    zh = "请求不合规：{why}。"
+    en = "The request does not keep to the standard: {why}."
+
+
+class PushTooLarge(ExchangeRefused):
+    code = "EXCHANGE_TOO_LARGE"
+    zh = "超过单次报送上限：{limit}。请分批，或以文件报送。"
+    en = "More than one push may bring: {limit}. Divide it, or send a file."
+
+
+class PushTooOften(ExchangeRefused):
+    code = "EXCHANGE_TOO_OFTEN"
+    zh = "请求过于频繁，请{seconds}秒后再试。"
+    en = "Too many requests; try again in {seconds} seconds."
+    retryable = True
+
+
+class KeyReused(ExchangeRefused):
+    code = "EXCHANGE_KEY_REUSED"
+    zh = "该 Idempotency-Key 已用于另一个数据包。"
+    en = "This Idempotency-Key stood for another package before."

@@ -27,6 +27,8 @@ HOLD = timedelta(hours=24)
 _SKEW = timedelta(minutes=5)
 #: A certificate's organisation that stands for every one of its region: a level of government reports up.
 EVERY_ORG = "ALL"
+#: As long as the code of a unit may be.
+_MOST_OF_UNIT = 16
 
 
 class Sender(Struct, frozen=True, kw_only=True):
@@ -44,6 +46,20 @@ class Sender(Struct, frozen=True, kw_only=True):
 
     def covers_org(self, org: str) -> bool:
         return self.org in (EVERY_ORG, org)
+
+
+class Filing(Struct, frozen=True, kw_only=True):
+    """Under which unit a sender's cases are filed here: `unit` of our directory, or what its rows say.
+
+    A level of government has units of its own, which may be called as ours are: its region stands before them.
+    """
+
+    unit: str
+    org: str  # of the certificate
+
+    def unit_of(self, org: str, region: str) -> str:
+        within = f"{region}.{org}"
+        return self.unit or (within if self.org == EVERY_ORG and len(within) <= _MOST_OF_UNIT else org)
 
 
 class Known(Struct, kw_only=True):

@@ -4,7 +4,7 @@ The XML form says the same by the same names: an element per row, called like it
 `item`; values are spelt as in JSON. Nothing is said by order or attributes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import IO
 from xml.sax.saxutils import escape
@@ -28,7 +28,7 @@ from ferry.exchange.package import (
 from ferry.exchange.reading import NAMESPACE
 from ferry.exchange.rules import Sender
 from ferry.exchange.standard import STANDARD, Read, encode, plain
-from ferry.exchange.tallies import Counted, tallied
+from ferry.exchange.tallies import Counted, Tally, tallied
 
 _OPEN, _CLOSE = f'<?xml version="1.0" encoding="UTF-8"?>\n<rows xmlns="{NAMESPACE}">\n', "</rows>\n"
 #: Of a part, well below what a receiver takes.
@@ -89,11 +89,17 @@ class BatchWriter:
         self._octets += len(line)
         self._count(row)
 
-    def finish(self, key: ec.EllipticCurvePrivateKey, certificates: tuple[x509.Certificate, ...]) -> Manifest:
-        """Writes what is left, manifest and signature."""
+    def finish(
+        self,
+        key: ec.EllipticCurvePrivateKey,
+        certificates: tuple[x509.Certificate, ...],
+        tallies: Sequence[Tally] | None = None,
+    ) -> Manifest:
+        """Writes what is left, manifest and signature. `tallies`: what is held of days that not only this batch tells
+        of; without, the batch's own rows are all there is."""
         if self._lines:
             self._end_part()
-        manifest = self._manifest()
+        manifest = self._manifest(tallied(self._counted.values()) if tallies is None else tallies)
         octets = written(manifest)
         self._package.put(MANIFEST, octets)
         self._package.put(SIGNATURE, credentials.signed(octets, key, certificates).encode())
@@ -109,7 +115,7 @@ class BatchWriter:
         self._parts.append(part)
         self._lines, self._octets = [], 0
 
-    def _manifest(self) -> Manifest:
+    def _manifest(self, tallies: Sequence[Tally]) -> Manifest:
         order = self._order
         return Manifest(
             std=STANDARD,
@@ -121,7 +127,7 @@ class BatchWriter:
             created_at=order.created_at,
             rows=sum(part.rows for part in self._parts),
             parts=tuple(self._parts),
-            tallies=tuple(tallied(self._counted.values())),
+            tallies=tuple(tallies),
         )
 
     def _count(self, row: Read) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from pydantic import SecretStr
 from rich.console import Console
@@ -20,6 +21,8 @@ from kernel.clock import FakeClock
 from server.carrier_settings import SimulatorCarrier, SmppCarrier, SmsSettings
 from server.carriers import SIMULATED_ACCESS_NUMBER
 from server.commands import database_url, run
+from server.demo import levels as levels_story
+from server.demo import zones as zones_story
 from server.demo.carrier import ForeignPeople, People, SimulatedPeople
 from server.demo.phone import Api
 from server.demo.story import CHAPTERS, Story
@@ -50,8 +53,18 @@ def demo(
     system_id: Annotated[str, typer.Option(help="SMPP 账号 · Account there.")] = "zhangban",
     password: Annotated[str, typer.Option(help="SMPP 口令 · Its password.")] = "",
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="HTTP 端口，0 为任选 · 0 chooses one.")] = None,
+    levels: Annotated[
+        bool, typer.Option("--levels", help="三级联动：县、市、省三个进程 · Three levels, three processes.")
+    ] = False,
+    zones: Annotated[
+        bool, typer.Option("--zones", help="内外网隔离：两个进程只共用一个目录 · Two zones that share only a folder.")
+    ] = False,
 ) -> None:
     """讲一个县的故事：手机审批、亮灯发牌、短信确认与查询 · Tell the story of one county, then keep it running."""
+    if levels:
+        raise typer.Exit(0 if run(_tell_levels(as_json)) else 1)
+    if zones:
+        raise typer.Exit(0 if run(_tell_zones(once, as_json, out)) else 1)
     if port is None:
         port = 0 if once else 8000
     foreign = _foreign_carrier(smpp, system_id, password) if smpp else None
@@ -81,6 +94,44 @@ async def _tell(
                     f"\n[bold]http://localhost:{doors.http_port}/graphql[/]  Ctrl-C 结束 · to end", highlight=False
                 )
                 await stop.event.wait()
+    return story.held
+
+
+async def _tell_zones(once: bool, as_json: bool, out: Path | None) -> bool:
+    console, stop = Console(stderr=as_json), Stop()
+    teller: Teller = Silent() if as_json and not console.is_terminal else Told(console, CHAPTERS)
+    with tempfile.TemporaryDirectory(prefix="zhangban-zones-") as folder:
+        async with zones_story.telling(Path(folder), _BEGINS, teller) as story:
+            await story.run()
+            crossings = await story.zones.crossings()
+            ages = zones_story.summary(crossings)
+            for name, age in ages.items():
+                teller.line(f"{name}：{age['count']}次，摆渡用时中位 {age['median_s']} 秒，最长 {age['max_s']} 秒")
+            if out is not None:
+                await write_evidence(story.system, out)
+            if as_json:
+                each = [msgspec.structs.asdict(crossing) for crossing in crossings]
+                report = {**await _report(story.system, story), "crossings": each, "ages": ages}
+                typer.echo(json.dumps(report, ensure_ascii=False))
+            if not once:
+                stop_on_signals(stop)
+                console.print(
+                    f"\n外网 [bold]{story.api.base_url}/graphql[/]  内网 [bold]{story.window.base_url}/graphql[/]"
+                    "  Ctrl-C 结束 · to end",
+                    highlight=False,
+                )
+                await stop.event.wait()
+    return story.held
+
+
+async def _tell_levels(as_json: bool) -> bool:
+    console = Console(stderr=as_json)
+    teller: Teller = Silent() if as_json and not console.is_terminal else Told(console, levels_story.CHAPTERS)
+    with tempfile.TemporaryDirectory(prefix="zhangban-levels-") as folder:
+        story = levels_story.LevelStory(folder=Path(folder), teller=teller)
+        boards = await story.run()
+    if as_json:
+        typer.echo(json.dumps({"steps": [asdict(step) for step in story.steps], "levels": boards}, ensure_ascii=False))
     return story.held
 
 

@@ -206,6 +206,7 @@ class Story(Staging):
     async def _first_certificate(self, phone: Phone) -> None:
         enrolment = await phone.request_certificate()
         await approve_at_the_desk(self.system, enrolment, document="身份证原件")
+        await self._everywhere()
         await phone.fetch_certificate()
         await phone.log_in()
 
@@ -213,8 +214,12 @@ class Story(Staging):
         enrolment = await phone.request_certificate()
         await first.act("CheckIdentity", enrolment=enrolment, document="身份证原件、工作证")
         await second.act("ApproveEnrolment", enrolment=enrolment)
+        await self._everywhere()
         await phone.fetch_certificate()
         await phone.log_in()
+
+    async def _everywhere(self) -> None:
+        """What was done is known wherever somebody may ask: at once, where there is one network."""
 
     async def _file(self, item: str) -> str:
         guide = await self.api.ask("Guide", code=item)

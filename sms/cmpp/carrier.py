@@ -18,15 +18,16 @@ from msgspec.structs import replace
 from alerts.settling import Heard
 from alerts.states import State
 from kernel.clock import Clock
-from sms.carriers import Arrival, Condition, Ears, MobileText, OnSent
+from sms.carriers import UNTOLD, Arrival, Condition, Ears, MobileText, OnSent
 from sms.cmpp import reports
 from sms.cmpp.session import TERMS, Session, Terms
 from sms.cmpp.statuses import FLOW, STRUCTURE, of_status
 from sms.cmpp.vocabulary import Account, Deliver, Format, MessageId, Submit, absolute_time
 from sms.conversation import ROK, Dialect, Role
 from sms.link import BACKOFF, Backoff, Link, OnDeliver, Target
-from sms.outcomes import heard_of, plain_id
+from sms.outcomes import heard_of
 from sms.pacing import Rate
+from sms.receipts import plain_id
 from sms.statuses import OwnErrors
 from sms.text import segments
 from sms.trunk import Trunk
@@ -77,6 +78,7 @@ class CmppCarrier:
         weight: int = 10,
     ) -> None:
         self.name, self.weight = name, weight
+        self.needs_left = UNTOLD if contract.longest_validity is None else timedelta()
         self.ahead = ahead or contract.connections * max(32, 4 * terms.window)
         self._source, self._account, self._contract = source, account, contract
         self._ears: Ears | None = None

@@ -14,17 +14,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from kernel.clock import Clock
-from sms.carriers import Arrival, Condition, Ears, MobileText, OnSent
+from sms.carriers import UNTOLD, Arrival, Condition, Ears, MobileText, OnSent
 from sms.link import BACKOFF, Backoff
 from sms.mas.hand import Hand, Message
 from sms.mas.interface import Interface, Pile, Row, Statement
 from sms.mas.mysql import PATIENCE, Lost, NotConnected, Patience, Rejected, Server, Session
 from sms.pacing import Rate
 from sms.statuses import DEFAULT_POLICY, Fault, Policy, RetryIn, decide
+from sms.tally import tally
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +73,13 @@ class MasDatabaseCarrier:
         policy: Policy = DEFAULT_POLICY,
         ahead: int = 2 * _BATCH,
         weight: int = 10,
+        needs_left: timedelta = UNTOLD,
     ) -> None:
-        self.name, self.weight, self.ahead = name, weight, ahead
+        self.name, self.weight, self.ahead, self.needs_left = name, weight, ahead, needs_left
         self.refusals: Counter[str] = Counter()
         self.last_error = ""
+        self._last_error_at: datetime | None = None
+        self._is_error_past = False
         self._interface, self._clock, self._jitter = interface, clock, jitter
         self._parts_per_s, self._hand = parts_per_s, Hand(Rate(parts_per_s))
         self._pace, self._backoff, self._policy = pace, backoff, policy
@@ -112,6 +117,8 @@ class MasDatabaseCarrier:
             silent_for_s=None if self._heard_at is None else now - self._heard_at,
             answer_s=self._answer_s,
             last_error=self.last_error,
+            last_error_at=self._last_error_at,
+            is_error_past=self._is_error_past,
             counts=dict(self.counts),
             refusals=dict(self.refusals),
         )
@@ -156,7 +163,7 @@ class MasDatabaseCarrier:
     async def _insert(self) -> None:
         while not self._is_draining:
             self._news.clear()
-            batch, wait_s = self._hand.batch(_BATCH, self._clock.now(), _now())
+            batch, wait_s = self._hand.batch(_BATCH, self._clock.now() + self.needs_left, _now())
             if batch:
                 await self._place(batch)
                 continue
@@ -186,12 +193,12 @@ class MasDatabaseCarrier:
         else:
             took = _now() - began
             self._answer_s = took if self._answer_s is None else self._answer_s + (took - self._answer_s) / 12
-            self._streak = 0
+            self._streak, self._is_error_past = 0, bool(self.last_error)
             self._hand.accepted(batch)
 
     async def _sort_out(self, batch: Sequence[Message], rejected: Rejected) -> None:
         """What the server refused together. Tables that know no transactions may hold some of it all the same."""
-        self.refusals[str(rejected.code)] += 1
+        tally(self.refusals, str(rejected.code))
         try:
             there = await self._found(self._inserting, batch)
         except _TROUBLES as error:
@@ -318,12 +325,15 @@ class MasDatabaseCarrier:
     # ---- up and down
 
     def _up(self, ailment: str) -> None:
+        was_down = not self._is_reachable or bool(self._ailment)
         self._heard_at, self._is_reachable = _now(), True
         if ailment and ailment != self._ailment:
             self._note(ailment)
         self._ailment = ailment
         if ailment:
             self._hand.give_back(ailment)
+        elif was_down:
+            self._is_error_past = bool(self.last_error)
 
     def _down(self, why: str) -> None:
         if self._is_reachable or why != self.last_error:
@@ -349,7 +359,7 @@ class MasDatabaseCarrier:
 
     def _note(self, why: str) -> None:
         self.counts["troubles"] += 1
-        self.last_error = why
+        self.last_error, self._last_error_at, self._is_error_past = why, self._clock.now(), False
         log.warning("carrier %s: %s", self.name, why)
 
 

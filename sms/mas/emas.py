@@ -29,8 +29,8 @@ from sms.mas.interface import (
     saying_of,
     whole_number,
 )
-from sms.outcomes import heard_of, plain_id
-from sms.receipts import MessageState, Receipt, is_carrier_error
+from sms.outcomes import heard_of
+from sms.receipts import MessageState, Receipt, is_carrier_error, plain_id
 from sms.statuses import Fault, Meaning, of_receipt
 from sms.text import Coding
 

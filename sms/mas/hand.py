@@ -52,13 +52,16 @@ class Hand:
         self._tickets += 1
         heappush(self._waiting, (message.text.priority, self._tickets, message))
 
-    def batch(self, most: int, now: datetime, now_s: float) -> tuple[list[Message], float | None]:
-        """What may go now; it is under way then. If that is nothing, the seconds after which to look again."""
+    def batch(self, most: int, alive_at: datetime, now_s: float) -> tuple[list[Message], float | None]:
+        """What may go now; it is under way then. If that is nothing, the seconds after which to look again.
+
+        `alive_at`: what will have expired by then does not go.
+        """
         batch: list[Message] = []
         wait_s: float | None = None
         while self._waiting and len(batch) < most and not wait_s:
             message = self._waiting[0][2]
-            if message.text.expires_at <= now:
+            if message.text.expires_at <= alive_at:
                 heappop(self._waiting)
                 self.unsent([message], "expired")
             elif not (wait_s := self._rate.take(message.placement.parts, now_s)):

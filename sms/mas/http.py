@@ -16,6 +16,7 @@ import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from heapq import heappop, heappush
 from urllib.parse import urljoin, urlsplit
@@ -23,15 +24,16 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from msgspec import Struct
 
-from alerts.texts import parts_needed
 from kernel.clock import Clock
-from sms.carriers import Arrival, Condition, Ears, MobileText, OnSent, Sent
+from sms.carriers import UNTOLD, Arrival, Condition, Ears, MobileText, OnSent, Sent
 from sms.link import BACKOFF, Backoff
 from sms.mas import messages as mas
+from sms.mas.post import Message, unsent
 from sms.mas.pull import Puller, Shelf
 from sms.mas.templates import Templates
 from sms.pacing import Rate
 from sms.statuses import DEFAULT_POLICY, Fault, Meaning, Policy, RetryIn, decide
+from sms.tally import tally
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +51,6 @@ class Patience(Struct, frozen=True, kw_only=True):
 PATIENCE = Patience()
 #: An answer is a hundred octets; more is from somebody else.
 _MAX_ANSWER_OCTETS = 16_384
-
-
-class _Message:
-    """A text in our hands. `seqs` are the numbers of its parts that were not taken before; `url` is where it goes."""
-
-    __slots__ = ("attempts", "body", "on_sent", "parts", "sent_at", "seqs", "text", "ticket", "url")
-
-    def __init__(self, text: MobileText, on_sent: OnSent, ticket: int, url: str, body: bytes) -> None:
-        self.text, self.on_sent, self.url, self.body = text, on_sent, url, body
-        self.ticket = (text.priority, ticket)
-        self.parts = parts_needed(text.words)
-        self.seqs = [number for number in range(1, self.parts + 1) if number not in text.skip]
-        self.attempts, self.sent_at = 0, 0.0
 
 
 class MasHttpCarrier:
@@ -83,13 +72,16 @@ class MasHttpCarrier:
         backoff: Backoff = BACKOFF,
         policy: Policy = DEFAULT_POLICY,
         weight: int = 10,
+        needs_left: timedelta = UNTOLD,
     ) -> None:
-        self.name, self.weight = name, weight
+        self.name, self.weight, self.needs_left = name, weight, needs_left
         #: One while in doubt: the others could have had what is claimed and given back.
         self.ahead = self._most = 4 * connections
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.last_error = ""
+        self._last_error_at: datetime | None = None
+        self._is_error_past = False
         self._answer_s: float | None = None
         self._clock, self._templates = clock, templates or Templates()
         self._url, self._account, self._connections = url, account, connections
@@ -99,8 +91,10 @@ class MasHttpCarrier:
         self._jitter = jitter
         self._ears: Ears | None = None
         self._tickets = 0
-        self._waiting: list[tuple[tuple[int, int], _Message]] = []  # a heap, by ticket
+        self._waiting: list[tuple[tuple[int, int], Message]] = []  # a heap, by ticket
         self._under_way: set[asyncio.Task[None]] = set()
+        #: Places of those under way that were throttled before.
+        self._again: set[tuple[int, int]] = set()
         self._taking: set[asyncio.Future[int]] = set()
         self._knocking: asyncio.Task[None] | None = None
         self._pullers = self._shelves(pull_every_s) if pull_every_s else ()
@@ -124,13 +118,15 @@ class MasHttpCarrier:
             paused_for_s=max(0.0, self._rest_until - _now()),
             answer_s=self._answer_s,
             last_error=self.last_error,
+            last_error_at=self._last_error_at,
+            is_error_past=self._is_error_past,
             counts=dict(self.counts),
             refusals=dict(self.refusals),
         )
 
     def send(self, text: MobileText, on_sent: OnSent) -> None:
         if self._is_draining or not self._is_reachable:
-            _unsent(on_sent, "draining" if self._is_draining else "not connected")
+            unsent(on_sent, "draining" if self._is_draining else "not connected")
             return
         content = mas.without_signature(text.words)
         by_template = self._templates.submission(text, content)
@@ -139,17 +135,17 @@ class MasHttpCarrier:
             body = mas.template_submission(self._account, text.phone, *by_template, text.extension)
         elif self._templates.only:
             # Not the MAS's word but what it would be: nobody can register the template by trying again sooner.
-            self.refusals["no template"] += 1
+            tally(self.refusals, "no template")
             why = "worded otherwise" if self._templates.knows(text) else "not mapped"
             on_sent(Sent((), Fault.TECHNICAL, f"template {text.template or '-'} {why}"))
             return
         else:
             url, body = self._url, mas.submission(self._account, text.phone, content, text.extension)
         self._tickets += 1
-        self._put(_Message(text, on_sent, self._tickets, url, body))
+        self._put(Message(text, on_sent, self._tickets, url, body))
         self._news.set()
 
-    def _put(self, message: _Message) -> None:
+    def _put(self, message: Message) -> None:
         heappush(self._waiting, (message.ticket, message))
 
     async def run(self, ears: Ears) -> None:
@@ -259,24 +255,29 @@ class MasHttpCarrier:
             if self._streak and self._under_way:
                 return None
             message = self._waiting[0][1]
-            if message.text.expires_at <= self._clock.now():
+            if self._again and not message.attempts and min(self._again) < message.ticket:
+                return None  # what was throttled goes first, or it might be throttled once more
+            if message.text.expires_at <= self._clock.now() + self.needs_left:
                 heappop(self._waiting)
-                _unsent(message.on_sent, "expired while it waited")
+                unsent(message.on_sent, "expired while it waited")
                 continue
             wait_s = self._rate.take(message.parts, now)
             if wait_s:
                 return wait_s
             heappop(self._waiting)
             message.sent_at = now
+            if message.attempts:
+                self._again.add(message.ticket)
             post = posts.create_task(self._post(client, message))
             self._under_way.add(post)
             post.add_done_callback(partial(self._posted, message))
         return None
 
-    def _posted(self, message: _Message, post: asyncio.Task[None]) -> None:
+    def _posted(self, message: Message, post: asyncio.Task[None]) -> None:
         self._under_way.discard(post)
+        self._again.discard(message.ticket)
         if post.cancelled():
-            self._settle(message, Fault.UNKNOWN, "no answer: stopped waiting")
+            message.settle(Fault.UNKNOWN, "no answer: stopped waiting")
         self._news.set()
 
     async def _knock(self) -> None:
@@ -297,21 +298,21 @@ class MasHttpCarrier:
         self._knocking = None
         self._news.set()
 
-    async def _post(self, client: httpx.AsyncClient, message: _Message) -> None:
+    async def _post(self, client: httpx.AsyncClient, message: Message) -> None:
         try:
             async with asyncio.timeout(self._patience.answer_s):
                 meaning, msg_group = await self._ask(client, message)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._is_reachable = False
-            _unsent(message.on_sent, f"cannot connect: {type(error).__name__}")
+            unsent(message.on_sent, f"cannot connect: {type(error).__name__}")
             self._trouble(message.sent_at, f"cannot connect: {type(error).__name__}")
         except (httpx.RequestError, TimeoutError) as error:
-            self._settle(message, Fault.UNKNOWN, f"no answer: {type(error).__name__}")
+            message.settle(Fault.UNKNOWN, f"no answer: {type(error).__name__}")
             self._trouble(message.sent_at, f"no answer: {type(error).__name__}")
         else:
             self._answered(message, meaning, msg_group)
 
-    async def _ask(self, client: httpx.AsyncClient, message: _Message) -> tuple[Meaning, str]:
+    async def _ask(self, client: httpx.AsyncClient, message: Message) -> tuple[Meaning, str]:
         headers = {"Content-Type": "text/plain", "Accept-Encoding": "identity"}
         async with client.stream("POST", message.url, content=message.body, headers=headers) as response:
             if response.status_code != httpx.codes.OK:
@@ -326,44 +327,44 @@ class MasHttpCarrier:
             return mas.UNREADABLE, ""
         return mas.of_response(answer.rspcod), answer.id
 
-    def _answered(self, message: _Message, meaning: Meaning, msg_group: str) -> None:
+    def _answered(self, message: Message, meaning: Meaning, msg_group: str) -> None:
         took = _now() - message.sent_at
         self._answer_s = took if self._answer_s is None else self._answer_s + (took - self._answer_s) / 12
         if meaning.fault is None:
             self.counts["taken"] += 1
         else:
-            self.refusals[meaning.name] += 1
+            tally(self.refusals, meaning.name)
         if meaning.name in mas.OF_THE_ACCOUNT:
             # As if the bind had been refused: nothing is lost while somebody corrects the account.
-            _unsent(message.on_sent, meaning.name)
+            unsent(message.on_sent, meaning.name)
             self._trouble(message.sent_at, meaning.name)
         elif meaning.fault is Fault.THROTTLED:
             self._throttled(message, meaning.name)
         elif meaning.fault is Fault.UNKNOWN:
-            self._settle(message, Fault.UNKNOWN, meaning.name)
+            message.settle(Fault.UNKNOWN, meaning.name)
             self._trouble(message.sent_at, meaning.name)
         else:
             if message.sent_at >= self._rest_until:
-                self._streak, self.ahead = 0, self._most
+                self._streak, self.ahead, self._is_error_past = 0, self._most, bool(self.last_error)
             if meaning.fault is None:
                 sms_id = mas.id_of(msg_group, message.text.phone)
                 message.on_sent(Sent(tuple((seq, sms_id) for seq in message.seqs)))
             else:
-                self._settle(message, meaning.fault, meaning.name)
+                message.settle(meaning.fault, meaning.name)
 
     # ---- trouble
 
-    def _throttled(self, message: _Message, name: str) -> None:
+    def _throttled(self, message: Message, name: str) -> None:
         """Everything waits here, in its order, until the MAS takes more; only this message has lost a try."""
         self.counts["throttled"] += 1
         self._rest(message.sent_at, name, self._throttle_pause)
         message.attempts += 1
         if self._is_draining:
-            _unsent(message.on_sent, name)
+            unsent(message.on_sent, name)
         elif isinstance(decide(Fault.THROTTLED, message.attempts, self._policy), RetryIn):
             self._put(message)
         else:
-            self._settle(message, Fault.THROTTLED, name)
+            message.settle(Fault.THROTTLED, name)
 
     def _throttle_pause(self, streak: int) -> float:
         pause = decide(Fault.THROTTLED, streak, self._policy)
@@ -375,24 +376,17 @@ class MasHttpCarrier:
 
     def _rest(self, since: float, why: str, pause: Callable[[int], float]) -> None:
         self.counts["troubles"] += 1
-        self.last_error = why
+        self.last_error, self._last_error_at, self._is_error_past = why, self._clock.now(), False
         if since >= self._rest_until:
             # Begun after the last rest. What was under way before it is still the same trouble.
             log.warning("carrier %s: %s", self.name, why)
             self._streak, self.ahead = self._streak + 1, 1
             self._rest_until = _now() + pause(self._streak)
 
-    def _settle(self, message: _Message, fault: Fault, error: str) -> None:
-        message.on_sent(Sent((), fault, error))
-
     def _give_back(self, why: str) -> None:
         waiting, self._waiting = self._waiting, []
         for _, message in sorted(waiting, key=lambda ticketed: ticketed[0]):
-            _unsent(message.on_sent, why)
-
-
-def _unsent(on_sent: OnSent, why: str) -> None:
-    on_sent(Sent((), Fault.TEMPORARY, why, is_unsent=True))
+            unsent(message.on_sent, why)
 
 
 def _now() -> float:

@@ -68,6 +68,10 @@ class Session:
         self._driver: _Driver | None = None
         self._used_at = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        return self._driver is not None
+
     async def open(self) -> bool:
         """Connects unless connected; True: anew. Raises NotConnected, or Rejected when the account is wrong."""
         if self._driver is not None:

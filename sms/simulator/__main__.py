@@ -5,6 +5,7 @@ a simulator starts at once.
 """
 
 import asyncio
+import re
 import signal
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -100,13 +101,30 @@ def mas(
     only_templates: Annotated[
         bool, typer.Option("--only-templates", help="只收模板短信 · Takes registered templates only.")
     ] = False,
+    database: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="改为数据库 MAS：mysql://用户:口令@主机:3306/库，表不存在则建 · Instead a machine over tables.",
+        ),
+    ] = "",
+    dialect: Annotated[str, typer.Option(help="emas 或 jasson（嘉讯） · Whose tables.")] = "emas",
+    application: Annotated[
+        str, typer.Option(help="APPLICATIONID；嘉讯为接口编码 · With jasson the interface code.")
+    ] = "APP056",
+    charset: Annotated[str, typer.Option(help="空为该表常用字符集 · As in the settings; empty: the usual one.")] = "",
     fault: Fault = None,
     control_port: ControlPort = None,
 ) -> None:
-    """云 MAS（HTTP） · A cloud MAS by HTTP.
+    """云 MAS（HTTP），或以 --database 模拟本地 MAS 的数据库接口 · A cloud MAS by HTTP, or one by its database.
 
     提交 /sms/norsubmit、/sms/submit、/sms/tmpsubmit，拉取 /sms/report、/sms/deliver · Submissions and fetches.
     """
+    if database:
+        if push_to or template or only_templates:
+            raise typer.BadParameter("a machine over a database pushes nothing", param_hint="--database")
+        _mas_over(database, dialect, application, charset, service_code, fault, control_port)
+        return
     # Here, because each simulator starts faster without what only another needs.
     from sms.mas.messages import Account
     from sms.simulator.mas import CloudMas, MasFaults
@@ -158,6 +176,47 @@ def cmpp(
 
 
 # ------------------------------------------------------------------------------------------------------------ below
+
+
+def _mas_over(
+    url: str,
+    dialect: str,
+    application: str,
+    charset: str,
+    access_number: str,
+    fault: Sequence[str] | None,
+    control_port: int | None,
+) -> None:
+    # The driver costs a tenth of a second.
+    from sms.mas.interface import CHARSETS
+    from sms.mas.mysql import NotConnected, Rejected
+    from sms.simulator.mas_database import MachineFaults
+    from sms.simulator.mas_tables import Tables, machine_over, server_of
+
+    if dialect not in list(Tables):
+        raise typer.BadParameter(f"one of {', '.join(Tables)}", param_hint="--dialect")
+    if charset and charset not in CHARSETS:
+        raise typer.BadParameter(f"one of {', '.join(CHARSETS)}", param_hint="--charset")
+    if not re.fullmatch("[0-9A-Za-z_]{1,32}", application):
+        raise typer.BadParameter("letters, digits and _", param_hint="--application")
+    try:
+        server = server_of(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--database") from None
+    machine = machine_over(
+        server,
+        Tables(dialect),
+        application=application,
+        charset=charset,
+        access_number=access_number,
+        clock=SystemClock(),
+        faults=_turned(MachineFaults(), fault),
+    )
+    try:
+        _serve(machine, control_port)
+    except (NotConnected, Rejected) as error:
+        typer.echo(f"no database there: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _account(said: str) -> tuple[str, str]:

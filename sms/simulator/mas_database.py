@@ -35,7 +35,7 @@ class MachineFaults:
     #: The next rounds take nothing, as if the machine were busy.
     busy_rounds: int = 0
     #: What the gateway answers the machine to the next texts, instead of 0: they go nowhere.
-    results: deque[int] = field(default_factory=deque)
+    results: list[int] = field(default_factory=list)
     #: Receipts come so many rounds later.
     receipts_late: int = 0
     no_receipts: bool = False
@@ -91,6 +91,8 @@ class MasMachine:
         faults: MachineFaults | None = None,
     ) -> None:
         self.faults = faults or MachineFaults()
+        #: Of the database server: the machine itself listens nowhere.
+        self.host, self.port = server.host, server.port
         self.counts: Counter[str] = Counter()
         self._account, self._clock, self._access_number, self._round_s = account, clock, access_number, round_s
         self._session, self._phones, self._phoning = Session(server), Session(server), asyncio.Lock()
@@ -98,7 +100,7 @@ class MasMachine:
         #: Taken in a transaction of whose end nothing was heard.
         self._doubtful: list[tuple[Posted, int]] = []
         self._late: deque[tuple[int, Posted, bool]] = deque()
-        self._rounds, self._is_stopping = 0, False
+        self._rounds, self._is_stopping, self._is_cut = 0, False, False
         self._handsets: dict[str, Handset] = {}
 
     async def __aenter__(self) -> "MasMachine":
@@ -115,6 +117,25 @@ class MasMachine:
         await self._job
         await self._session.close()
         await self._phones.close()
+
+    @property
+    def connections(self) -> int:
+        """Of the machine to its database."""
+        return self._session.is_open + self._phones.is_open
+
+    def stats(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return {"handsets": len(self._handsets), "receipts waiting": len(self._late), "counts": dict(self.counts)}
+
+    def reset(self) -> None:
+        """Empties counts and inboxes. What lies in the tables stays, faults stay."""
+        self.counts.clear()
+        for handset in self._handsets.values():
+            handset.forget()
+
+    def cut(self) -> None:
+        """The machine loses its database, until the next round."""
+        self._is_cut = True
 
     def handset(self, number: str) -> Handset:
         """The phone with this number; there is exactly one."""
@@ -152,6 +173,9 @@ class MasMachine:
 
     async def _run(self) -> None:
         while not self._is_stopping:
+            if self._is_cut:
+                self._is_cut = False
+                self._session.abort()
             # A database that goes takes the machine with it, until it comes back.
             with suppress(NotConnected, Lost, Rejected):
                 await self._session.open()
@@ -179,7 +203,7 @@ class MasMachine:
         posted = [each for row in rows for each in self._account.posted(row)]
         if not posted:
             return
-        results = [self.faults.results.popleft() if self.faults.results else 0 for _ in posted]
+        results = [self.faults.results.pop(0) if self.faults.results else 0 for _ in posted]
         self._doubtful = list(zip(posted, results, strict=True))
         taken = self._account.taken(posted, results, self._now())
         await self._run_all([*taken, self._of_outbox("DELETE", posted)])

@@ -33,9 +33,7 @@ async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[Serv
     """Serves `app` while the block runs. Raises OSError when it cannot listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as door:
-        config = uvicorn.Config(
-            app, log_config=None, lifespan="off", access_log=False, proxy_headers=False, timeout_graceful_shutdown=5
-        )
+        config = uvicorn.Config(app, log_config=None, lifespan="off", access_log=False, proxy_headers=False)
         server = _Server(config)
         task = asyncio.create_task(server.serve([door]))
         while not server.started:
@@ -50,8 +48,12 @@ async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[Serv
             await task
 
 
+#: For answers under way when it ends.
+_GRACE_S = 5.0
+
+
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, which ends at once and not at its next tenth of a second."""
+    """uvicorn without its signal handlers, which ends as soon as it can and not at its next tenth of a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -62,6 +64,27 @@ class _Server(uvicorn.Server):
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self.closing.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop, state = asyncio.get_running_loop(), self.server_state
+        for server in self.servers:
+            for door in server.sockets:
+                loop.remove_reader(door)
+        await asyncio.sleep(0)  # whoever is in already finds the server open: asyncio leaks the others' sockets
+        for server in self.servers:
+            server.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_S):
+                await asyncio.sleep(0)
+                while state.connections or state.tasks:
+                    for connection in list(state.connections):
+                        connection.shutdown()
+                    await asyncio.sleep(0.002)
+        for connection in list(state.connections):  # whoever does not hang up is hung up on
+            connection.transport.abort()
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -17,12 +17,12 @@ from msgspec.structs import replace
 from alerts.settling import Heard
 from alerts.states import State
 from kernel.clock import Clock
-from sms.carriers import Arrival, Condition, Ears, MobileText, OnSent
+from sms.carriers import UNTOLD, Arrival, Condition, Ears, MobileText, OnSent
 from sms.conversation import ROK, Dialect, Role
 from sms.link import BACKOFF, Backoff, Link, OnDeliver, Target
-from sms.outcomes import heard_of, plain_id
+from sms.outcomes import heard_of
 from sms.pacing import Rate
-from sms.receipts import MessageState
+from sms.receipts import READ_ID, MessageState, ReceiptIds
 from sms.smpp import receipts
 from sms.smpp.pdus import RINVPARLEN
 from sms.smpp.session import TERMS, Session, Terms
@@ -48,6 +48,7 @@ class Contract(Struct, frozen=True, kw_only=True):
     `binds` connections, each of them a pair if the bind is a transmitter. `is_rate_per_bind`: else the account has one
     rate for all. `destination_prefix` is put before national numbers. `longest_validity`: what validity_period may say
     at most; None: nothing. `tells_priority`: urgent texts carry a priority_flag. `own_errors`: the carrier's own list.
+    `receipt_ids`: how receipts write the id that the answer to the text had.
     """
 
     binds: int = 1
@@ -61,6 +62,7 @@ class Contract(Struct, frozen=True, kw_only=True):
     longest_validity: timedelta | None = timedelta(hours=72)
     tells_priority: bool = False
     own_errors: OwnErrors = OwnErrors()
+    receipt_ids: ReceiptIds = ReceiptIds.SAME
 
 
 CONTRACT = Contract()
@@ -91,10 +93,12 @@ class SmppCarrier:
         weight: int = 10,
     ) -> None:
         self.name, self.weight = name, weight
+        self.needs_left = UNTOLD if contract.longest_validity is None else timedelta()
         # Not more than may be delivered at once: else receipts queue up at the carrier, and each text is written twice,
         # once when it was taken and once when its receipt comes.
         self.ahead = ahead or contract.binds * max(32, min(4 * terms.window, terms.max_unacknowledged))
         self._source, self._contract = source, contract
+        self._read_id = READ_ID[contract.receipt_ids]
         self._ears: Ears | None = None
         self._taken: asyncio.Future[int] | None = None
         shared = None if contract.is_rate_per_bind else Rate(parts_per_s)
@@ -167,10 +171,10 @@ class SmppCarrier:
         assert self._ears is not None
         if pdu.message_state == MessageState.DELIVERED and pdu.receipted_message_id:
             # Nearly all of the traffic, and nothing in its text that the optional parameters do not say.
-            return self._ears.heard(Heard(plain_id(pdu.receipted_message_id), State.DELIVERED, pdu.source))
+            return self._ears.heard(Heard(self._read_id(pdu.receipted_message_id), State.DELIVERED, pdu.source))
         receipt = receipts.parse(pdu)
         if receipt is not None and receipt.state.is_final:
-            return self._ears.heard(heard_of(receipt, pdu.source, self._contract.own_errors.receipts))
+            return self._ears.heard(heard_of(receipt, pdu.source, self._contract.own_errors.receipts, self._read_id))
         if receipt is not None or receipts.is_marked(pdu):
             if receipt is None:
                 log.warning("carrier %s: a receipt names no message", self.name)

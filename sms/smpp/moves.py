@@ -5,7 +5,7 @@ Holds SMPP 3.4 §2.2 and table 2-1. Rule: session.py asks this table before it s
 
 from collections.abc import Mapping
 
-from sms.conversation import Role, State
+from sms.conversation import State
 from sms.smpp.vocabulary import (
     BINDS,
     BindReceiver,
@@ -32,8 +32,8 @@ _LEAVE: Kinds = frozenset({Unbind, UnbindResp})
 _BINDS: Kinds = frozenset(BINDS)
 _BIND_RESPS: Kinds = frozenset({BindTransmitterResp, BindReceiverResp, BindTransceiverResp})
 
-#: Who may send what, by state: (the ESME, the SMSC). Source: SMPP 3.4 table 2-1, and enquire_link before the bind,
-#: which 3.4 forbids and peers do all the same.
+#: Who may send what, by state and by Role: (the ESME, the SMSC). Source: SMPP 3.4 table 2-1, and enquire_link before
+#: the bind, which 3.4 forbids and peers do all the same.
 MAY_SEND: Mapping[State, tuple[Kinds, Kinds]] = {
     State.OPEN: (_ALIVE | _BINDS, _ALIVE),
     State.BINDING: (_ALIVE, _ALIVE | _BIND_RESPS),
@@ -52,7 +52,3 @@ BOUND_AS: Mapping[type[Pdu], State] = {
 }
 #: outbind and alert_notification have no response, not even generic_nack.
 NEVER_ANSWERED = frozenset({0x0B, 0x102})
-
-
-def may_send(role: Role, state: State, kind: type[Pdu]) -> bool:
-    return kind in MAY_SEND[state][role]

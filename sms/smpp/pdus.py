@@ -7,10 +7,13 @@ parsing, a vendor's TLV is skipped, an unknown command becomes a value.
 Limits: of the optional parameters (TLVs) only those that `SubmitSm` and `DeliverSm` name are read.
 """
 
+import re
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
+from msgspec.structs import replace
 from smpplib import smpp
 
 from sms import framing
@@ -145,6 +148,7 @@ def _c_string(field: str, value: str, limit: int) -> bytes:
 
 
 _SAR_REFERENCE, _SAR_TOTAL, _SAR_NUMBER, _PAYLOAD = 0x020C, 0x020E, 0x020F, 0x0424
+_SAR = frozenset({_SAR_REFERENCE, _SAR_TOTAL, _SAR_NUMBER})
 _NETWORK_ERROR, _STATE, _RECEIPTED_ID = 0x0423, 0x0427, 0x001E
 
 
@@ -199,74 +203,83 @@ def _lenient_string(frame: bytes) -> str:
 
 
 M = TypeVar("M", SubmitSm, DeliverSm)
+#: The mandatory fields up to sm_length: what is the same in most messages of a peer, and between it the two addresses.
+_MANDATORY = re.compile(
+    r"([^\0]*+\0..)([^\0]*+)\0(..)([^\0]*+)\0(...[^\0]*+\0[^\0]*+\0....)(.)",
+    re.DOTALL,
+)
+#: Characters that are remembered of a message; those that keep to the standard have fewer.
+_WORTH_KNOWING = 64
 
 
 def _decode_message(kind: type[M], frame: bytes, sequence: int) -> M:
-    text = frame.decode("latin-1")  # once: octets and characters stand at the same places
-    try:
-        at = text.index("\0", 16)
-        service_type = text[16:at]
-        source_ton, source_npi, start = frame[at + 1], frame[at + 2], at + 3
-        at = text.index("\0", start)
-        source = text[start:at]
-        destination_ton, destination_npi, start = frame[at + 1], frame[at + 2], at + 3
-        at = text.index("\0", start)
-        destination = text[start:at]
-        esm_class, protocol_id, priority, start = frame[at + 1], frame[at + 2], frame[at + 3], at + 4
-        at = text.index("\0", start)
-        schedule_delivery_time, start = text[start:at], at + 1
-        at = text.index("\0", start)
-        validity_period = text[start:at]
-        registered, replace, coding, default_id, length = frame[at + 1 : at + 6]
-    except (ValueError, IndexError):
-        raise Malformed(kind.command_id, sequence, RINVCMDLEN, "ends inside a mandatory field") from None
-    end = at + 6 + length
+    # In latin-1 octets and characters stand at the same places.
+    found = _MANDATORY.match(frame.decode("latin-1"), HEADER.size)
+    if found is None:
+        raise Malformed(kind.command_id, sequence, RINVCMDLEN, "ends inside a mandatory field")
+    head, source, middle, destination, tail, length = found.groups()
+    start = found.end()
+    end = start + ord(length)
     if end > len(frame):
         raise Malformed(kind.command_id, sequence, RINVMSGLEN, "sm_length overruns the PDU")
-    return kind(
-        service_type=service_type,
-        source_ton=source_ton,
-        source_npi=source_npi,
+    like = (
+        _known(kind, head, middle, tail) if len(head) + len(tail) < _WORTH_KNOWING else _like(kind, head, middle, tail)
+    )
+    return replace(
+        like,
         source=source,
-        destination_ton=destination_ton,
-        destination_npi=destination_npi,
         destination=destination,
-        esm_class=esm_class,
-        protocol_id=protocol_id,
-        priority=priority,
-        schedule_delivery_time=schedule_delivery_time,
-        validity_period=validity_period,
-        registered_delivery=registered,
-        replace_if_present=replace,
-        data_coding=coding,
-        default_message_id=default_id,
-        short_message=frame[at + 6 : end],
+        short_message=frame[start:end],
         **(_read_tlvs(kind, frame, sequence, end) if end < len(frame) else {}),
     )
 
 
+def _like(kind: type[M], head: str, middle: str, tail: str) -> M:
+    """A message with everything but its addresses, its text and its optional parameters."""
+    schedule_delivery_time, validity_period, _ = tail[3:].split("\0", 2)
+    return kind(
+        service_type=head[:-3],
+        source_ton=ord(head[-2]),
+        source_npi=ord(head[-1]),
+        destination_ton=ord(middle[0]),
+        destination_npi=ord(middle[1]),
+        esm_class=ord(tail[0]),
+        protocol_id=ord(tail[1]),
+        priority=ord(tail[2]),
+        schedule_delivery_time=schedule_delivery_time,
+        validity_period=validity_period,
+        registered_delivery=ord(tail[-4]),
+        replace_if_present=ord(tail[-3]),
+        data_coding=ord(tail[-2]),
+        default_message_id=ord(tail[-1]),
+    )
+
+
+_known = lru_cache(1024)(_like)
+
+
 def _read_tlvs(kind: type[ShortMessage], frame: bytes, sequence: int, at: int) -> dict[str, Any]:
-    values: dict[int, bytes] = {}
-    while at < len(frame):
-        start = at + _TLV.size
-        tag, length = _TLV.unpack_from(frame, at) if start <= len(frame) else (0, len(frame))
-        at = start + length
-        if at > len(frame):
-            raise Malformed(kind.command_id, sequence, RINVOPTPARSTREAM, "an optional parameter overruns the PDU")
-        values[tag] = frame[start:at]
     fields: dict[str, Any] = {}
-    if _PAYLOAD in values:
-        fields["message_payload"] = values[_PAYLOAD]
-    if total := int.from_bytes(values.get(_SAR_TOTAL, b""), "big"):
-        reference, number = (int.from_bytes(values.get(tag, b""), "big") for tag in (_SAR_REFERENCE, _SAR_NUMBER))
-        fields["sar"] = Sar(reference, total, number)
-    if kind is DeliverSm:
-        if _NETWORK_ERROR in values:
-            fields["network_error_code"] = values[_NETWORK_ERROR]
-        if state := values.get(_STATE):
-            fields["message_state"] = state[-1]
-        if receipted := values.get(_RECEIPTED_ID):
-            fields["receipted_message_id"] = receipted.rstrip(b"\0").decode("latin-1")
+    sar: dict[int, int] = {}
+    octets, is_delivery = len(frame), kind is DeliverSm
+    while at < octets:
+        start = at + 4
+        tag, length = _TLV.unpack_from(frame, at) if start <= octets else (0, octets)
+        at = start + length
+        if at > octets:
+            raise Malformed(kind.command_id, sequence, RINVOPTPARSTREAM, "an optional parameter overruns the PDU")
+        if tag == _STATE and is_delivery and length:
+            fields["message_state"] = frame[at - 1]
+        elif tag == _RECEIPTED_ID and is_delivery and length:
+            fields["receipted_message_id"] = frame[start:at].rstrip(b"\0").decode("latin-1")
+        elif tag == _NETWORK_ERROR and is_delivery:
+            fields["network_error_code"] = frame[start:at]
+        elif tag == _PAYLOAD:
+            fields["message_payload"] = frame[start:at]
+        elif tag in _SAR:
+            sar[tag] = int.from_bytes(frame[start:at], "big")
+    if total := sar.get(_SAR_TOTAL):
+        fields["sar"] = Sar(sar.get(_SAR_REFERENCE, 0), total, sar.get(_SAR_NUMBER, 0))
     return fields
 
 

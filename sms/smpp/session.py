@@ -31,7 +31,7 @@ from sms.conversation import (
     WindowFull,
 )
 from sms.framing import FramingError
-from sms.smpp.moves import BOUND_AS, NEVER_ANSWERED, may_send
+from sms.smpp.moves import BOUND_AS, MAY_SEND, NEVER_ANSWERED
 from sms.smpp.pdus import MAX_PDU_OCTETS, RINVCMDLEN, Framer, Malformed, decode, encode
 from sms.smpp.vocabulary import (
     BINDS,
@@ -62,7 +62,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     bind_s: float = 10.0
     enquire_after_s: float = 30.0  # without an answer to anything we asked
     enquire_answer_s: float = 10.0
-    max_unacknowledged: int = 1000  # beyond it the peer is told to slow down
+    max_unacknowledged: int = 2000  # beyond it the peer is told to slow down
     max_pdu_octets: int = MAX_PDU_OCTETS
 
 
@@ -83,9 +83,9 @@ class Session:
     """`now` is seconds of one steady clock. Every method that takes octets or time returns what happened."""
 
     def __init__(self, role: Role, now: float, terms: Terms = TERMS, *, first_sequence: int = 1) -> None:
-        self.state = State.OPEN
         self.terms = terms
-        self._role, self._peer = role, role.peer
+        self._role = role
+        self.state = State.OPEN
         self._framer = Framer(terms.max_pdu_octets)
         self._sequence = first_sequence - 1
         self._in_flight: dict[int, float] = {}  # deadlines; one time-out for all, so the first is the earliest
@@ -97,13 +97,20 @@ class Session:
         self._out: list[bytes] = []
 
     @property
-    def in_flight(self) -> int:
-        return len(self._in_flight)
+    def state(self) -> State:
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        # What the table says of this state is looked up once, not for every PDU.
+        self._state = state
+        self._ours, self._theirs = MAY_SEND[state][self._role], MAY_SEND[state][self._role.peer]
+        #: Whether this end is bound for sending: submit_sm for the ESME, deliver_sm for the SMSC.
+        self.can_send = (SubmitSm if self._role is Role.ESME else DeliverSm) in self._ours
 
     @property
-    def can_send(self) -> bool:
-        """Whether this end is bound for sending: submit_sm for the ESME, deliver_sm for the SMSC."""
-        return self._may_send(SubmitSm if self._role is Role.ESME else DeliverSm)
+    def in_flight(self) -> int:
+        return len(self._in_flight)
 
     @property
     def room(self) -> int:
@@ -144,9 +151,9 @@ class Session:
     def acknowledge(self, sequence: int, status: int = ROK, message_id: str = "") -> None:
         """Answer a Received. Once the connection is gone nobody can be told: the peer will send it again."""
         kind = self._unacknowledged.pop(sequence, None)
-        if kind is not None and self._may_send(kind.response):
+        if kind is not None and kind.response in self._ours:
             answer = DeliverSmResp if kind is DeliverSm else SubmitSmResp
-            self._transmit(answer(status=status, message_id=message_id), sequence)
+            self._out.append(encode(answer(status=status, message_id=message_id), sequence))
 
     def disregard(self, sequence: int) -> None:
         """Never answer a Received: the peer shall not know. For a simulated carrier; ours always answers."""
@@ -218,10 +225,11 @@ class Session:
         except Malformed as error:
             events.append(self._reject(error.sequence, error.command_id, error.command_status))
             return
-        if isinstance(pdu, Unknown):
-            events.append(self._reject(sequence, pdu.command_id, RINVCMDID))
-        elif not may_send(self._peer, self.state, type(pdu)):
-            status = RALYBND if isinstance(pdu, Bind) and self.state.is_bound else RINVBNDSTS
+        if type(pdu) not in self._theirs:
+            if isinstance(pdu, Unknown):
+                status = RINVCMDID
+            else:
+                status = RALYBND if isinstance(pdu, Bind) and self.state.is_bound else RINVBNDSTS
             events.append(self._reject(sequence, pdu.command_id, status))
         elif isinstance(pdu, _ANSWERS):
             self._answered(sequence, pdu, pdu.message_id, now, events)
@@ -296,11 +304,8 @@ class Session:
         self._transmit(request, sequence)
         self._asked[sequence] = (request, now + within_s)
 
-    def _may_send(self, kind: type[Pdu]) -> bool:
-        return may_send(self._role, self.state, kind)
-
     def _transmit(self, pdu: Pdu, sequence: int) -> None:
-        if not self._may_send(type(pdu)):
+        if type(pdu) not in self._ours:
             raise IllegalMove(self._role, self.state, pdu.name)
         self._out.append(encode(pdu, sequence))
 

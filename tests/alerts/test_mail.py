@@ -226,7 +226,7 @@ async def test_a_wrong_password_is_ours_to_mend_and_fails_no_mail(queue, tmp_pat
     await say(queue)
 
     def check(server, session, envelope, mechanism, data):
-        return AuthResult(success=data.password == b"right")
+        return AuthResult(success=data.password == b"right", handled=False)
 
     box = Mailbox()
     doors: dict[str, Any] = {"ca_file": ca_file, "tls_context": context, "authenticator": check, "auth_required": True}

@@ -7,7 +7,7 @@ import pytest
 
 from alerts.outgoing import LEASE, Channel, Letter, enqueue, renew
 from alerts.settling import KEEP_RECEIPTS, Outcome, Report
-from alerts.states import CODE_WAIT, FINAL, LOST, MAX_ATTEMPTS, MOVES, State
+from alerts.states import CODE_WAIT, FINAL, LOST, MAX_ATTEMPTS, MOVES, UNKNOWN_WAITS, State
 from alerts.templates import TEMPLATES
 from alerts.texts import Text, TextRefused
 from kernel.chance import Secrets
@@ -59,7 +59,7 @@ async def test_the_queue_refuses_a_body_without_signature(queue):
     letter = Letter(
         dedupe_key="x",
         channel=Channel.SMS,
-        text=Text(TEMPLATES["T19"], "未识别的指令。", 1),
+        text=Text(TEMPLATES["T19"], "未识别的指令，或查无此号。", 1),
         to="13800138000",
         send_after=queue.clock.now(),
         expires_at=queue.clock.now() + timedelta(days=1),
@@ -263,10 +263,16 @@ async def test_another_phones_receipt_does_not_settle_it(queue):
 
 
 async def test_an_ordinary_text_of_unknown_outcome_is_tried_a_few_times_and_then_given_to_a_person(queue):
+    """At once, then ever later: a line that breaks whenever it is used must not use up all the tries within seconds."""
     await queue.put()
-    for _ in range(MAX_ATTEMPTS):
+    for wait in (timedelta(), timedelta(), *UNKNOWN_WAITS):
+        if wait:
+            queue.clock.advance(wait - timedelta(seconds=1))
+            assert await queue.claim() == []
+            queue.clock.advance(timedelta(seconds=1))
         (message,) = await queue.claim()
         await queue.record(Report(message=message, outcome=Outcome.UNKNOWN))
+    assert message.attempts == MAX_ATTEMPTS
     assert await queue.states() == ["dead"]
 
 
@@ -289,5 +295,5 @@ async def test_what_the_carrier_refused(queue, report, state):
 
 
 def test_final_states_have_no_way_out_and_every_other_state_ends_somewhere():
-    assert {State.DELIVERED, State.MERGED, *LOST} == FINAL
+    assert {State.DELIVERED, State.MERGED, State.UNREPORTED, *LOST} == FINAL
     assert all(MOVES[state] & (FINAL | {State.SENDING, State.SUBMITTED}) for state in set(State) - FINAL)

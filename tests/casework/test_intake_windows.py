@@ -118,6 +118,7 @@ async def test_a_window_may_be_a_little_late_and_no_more(town):
     assert (code_of(late), late.details["most"]) == ("RECEIVED_TOO_LONG_AGO", 5)
 
 
+@pytest.mark.feature("EXCH-06")
 @pytest.mark.feature("INT-14")
 async def test_a_second_entry_is_marked_with_its_operator_and_how_late_it_is(town):
     filed = await files_at(

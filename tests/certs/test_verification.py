@@ -118,6 +118,12 @@ def test_any_flipped_bit_in_a_certificate_is_refused(at, bit):
     assert judged(bytes(der)) != "RELIED_ON"
 
 
+def test_a_negative_serial_number_is_no_certificates():
+    der, number = bytearray(LEAF), SERIAL.to_bytes((SERIAL.bit_length() + 8) // 8, "big")
+    der[der.index(number)] |= 0x80
+    assert judged(bytes(der)) == "CERTIFICATE_MALFORMED"
+
+
 @given(octets=st.binary(max_size=300))
 def test_random_octets_are_refused_and_never_crash(octets):
     assert judged(octets) == "CERTIFICATE_MALFORMED"

@@ -1,6 +1,7 @@
 """`python -m tests.chaos`: every bad day, on SQLite and PostgreSQL at once; a line for each, and what was violated.
 
-`--only WORDS` for scenarios whose names contain them, `--seed N` to repeat a day that went wrong.
+`--only WORDS` for scenarios whose names contain them, `--seed N` to repeat a day that went wrong, `--size 0.1` for
+a tenth of the rounds and texts.
 """
 
 import argparse
@@ -27,22 +28,23 @@ def main() -> int:
     parser.add_argument("--database", choices=DIALECTS, help="one of the two; else both, each in a process of its own")
     parser.add_argument("--only", default="", metavar="WORDS")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
+    parser.add_argument("--size", type=float, default=1.0)
     chosen = parser.parse_args()
     if chosen.database is None:
-        return asyncio.run(_both(chosen.only, chosen.seed))
+        return asyncio.run(_both(chosen.only, chosen.seed, chosen.size))
     logging.disable(logging.CRITICAL)  # simulators that are broken on purpose complain
-    return asyncio.run(_play(chosen.database, chosen.only, chosen.seed))
+    return asyncio.run(_play(chosen.database, chosen.only, chosen.seed, chosen.size))
 
 
-async def _both(only: str, seed: int) -> int:
-    said = ("-m", "tests.chaos", "--only", only, "--seed", str(seed))
+async def _both(only: str, seed: int, size: float) -> int:
+    said = ("-m", "tests.chaos", "--only", only, "--seed", str(seed), "--size", str(size))
     print(f"seed {seed}", flush=True)
     processes = [await asyncio.create_subprocess_exec(sys.executable, *said, "--database", each) for each in DIALECTS]
     return max([await process.wait() for process in processes])
 
 
-async def _play(dialect: str, only: str, seed: int) -> int:
-    violated = 0
+async def _play(dialect: str, only: str, seed: int, size: float) -> int:
+    played = violated = 0
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="zb-chaos-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -59,7 +61,7 @@ async def _play(dialect: str, only: str, seed: int) -> int:
         for name, scenario in SCENARIOS.items():
             if only not in name or dialect not in scenario.dialects:
                 continue
-            stage = Stage(dialect, servers, random.Random(f"{seed} {name}"), installations)
+            stage = Stage(dialect, servers, random.Random(f"{seed} {name}"), installations, size)
             began = perf_counter()
             try:
                 told = await scenario.play(stage)
@@ -69,7 +71,8 @@ async def _play(dialect: str, only: str, seed: int) -> int:
             print(f"{dialect:9}{verdict:9}{perf_counter() - began:6.1f} s  {name}: {told.figures}", flush=True)
             for violation in told.violations:
                 print(f"{'':9}- {violation}", flush=True)
-            violated += bool(told.violations)
+            played, violated = played + 1, violated + bool(told.violations)
+    print(f"{dialect:9}{played - violated} of {played} bad days hold", flush=True)
     return 1 if violated else 0
 
 

@@ -29,7 +29,7 @@ class Installations:
     def last_words(self) -> str:
         """What the last server said."""
         logs = sorted(self._folder.glob("*/*.log"), key=lambda log: log.stat().st_mtime_ns)
-        return logs[-1].read_text(errors="replace")[-500:] if logs else ""
+        return logs[-1].read_text(errors="replace")[-1500:] if logs else ""
 
     async def prepare(self, servers: Victims) -> None:
         """A first start: migrations, keys, the built-in calendar."""
@@ -38,12 +38,14 @@ class Installations:
         self._template = await self._database("first")
         database = await opened(self._template)
         world = World(database, folder, servers, random.Random(0))
-        async with Smsc({"zhangban": "secret"}, clock=world) as smsc:
-            world.connect(smpp("east", smsc.port))
-            async with world.server() as server:
-                server.kill(signal.SIGTERM)
-                await server.gone()
-        await database.close()
+        try:
+            async with Smsc({"zhangban": "secret"}, clock=world) as smsc:
+                world.connect(smpp("east", smsc.port))
+                async with world.server() as server:
+                    server.kill(signal.SIGTERM)
+                    await server.gone()
+        finally:
+            await database.close()
 
     async def _database(self, name: str) -> str:
         if self._server_url is None:

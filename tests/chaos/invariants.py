@@ -7,12 +7,13 @@ answered once; the log of events is whole.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import pairwise
 
 from msgspec import Struct
 
 from alerts.states import CODE_WAIT, FINAL
-from kernel.db import Row
+from kernel.db import Row, instant_of
 from kernel.log import verify
 from tests.chaos.world import Taken, World
 
@@ -107,7 +108,9 @@ def _wrong_phones(world: World, messages: Mapping[str, Row]) -> Iterator[str]:
 async def _people(world: World) -> Iterator[str]:
     """Each of `people` has texted once."""
     database = world.database
-    kept = Counter(str(row["sender"]) for row in await database.rows("SELECT sender FROM inbound_message"))
+    kept = defaultdict[str, list[datetime]](list)
+    for row in await database.rows("SELECT sender, received_at FROM inbound_message ORDER BY id"):
+        kept[str(row["sender"])].append(instant_of(row["received_at"]))
     unhandled = await database.rows("SELECT id FROM inbound_message WHERE handled_at IS NULL")
     sealed = Counter(str(row["inbound"]) for row in await database.rows("SELECT inbound FROM evidence_record"))
     logged = await database.rows("SELECT id FROM event WHERE tag = 'card.reply_refused'")
@@ -118,10 +121,11 @@ async def _people(world: World) -> Iterator[str]:
     for phone, texting in world.people.items():
         if not texting.done():
             found.append(f"never acknowledged: a text from {phone}")
-        elif kept[phone] == 0:
+        elif not kept[phone]:
             found.append(f"lost: a text from {phone}")
-        elif kept[phone] > 1:
-            found.append(f"kept {kept[phone]} times: a text from {phone}")
+        elif len(kept[phone]) > 1:
+            apart_s = (kept[phone][-1] - kept[phone][0]).total_seconds()
+            found.append(f"kept {len(kept[phone])} times: a text from {phone}, {apart_s:.0f} s apart")
         elif answers[phone] != 1:
             found.append(f"answered {answers[phone]} times: a text from {phone}")
         elif not world.inbox(phone):

@@ -30,8 +30,8 @@ from kernel.db import Database
 from server.wiring import TABLES
 from sms.cmpp.vocabulary import Submit
 from sms.mas import messages as mas
-from sms.outcomes import plain_id
 from sms.patience import patiently
+from sms.receipts import plain_id
 from sms.simulator import Smsc
 from sms.simulator.cmpp import Ismg
 from sms.simulator.handset import Handset
@@ -97,7 +97,7 @@ class Victim:
     """A running server."""
 
     def __init__(self, pid: int, log: Path) -> None:
-        self.pid, self.log = pid, log
+        self.pid, self.log, self.is_killed = pid, log, False
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def ready(self) -> bool:
@@ -111,6 +111,7 @@ class Victim:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         if not self.ended.done():
+            self.is_killed |= number in (signal.SIGKILL, signal.SIGTERM)
             os.kill(self.pid, number)
 
     async def gone(self, within_s: float = PATIENCE_S) -> int:
@@ -257,6 +258,8 @@ class World:
                 raise RuntimeError(f"the server ended: {log.read_text()[-2000:]}")
             yield victim
         finally:
+            if victim.ended.done() and not victim.is_killed and not kill:
+                raise RuntimeError(f"the server ended of itself: {log.read_text(errors='replace')[-2000:]}")
             victim.kill()
             if os.WIFSIGNALED(await victim.gone()):
                 self.kills += 1

@@ -2,7 +2,8 @@
 
 import ast
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -10,11 +11,11 @@ NAMES = ("kernel", "casework", "certs", "supervision", "hall", "alerts", "sms", 
 PACKAGES = tuple(name for name in NAMES if (ROOT / name / "__init__.py").exists())
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
+@cache
+def modules() -> Sequence[tuple[Path, ast.Module]]:
     """Every module of the program: path below the root, and its syntax tree."""
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
+    paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return [(path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def texts() -> Iterator[tuple[Path, str]]:

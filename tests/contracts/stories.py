@@ -15,6 +15,7 @@ from tests.contracts import (
     story_overviews,
     story_papers,
     story_texts,
+    story_zones,
 )
 from tests.contracts.flutter_spec_story import Recorder
 from tests.mobile_api.stage import Stage
@@ -32,6 +33,7 @@ CHAPTERS: dict[str, Callable[[Recorder], Awaitable[None]]] = {
     "what texts cost": story_billing.tell,
     "the wording of texts": story_texts.tell,
     "who does business where it is seen": story_coverage.tell,
+    "two networks": story_zones.tell,
 }
 
 

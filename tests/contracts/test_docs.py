@@ -61,6 +61,9 @@ def test_every_page_is_linked_from_another():
 
 
 # ------------------------------------------------------------------------------------------------------- commands
+PROGRAM = get_command(app)
+
+
 def commands(text: str) -> Iterator[list[str]]:
     """The words after `zhangban` wherever a page shows it as a command."""
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, flags=re.DOTALL))
@@ -70,7 +73,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def called(words: list[str]) -> tuple[str, list[str]]:
     """The command that `words` name, and the options given to it. Fails when there is no such command."""
-    command, names, rest = get_command(app), [], list(words)
+    command, names, rest = PROGRAM, [], list(words)
     while hasattr(command, "commands"):
         assert rest, f"zhangban {' '.join(words)}: which one?"
         assert rest[0] in command.commands, f"there is no command zhangban {' '.join(words)}"
@@ -91,7 +94,7 @@ def every_command() -> set[str]:
         for each, found in inner.items():
             yield from below(f"{name} {each}".strip(), found)
 
-    return set(below("", get_command(app)))
+    return set(below("", PROGRAM))
 
 
 @pytest.mark.parametrize("path", sorted(PAGES), ids=str)

@@ -3,7 +3,7 @@
 An item and a case of it are planted as no door would let them in, with a word in every place where they are named; then
 every root field of the graph, every address, every text, every command that writes something is asked for it. A field,
 address, event, consumer or command that is not in the tables below makes this fail: whoever adds one says here what it
-shows of a secret. There is no ferry and no exchange with other networks yet; they will be outlets too.
+shows of a secret. What crosses to the outer zone is tried in tests/ferry/zones/test_canaries.py.
 """
 
 import inspect
@@ -40,6 +40,8 @@ from casework.rules import CaseworkRules
 from casework.seed import items
 from casework.tables import Case, Document, Item, Task
 from certs.encodings import b64u
+from ferry.exchange.upward import consumer as due_consumer
+from ferry.zones.mirror import consumer as mirror_consumer
 from hall.progress import QueryProgress
 from kernel.actor import ANYBODY, THE_OPERATOR
 from kernel.events import Event
@@ -88,6 +90,7 @@ THE_UNIT_ITSELF = {
 }
 #: Root fields that show nothing of a secret item or case to anybody at all: first those that read, then the others.
 NOBODY = {
+    *("regionCases", "reportingSystems"),
     *("coverage", "announcementDesk", "announcements", "card", "catalogueReport", "catalogueTodos", "checkChange"),
     *("colleagues", "complaint", "complaints", "consultation", "deeds", "delegations"),
     *("documentTemplates", "documentsByPassword", "duties", "enrolment", "findingTallies", "findings"),
@@ -120,6 +123,11 @@ ADDRESSES: dict[str, tuple[str, ...] | None] = {
     "/public/forms/{code}/{name}": (f"/public/forms/{ITEM}/{STAGE}.html", f"/public/forms/{ITEM}/{STAGE}.sample.html"),
     "/public/results": ("/public/results", f"/public/results?item={ITEM}"),
     "/public/announcements": ("/public/announcements",),
+    "/public/feeds/{name}": tuple(
+        f"/public/feeds/{name}.{form}"
+        for name in ("announcements", "results", "deeds")
+        for form in ("atom", "json", "html")
+    ),
     "/verify": ("/verify",),
     "/verify/{document:path}": ("/verify/{document}",),
     "/healthz/livez": None,
@@ -136,7 +144,7 @@ ABOUT_A_QUESTION = {"QuestionAnswered", "AnswerOverdue"}
 ABOUT_A_LICENCE = {"LicenceEnded", "LicenceExpiring", "RenewalDeemed"}
 
 #: Who is handed events: each is tried below.
-CONSUMERS = {"supervision", "alerts"}
+CONSUMERS = {"supervision", "alerts", "reports", "mirror"}
 
 #: Commands of the server that write something about items or cases, and what is true of them.
 COMMANDS = {
@@ -162,6 +170,8 @@ COMMANDS = {
     "exchange export": "never a secret case: tests/ferry/exchange/test_own_cases.py",
     "exchange import": "cases of other systems",
     "exchange reconcile": "counts of other systems' rows",
+    "ferry snapshot": "never a secret item or case: tests/ferry/zones/test_canaries.py",
+    "exchange status": "counts, and numbers of rows that were rejected",
 }
 #: Commands about something else.
 ABOUT_NO_ITEM = {
@@ -396,7 +406,7 @@ async def test_no_address_shows_it(secret: Secret):
 def test_beside_the_phones_door_there_are_certificates_figures_and_what_a_carrier_pushes_to_us():
     written = inspect.getsource(doors.build_app)
     assert re.findall(r"Starlette\(routes=\[(.+)\]\)", written) == [
-        "*routes(services), crl, metrics, *_push_routes(system, carriers)"
+        "*routes(services), crl, metrics, *_exchange(system), *_push_routes(system, carriers)"
     ]
 
 
@@ -482,7 +492,9 @@ async def test_no_text_names_it_whatever_happens(county: County):  # noqa: F811
 
 async def test_no_event_no_order_no_card_and_no_finding_names_it(secret: Secret):
     office = secret.office
-    assert {each.name for each in (findings_consumer(), alerts_consumer())} == CONSUMERS
+    reports = due_consumer(wiring.EVENTS, own="")  # what leaves by them: tests/ferry/exchange/test_pushing.py
+    mirror = mirror_consumer((), wiring.EVENTS)  # likewise: tests/ferry/zones/test_canaries.py
+    assert {each.name for each in (findings_consumer(), alerts_consumer(), reports, mirror)} == CONSUMERS
     assert set(re.findall(r"(\w+)_consumer\(\)", inspect.getsource(wiring._assemble))) == {"findings", "alerts"}
     token = (await office.phone(CARD_LEADER)).token
     card = {"card": "C000001", "revision": 1, "decision": "CONFIRM"}

@@ -10,9 +10,9 @@ Zhangban = Callable[..., Result]
 
 
 @pytest.fixture
-def config(blank_url: str, tmp_path: Path) -> Path:
+def config(installed_url: str, tmp_path: Path) -> Path:
     file = tmp_path / "zhangban.toml"
-    file.write_text(f'data_dir = "{tmp_path}"\n[database]\nurl = "{blank_url}"\n')
+    file.write_text(f'data_dir = "{tmp_path}"\n[database]\nurl = "{installed_url}"\n')
     return file
 
 

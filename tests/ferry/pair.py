@@ -119,6 +119,10 @@ class Side:
             await self.context.init(config=tortoise_config(url, modules=TABLES))
         self.database = Database(self.context, dialect_of(url), url, list(TABLES))
 
+    def live_in(self, database: Database) -> None:
+        """In a database that is open already, and that somebody else closes."""
+        self.database, self.context, self.url = database, database._context, database.url
+
     async def close(self) -> None:
         await self.context.close_connections()
 

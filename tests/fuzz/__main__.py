@@ -1,9 +1,10 @@
 """`make fuzz SECONDS=60`: every target for so long, as many at once as there are processors; a line for each.
 
 The fuzzer is atheris, guided by coverage; it is installed into the environment when it is first asked for. Where there
-is no atheris for this Python or this machine, that is said, and the seeds are changed blindly instead. What is found
-interesting is kept in .fuzz/TARGET and read again next time; a crash is kept beside it, and belongs into
-tests/fuzz/test_targets.py as an example.
+is no atheris for this Python or this machine, that is said, and the seeds are changed blindly instead. Either way one
+input may take SLOW_S seconds, and a target's process RSS_MIB more memory than it began with. What is found interesting
+is kept in .fuzz/TARGET and read again next time; a crash is kept beside it, and belongs into
+tests/sms/test_found_by_fuzzing.py as a test.
 """
 
 import argparse
@@ -11,6 +12,8 @@ import importlib.util
 import os
 import random
 import re
+import resource
+import signal
 import subprocess
 import sys
 import time
@@ -119,22 +122,39 @@ def _blindly(target: str, seconds: int) -> int:
     from tests.fuzz.targets import TARGETS
 
     KEPT.mkdir(exist_ok=True)
+    _bound_memory()
+    signal.signal(signal.SIGALRM, _too_slow)
     read, seeds = TARGETS[target].read, list(TARGETS[target].seeds())
     ends_at, runs = time.monotonic() + seconds, 0
     for data in mutations(seeds, random.Random(), longest=LONGEST):
         is_read = False
+        signal.setitimer(signal.ITIMER_REAL, SLOW_S)
         try:
             read(data)
             is_read = True
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             if not is_read:
                 (KEPT / f"crash-{target}-{runs}").write_bytes(data)
                 print(f"stat::number_of_executed_units: {runs}\n{data!r}", flush=True)
         runs += 1
         if time.monotonic() > ends_at:
             break
-    print(f"stat::number_of_executed_units: {runs}")
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"stat::number_of_executed_units: {runs}\nstat::peak_rss_mb: {peak_kib // 1024}")
     return 0
+
+
+def _bound_memory() -> None:
+    """Linux says how much is taken already; elsewhere the machine is the bound."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        taken = int(statm.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + RSS_MIB * 2**20,) * 2)
+
+
+def _too_slow(*_: object) -> None:
+    raise TimeoutError(f"more than {SLOW_S} s")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ async def test_the_registered_phone_learns_where_its_case_stands_without_a_passw
         unit="衡住建",
         due_on=date(2026, 10, 22),
         days_left=20,
+        as_of=hall.clock.now(),
     )
 
 

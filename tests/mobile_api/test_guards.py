@@ -273,6 +273,7 @@ BY_ROLE: dict[str, set[str]] = {
     **{key: {CLERK} for key in ("recordOriginals", "correctOnSpot", "enterFee", "chargeUnlisted", "settleBill")},
     **{key: {CLERK, HANDLER} for key in ("handOverPapers", "confirmPapers", "waivePapers")},
     **{key: {SUPERVISOR, CARD_LEADER} for key in ("findings", "findingTallies", "secondEntries", "coverage")},
+    **{key: {SUPERVISOR, CARD_LEADER} for key in ("regionCases", "reportingSystems")},
     "prepareDecision": {HANDLER},
     "decide": {HANDLER},
     "stopClock": {HANDLER},

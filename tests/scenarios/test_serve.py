@@ -46,17 +46,17 @@ async def test_it_starts_on_an_empty_folder_answers_is_alone_there_and_ends_on_s
 
 
 async def test_sigterm_finishes_what_is_under_way_and_the_next_start_sends_the_rest_once(
-    tmp_path: Path, blank_url: str
+    tmp_path: Path, installed_url: str
 ):
     phones = {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(200)}
-    await fill_queue(blank_url, phones)
+    await fill_queue(installed_url, phones)
     async with carrier() as smsc:
         smsc.faults.response_delay_s = 0.03
-        config = configuration(tmp_path, blank_url, smsc)
+        config = configuration(tmp_path, installed_url, smsc)
         async with serving(tmp_path, "--config", str(config)) as server:
             await until(lambda: smsc.counts["accepted"] >= 30)
             assert await server.stop() == 0
-        async with opened(blank_url) as database:
+        async with opened(installed_url) as database:
             left = await states(database)
             assert left.keys() <= {"queued", "submitted", "delivered"}
             assert left["queued"] > 0
@@ -64,19 +64,19 @@ async def test_sigterm_finishes_what_is_under_way_and_the_next_start_sends_the_r
             assert parts["n"] == smsc.counts["accepted"] == 200 - left["queued"]
         assert smsc.connections == 0
         smsc.faults.response_delay_s = 0.0
-        async with serving(tmp_path, "--config", str(config)) as server, opened(blank_url) as database:
+        async with serving(tmp_path, "--config", str(config)) as server, opened(installed_url) as database:
             await until(lambda: delivered(database, 200), pause_s=0.05)
             assert await server.stop() == 0
         assert sorted(pdu.destination for _, pdu in smsc.accepted) == sorted(phones)
 
 
-async def test_a_carrier_that_is_dead_at_the_start_gets_the_texts_when_it_lives(tmp_path: Path, blank_url: str):
+async def test_a_carrier_that_is_dead_at_the_start_gets_the_texts_when_it_lives(tmp_path: Path, installed_url: str):
     async with carrier() as gone:
-        config = configuration(tmp_path, blank_url, gone)
-    await fill_queue(blank_url, {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(20)})
+        config = configuration(tmp_path, installed_url, gone)
+    await fill_queue(installed_url, {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(20)})
     async with serving(tmp_path, "--config", str(config)) as server:
         await until(lambda: "cannot connect" in server.said)
-        async with carrier(port=gone.port), opened(blank_url) as database:
+        async with carrier(port=gone.port), opened(installed_url) as database:
             await until(lambda: delivered(database, 20), pause_s=0.05)
         assert await server.stop() == 0
 
@@ -86,16 +86,16 @@ async def delivered(database, count: int) -> bool:
 
 
 async def test_a_database_that_hangs_up_is_called_again_and_no_text_is_lost(
-    tmp_path: Path, blank_url: str, dialect: str
+    tmp_path: Path, installed_url: str, dialect: str
 ):
     if dialect == "sqlite":
         pytest.skip("a file does not hang up")
     phones = {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(200)}
-    await fill_queue(blank_url, phones)
+    await fill_queue(installed_url, phones)
     async with carrier() as smsc:
         smsc.faults.response_delay_s = 0.02
-        config = configuration(tmp_path, blank_url, smsc)
-        async with serving(tmp_path, "--config", str(config)) as server, opened(blank_url) as database:
+        config = configuration(tmp_path, installed_url, smsc)
+        async with serving(tmp_path, "--config", str(config)) as server, opened(installed_url) as database:
             for accepted in (40, 80, 120):
                 await until(lambda accepted=accepted: smsc.counts["accepted"] >= accepted)
                 assert await database.rows(

@@ -34,11 +34,11 @@ KILLS = (4, 120, 280)
 
 
 async def test_a_server_killed_again_and_again_loses_no_text_and_repeats_none_that_was_recorded(
-    tmp_path: Path, blank_url: str
+    tmp_path: Path, installed_url: str
 ):
-    await fill_queue(blank_url, QUEUED)
+    await fill_queue(installed_url, QUEUED)
     async with carrier() as smsc:
-        config = configuration(tmp_path, blank_url, smsc)
+        config = configuration(tmp_path, installed_url, smsc)
         people = [asyncio.create_task(ask(smsc, n)) for n in range(3)]
         done: set[Sent] = set()
         known: set[Sent] = set()
@@ -49,7 +49,7 @@ async def test_a_server_killed_again_and_again_loses_no_text_and_repeats_none_th
                 await until(lambda kill=kill: len(smsc.accepted) >= kill, pause_s=0.001)
                 people.append(asyncio.create_task(ask(smsc, len(people))))
                 await server.kill()
-            async with opened(blank_url) as database:
+            async with opened(installed_url) as database:
                 assert done <= await recorded(database)
                 done = await recorded(database)
                 await leases_end(database)
@@ -57,7 +57,7 @@ async def test_a_server_killed_again_and_again_loses_no_text_and_repeats_none_th
             again += [sent for sent in sent_parts(smsc)[before:] if sent in known]
             known, before = done, len(smsc.accepted)
         late = asyncio.create_task(ask(smsc, len(people)))
-        async with serving(tmp_path, "--config", str(config)) as server, opened(blank_url) as database:
+        async with serving(tmp_path, "--config", str(config)) as server, opened(installed_url) as database:
             await asyncio.gather(late, *people)
             await until(lambda: settled(database, len(QUEUED) + len(people) + 1), pause_s=0.05)
             assert await server.stop() == 0

@@ -86,9 +86,9 @@ async def passed(clock: RunningClock, due: datetime | None, is_so: Callable[[], 
 
 @pytest.mark.feature("MON-01")
 async def test_what_happens_to_a_case_is_with_supervision_within_five_seconds_and_nobody_types_it_in(
-    tmp_path: Path, blank_url: str, running_clock: RunningClock
+    tmp_path: Path, installed_url: str, running_clock: RunningClock
 ):
-    async with office(tmp_path, blank_url, running_clock) as system:
+    async with office(tmp_path, installed_url, running_clock) as system:
         begun = running_clock.now()
         case = await filed(system)
         assert "case.filed" in [row["tag"] for row in await course_of(system.database, case.number)]
@@ -106,9 +106,9 @@ async def test_what_happens_to_a_case_is_with_supervision_within_five_seconds_an
 @pytest.mark.feature("MON-03")
 @pytest.mark.feature("CARD-01")
 async def test_a_case_over_its_limit_has_light_order_and_proposed_card_within_seconds(
-    tmp_path: Path, blank_url: str, running_clock: RunningClock
+    tmp_path: Path, installed_url: str, running_clock: RunningClock
 ):
-    async with office(tmp_path, blank_url, running_clock) as system:
+    async with office(tmp_path, installed_url, running_clock) as system:
         case = await filed(system)
 
         async def is_accepted() -> bool:

@@ -11,6 +11,7 @@ from kernel.actor import ANYBODY, THE_CLOCK, THE_OPERATOR, Actor, ActorKind, Ass
 from kernel.acts import Act
 from server.acts import RULES
 from server.doors import build_app
+from server.exchange_settings import ExchangeSettings
 from server.settings import DatabaseSettings, Settings
 from server.wiring import open_system
 from sms.commands import Command
@@ -58,6 +59,8 @@ BY_ANYBODY = {
     "certs.submit_csr",
     "certs.begin_login",
     "certs.finish_login",
+    "enrolment.view",
+    "ferry.note_login",  # a phone's signature over a challenge is verified inside
 }
 #: It depends on the case, the filing or the unit's directory: casework's own tests show who.
 BY_CASE = {
@@ -199,7 +202,11 @@ def test_decisions_in_the_app_need_a_certificate(tag: str):
 
 @pytest.mark.feature("TRUST-07")
 async def test_every_address_that_is_served_stands_in_the_matrix(tmp_path: Path):
-    settings = Settings(data_dir=tmp_path, database=DatabaseSettings(url=f"sqlite://{tmp_path}/z.db"))
+    settings = Settings(
+        data_dir=tmp_path,
+        database=DatabaseSettings(url=f"sqlite://{tmp_path}/z.db"),
+        exchange=ExchangeSettings(accept_pushes=True),
+    )
     async with open_system(settings) as system:
         # No MAS among the carriers; its pushes are told below the table.
         app = build_app(system, [None])  # type: ignore[list-item]

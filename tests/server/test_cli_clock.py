@@ -192,10 +192,10 @@ def test_a_year_is_shown_with_its_make_up_days(tmp_path: Path):
 
 
 @pytest.fixture
-def installation(tmp_path: Path, blank_url: str) -> Path:
+def installation(tmp_path: Path, installed_url: str) -> Path:
     """A settings file of its own."""
     config = tmp_path / "zhangban.toml"
-    config.write_text(f'data_dir = "{tmp_path}/var"\n[database]\nurl = "{blank_url}"\n')
+    config.write_text(f'data_dir = "{tmp_path}/var"\n[database]\nurl = "{installed_url}"\n')
     tmp_path.joinpath("notice.json").write_text(notice(NEXT))
     return config
 

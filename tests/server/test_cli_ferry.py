@@ -91,7 +91,7 @@ class Zone:
 
 @contextmanager
 def installed(shelf, folder) -> Iterator[tuple[Zone, Zone]]:
-    urls = [shelf.blank(), shelf.blank()]
+    urls = [shelf.installed(), shelf.installed()]
     yield Zone("outer", "inner", urls[0], folder), Zone("inner", "outer", urls[1], folder)
     for url in urls:
         shelf.discard(url)
@@ -264,6 +264,18 @@ def test_a_new_epoch_is_begun_with_a_reason(met):
     outer.typed("new-epoch", "inner", code=2)
 
 
+def test_a_snapshot_is_ordered_inside_and_said_in_the_log(met):
+    outer, inner = met
+    told = inner.told("snapshot", "outer", "--reason", "启用")
+    assert told["peer"] == "outer"
+    assert told["states"] >= 4
+    assert "snapshot" in inner.rows("SELECT body FROM event WHERE tag = 'ferry.ordered' ORDER BY id DESC")[0]["body"]
+    waiting = inner.rows("SELECT subject FROM ferry_mirror_subject WHERE dirty_since IS NOT NULL AND is_forced")
+    assert {"units:all", "seals:all", "texts:all", "wordings:all"} <= {row["subject"] for row in waiting}
+    assert outer.refused("snapshot", "inner") == "FERRY_NOT_MIRRORED"
+    assert inner.refused("snapshot", "elsewhere") == "FERRY_NOT_MIRRORED"
+
+
 def test_a_request_for_a_ca_elsewhere_is_written_and_an_unfit_answer_refused(zones, tmp_path):
     outer, _ = zones
     request = tmp_path / "request.pem"
@@ -274,7 +286,7 @@ def test_a_request_for_a_ca_elsewhere_is_written_and_an_unfit_answer_refused(zon
     assert outer.told("keys")["keys"][0]["state"] == "requested"
 
 
-def test_without_a_ferry_in_the_settings_there_is_nothing_to_do(tmp_path, blank_url):
-    environment = {"ZHANGBAN_DATABASE__URL": blank_url, "ZHANGBAN_DATA_DIR": str(tmp_path)}
+def test_without_a_ferry_in_the_settings_there_is_nothing_to_do(tmp_path, installed_url):
+    environment = {"ZHANGBAN_DATABASE__URL": installed_url, "ZHANGBAN_DATA_DIR": str(tmp_path)}
     assert json.loads(zhangban("ferry", "status", "--json", **environment).stdout) == []
     assert zhangban("ferry", "init", **environment).exit_code == 1

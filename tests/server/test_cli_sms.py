@@ -61,8 +61,8 @@ class Site:
 
 
 @pytest.fixture
-def site(blank_url: str, tmp_path) -> Site:
-    return Site(blank_url, tmp_path)
+def site(installed_url: str, tmp_path) -> Site:
+    return Site(installed_url, tmp_path)
 
 
 async def nothing(system: System) -> None:
@@ -161,7 +161,15 @@ def test_status_makes_no_database_and_a_wrong_question_is_2(tmp_path):
 def test_the_table_is_read_on_any_terminal_and_names_are_never_cut(site, width, monkeypatch):
     async def fill(system: System) -> None:
         now = system.clock.now()
-        told = Condition(state="closed", window=1000, waiting=50, parts_per_s=200, last_error="cannot connect: timeout")
+        told = Condition(
+            state="closed",
+            window=1000,
+            waiting=50,
+            parts_per_s=200,
+            last_error="cannot connect: timeout",
+            last_error_at=datetime(2026, 9, 17, 19, 2, tzinfo=UTC),
+            is_error_past=True,
+        )
         down = {"condition": msgspec.json.encode(told).decode(), "down_since": now - timedelta(hours=3)}
         await carrier(system, name="a-name-of-20-letters", kind="mas-db", wanted="drained", **down)
         await text(system, 1, state="queued", send_after=now - timedelta(hours=1))
@@ -169,7 +177,14 @@ def test_the_table_is_read_on_any_terminal_and_names_are_never_cut(site, width, 
     site.fills(fill)
     monkeypatch.setattr("server.sms_display.console", lambda: Console(width=width))
     found = site.typed("status").stdout
-    for words in ("0/1000+50", "cannot connect: timeout", "3h00m", "carrier", "weight", "a-name-of-20-letters："):
+    for words in (
+        "0/1000+50",
+        "2026-09-18 03:02:00: cannot connect: timeout（已恢复 · over）",
+        "3h00m",
+        "carrier",
+        "weight",
+        "a-name-of-20-letters：",
+    ):
         assert words in " ".join(found.split()), words
     assert "…" not in found
     assert max(cell_len(line) for line in found.splitlines() if "QUEUE_SLOW" not in line) <= width
@@ -329,24 +344,37 @@ def test_a_month_is_billed_as_a_table_as_csv_and_as_json(site):
 # ------------------------------------------------------------------------------------------- against one that runs
 async def test_a_running_server_sends_what_is_typed_and_obeys(site):
     async with open_system(site.settings, clock=SystemClock()) as system, open_doors(system, stop=Stop()):
-        sent = await typed_apart(site, "send", "--to", PHONE, "--text", "测试短信。", "--now", "--wait", "60")
-        assert "state: delivered" in sent
-        assert "已执行" in await typed_apart(site, "pause", "simulator", "--wait", "60")
-        found = json.loads(await typed_apart(site, "status", "--json", code=1))
+        sent, paused, status = await typed_apart(
+            site,
+            ("send", "--to", PHONE, "--text", "测试短信。", "--now", "--wait", "60"),
+            ("pause", "simulator", "--wait", "60"),
+            ("status", "--json"),
+        )
+        assert (sent[0], "state: delivered" in sent[1]) == (0, True), sent
+        assert (paused[0], "已执行" in paused[1]) == (0, True), paused
+        found = json.loads(status[1])
         [simulator] = found["carriers"]
         assert (simulator["wanted"], simulator["effective_weight"], simulator["is_up"]) == ("paused", 0, True)
-        assert [each["code"] for each in found["concerns"]] == ["ALL_STOPPED"]
+        assert (status[0], [each["code"] for each in found["concerns"]]) == (1, ["ALL_STOPPED"])
 
 
-async def typed_apart(site: Site, *arguments: str, code: int = 0) -> str:
-    """In a process of its own, as beside a server."""
+TYPES_THEM = """
+import json, sys
+from typer.testing import CliRunner
+from server.__main__ import app
+results = [CliRunner().invoke(app, ["sms", *words]) for words in json.load(sys.stdin)]
+print(json.dumps([(result.exit_code, result.stdout, result.stderr) for result in results]))
+"""
+
+
+async def typed_apart(site: Site, *commands: tuple[str, ...]) -> list[tuple[int, str, str]]:
+    """One after another in another process, as beside a server; exit code and both outputs of each."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server", "sms", *arguments),
+        *(sys.executable, "-c", TYPES_THEM),
         cwd=ROOT,
         env={**site.environment, "PATH": "", "PYTHONUTF8": "1"},
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await process.communicate()
-    assert process.returncode == code, (out.decode(), err.decode())
-    return out.decode()
+    out, _ = await process.communicate(json.dumps(commands).encode())
+    return [tuple(result) for result in json.loads(out)]

@@ -191,9 +191,9 @@ def test_the_schema_is_the_contracts():
 
 
 # ------------------------------------------------------------------------------------- the county, the first phones
-async def test_a_county_is_loaded_once_and_its_first_phone_approved_at_the_desk(tmp_path: Path, blank_url: str):
-    settings = Settings(data_dir=tmp_path / "var", database=DatabaseSettings(url=blank_url))
-    environment = {"ZHANGBAN_DATA_DIR": str(settings.data_dir), "ZHANGBAN_DATABASE__URL": blank_url}
+async def test_a_county_is_loaded_once_and_its_first_phone_approved_at_the_desk(tmp_path: Path, installed_url: str):
+    settings = Settings(data_dir=tmp_path / "var", database=DatabaseSettings(url=installed_url))
+    environment = {"ZHANGBAN_DATA_DIR": str(settings.data_dir), "ZHANGBAN_DATABASE__URL": installed_url}
 
     async def command(*arguments: str) -> Result:
         return await asyncio.to_thread(zhangban, *arguments, **environment)

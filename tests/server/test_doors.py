@@ -14,11 +14,11 @@ from tests.sms.mas_desk import ACCOUNT, PUSH_SECRET, cloud_mas
 PHONE = "13800138000"
 
 
-async def test_a_mas_among_the_carriers_sends_texts_and_pushes_to_the_offices_own_door(blank_url, clock, tmp_path):
+async def test_a_mas_among_the_carriers_sends_texts_and_pushes_to_the_offices_own_door(installed_url, clock, tmp_path):
     async with cloud_mas(clock) as cloud:
         settings = Settings(
             data_dir=tmp_path,
-            database=DatabaseSettings(url=blank_url),
+            database=DatabaseSettings(url=installed_url),
             http=HttpSettings(port=0),
             sms=SmsSettings(carriers=(chosen(cloud.url),)),
         )

@@ -53,8 +53,8 @@ async def scraped(metrics: Metrics, *, peer="127.0.0.1", accept="") -> httpx.Res
         return await monitor.get("/metrics", headers={"Accept": accept})
 
 
-async def test_a_running_system_is_scraped_and_says_what_happened(blank_url, clock, tmp_path):
-    settings = Settings(data_dir=tmp_path, database=DatabaseSettings(url=blank_url), http=HttpSettings(port=0))
+async def test_a_running_system_is_scraped_and_says_what_happened(installed_url, clock, tmp_path):
+    settings = Settings(data_dir=tmp_path, database=DatabaseSettings(url=installed_url), http=HttpSettings(port=0))
     async with open_system(settings, clock=clock) as system, open_doors(system, stop=Stop()) as doors:
         await put(system.database, clock, "【衡江政务服务】您的申请已受理。", "【衡江政务服务】" + "长" * 70)
         await until(system.database, delivered=2)
@@ -71,6 +71,12 @@ async def test_a_running_system_is_scraped_and_says_what_happened(blank_url, clo
     assert seen("carrier_texts_total", carrier="simulator", outcome=Outcome.SUBMITTED) == 2
     assert seen("carrier_parts_total", carrier="simulator") == 3
     assert seen("carrier_receipts_total", carrier="simulator", state="delivered") == 3
+    for latency in ("due_to_answer", "answer_to_receipt"):
+        seconds = f"carrier_{latency}_seconds"
+        parts = 2 if latency == "due_to_answer" else 3
+        assert seen(f"{seconds}_count", carrier="simulator", urgency="ordinary") == parts
+        assert seen(f"{seconds}_bucket", carrier="simulator", urgency="ordinary", le="86400.0") == parts
+        assert seen(f"{seconds}_count", carrier="simulator", urgency="urgent") == 0
     assert seen("texts", state="queued") == 0
     assert seen("inbound_waiting") == 0
     assert "process_resident_memory_bytes" in seen.names
@@ -198,4 +204,5 @@ async def test_the_page_on_monitoring_lists_every_metric(database, clock):
     page = (ROOT / "docs" / "monitoring" / "README.md").read_text()
     listed = set(re.findall(r"^\| `(zhangban_\w+)", page, re.MULTILINE))
     known = {name for name in await every_name(database, clock) if name.startswith("zhangban_")}
-    assert listed == {name for name in known if not name.endswith("_created")}
+    of_histograms = re.compile(r"(?<=_seconds)_(bucket|count|sum)$")
+    assert listed == {of_histograms.sub("", name) for name in known if not name.endswith("_created")}

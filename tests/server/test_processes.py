@@ -178,8 +178,8 @@ async def until(is_so) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_silence_lights_and_texts_come_by_themselves(tmp_path: Path, blank_url: str, clock: FakeClock):
-    async with county(tmp_path, blank_url, clock) as system:
+async def test_silence_lights_and_texts_come_by_themselves(tmp_path: Path, installed_url: str, clock: FakeClock):
+    async with county(tmp_path, installed_url, clock) as system:
         number = await filed(system)
         stop, woken = Stop(), asyncio.Event()
         loops = (keep_time(system, stop, BRISK), deliver_events(system, stop, BRISK, delivered=woken.set))

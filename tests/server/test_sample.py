@@ -18,8 +18,8 @@ NOW = datetime(2026, 9, 18, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-async def system(blank_url, tmp_path):
-    settings = Settings(data_dir=tmp_path, database=DatabaseSettings(url=blank_url))
+async def system(installed_url, tmp_path):
+    settings = Settings(data_dir=tmp_path, database=DatabaseSettings(url=installed_url))
     async with open_system(settings, clock=FakeClock(NOW)) as opened:
         yield opened
 

@@ -226,6 +226,21 @@ def test_a_wrong_value_is_refused_with_its_reason(line, reason):
     assert any(reason in problem for problem in problems(line))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        '[alerts]\nduty_email = "duty@hall.example"\n',
+        '[mail]\nenabled = false\n[alerts]\nduty_email = "duty@hall.example"\n',
+    ],
+)
+def test_an_officer_on_duty_who_would_be_told_nothing_is_refused_in_both_languages(said):
+    [problem] = problems(said)
+    assert problem.startswith("第")
+    assert "须启用邮件" in problem
+    assert "duty_email needs mail.enabled = true" in problem
+    read(f"{said.replace('enabled = false', '')}".replace("[mail]\n", "").encode(), {"ZHANGBAN_MAIL__ENABLED": "true"})
+
+
 def test_octets_that_are_no_utf_8_are_named_by_line():
     with pytest.raises(SettingsRefused, match="第 2 行 line 2：不是 UTF-8"):
         read("demo = false\n# 掌办".encode("gb18030"), {})

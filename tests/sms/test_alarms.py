@@ -250,7 +250,7 @@ async def test_a_carrier_that_was_drained_is_in_no_trouble(database, clock):
 class Answering:
     """A carrier next door that says how long its answers take, and takes everything."""
 
-    weight, ahead, is_up = 10, 100, True
+    weight, ahead, needs_left, is_up = 10, 100, timedelta(), True
 
     def __init__(self, name, answer_s):
         self.name, self._answer_s, self._leaving = name, answer_s, asyncio.Event()

@@ -7,7 +7,10 @@ import pytest
 
 from alerts import settling
 from alerts.outgoing import LEASE, Channel, claim, claims, renew
+from alerts.settling import Heard
+from alerts.states import State
 from sms import lane
+from sms.carriers import Sent
 from tests.sms.carrier_desk import put, running, until, wait_for
 from tests.sms.test_survival import PHONE, Taker, bodies
 
@@ -34,6 +37,43 @@ async def test_a_carrier_gets_no_more_while_what_became_of_the_last_ones_is_not_
         may_write.set()
         await until(database, delivered=40)
     assert sorted(taker.took) == sorted(bodies(40))
+
+
+class Prompt(Taker):
+    """Its receipts come a moment after its answers, until it falls silent."""
+
+    is_silent = False
+
+    def send(self, text, on_sent):
+        self.took.append(text.words)
+        sms_id = f"{len(self.took):x}"
+        on_sent(Sent(((1, sms_id),)))
+        if not self.is_silent:
+            receipt = Heard(sms_id, State.DELIVERED, text.phone)
+            asyncio.get_running_loop().call_later(0.001, lambda: self._ears.heard(receipt))
+
+
+async def test_where_receipts_come_at_once_they_are_written_with_the_answer_and_waited_for_a_moment(
+    database, clock, monkeypatch
+):
+    written = []
+
+    async def watched(*of, reports, heard, **what):
+        written.append((len(reports), len(heard)))
+        await settling.record(*of, reports=reports, heard=heard, **what)
+
+    monkeypatch.setattr(lane, "record", watched)
+    first, second, third = bodies(3)
+    carrier = Prompt()
+    async with running(database, clock, carrier):
+        await put(database, clock, first, phone=PHONE)
+        await until(database, delivered=1)
+        await put(database, clock, second, phone=PHONE)
+        await until(database, delivered=2)
+        assert written[-1] == (1, 1)
+        carrier.is_silent = True
+        await put(database, clock, third, phone=PHONE)
+        await until(database, delivered=2, submitted=1)
 
 
 async def test_a_lease_is_renewed_past_what_is_just_being_settled(database, clock):

@@ -1,7 +1,8 @@
 """What every carrier must do, whatever it speaks: through the real queue and gateway, over a real socket.
 
 SMPP 3.4 against the simulated SMSC, MAS by HTTP against the simulated cloud MAS, CMPP 2.0 and 3.0 against the
-simulated ISMG, MAS by database against a real MariaDB, where there is one, that a simulated MAS machine empties.
+simulated ISMG, MAS by database against a real MariaDB, where there is one, that a simulated MAS machine empties, and
+the ferry against an outer zone with a carrier of its own.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from sms.simulator import Handset
 from sms.smpp.carrier import Contract
 from sms.smpp.vocabulary import BindTransmitter
 from sms.text import segments
+from tests.ferry.zones.across import Across
 from tests.sms.carrier_desk import (
     ACCESS_NUMBER,
     put,
@@ -69,6 +71,9 @@ class Line:
 
     async def at_rest(self) -> None:
         """Returns when the phones have what the carrier has taken; most give it to them before they answer."""
+
+    def hears(self, inbox: Inbox) -> None:
+        """Who is handed what people text, where it does not come through the carrier."""
 
 
 class SmppLine(Line):
@@ -216,6 +221,36 @@ class JassonLine(EmasLine):
     interface = staticmethod(jasson)
 
 
+class FerryLine(Line):
+    """Another zone, with a database of its own, across a gap; what breaks is its carrier, and the way there."""
+
+    pair: Any
+
+    @asynccontextmanager
+    async def standing(self):
+        self.across = Across(self.pair)
+        self.across.step_s = 0.5
+        self.carrier = self.across.carrier(ahead=64)
+        async with self.back():
+            yield
+
+    @asynccontextmanager
+    async def back(self):
+        port = self.across.network.port if self.across.network else 0
+        async with self.across.outside(port=port), self.across.carrying():
+            self.network = self.across.network
+            yield
+
+    def hears(self, inbox: Inbox) -> None:
+        self.across.arrived.append(inbox.wake)
+
+    def throttle(self) -> None:
+        self.network.faults.throttle_next = 1
+
+    def answer_slowly(self) -> None:
+        self.network.faults.response_delay_s = 0.05
+
+
 LINES = {
     "SMPP": SmppLine,
     "SMPP pairs": SmppPairsLine,
@@ -225,6 +260,7 @@ LINES = {
     "CMPP3": Cmpp3Line,
     "EMAS": EmasLine,
     "Jasson": JassonLine,
+    "ferry": FerryLine,
 }
 
 
@@ -233,6 +269,8 @@ def line(request, clock):
     made = request.param(clock)
     if isinstance(made, EmasLine):
         made.mariadb = request.getfixturevalue("mariadb")
+    if isinstance(made, FerryLine):
+        made.pair = request.getfixturevalue("zones")
     return made
 
 
@@ -318,6 +356,7 @@ async def test_a_text_from_a_person_is_taken_once_however_often_the_carrier_says
     database, clock = county.database, county.clock
     inbox = Inbox(county.office, database, clock, county.secrets, alert_rules=county.rules)
     async with line.standing(), running(database, clock, line.carrier, inbox=inbox, secrets=county.secrets):
+        line.hears(inbox)
         for _ in range(3):
             await line.say(PHONE, "请问我的申请办到哪一步了？" * 8)
         assert "查进度请回复CX加受理号" in (await line.phone().next_text()).text

@@ -53,7 +53,7 @@ async def test_another_phone_needs_the_query_password(county, desk):
 
 @pytest.mark.feature("HALL-06")
 async def test_an_unknown_number_gets_the_help_text(desk):
-    assert "未识别的指令。查进度请回复CX加受理号" in await desk.text(STRANGER, "CX209900000001")
+    assert "查无此号。查进度请回复CX加受理号" in await desk.text(STRANGER, "CX209900000001")
 
 
 @pytest.mark.feature("SMS-12")

@@ -324,8 +324,11 @@ async def test_a_carrier_that_is_not_there_yet_is_tried_again():
     task = asyncio.create_task(link.run())
     await until(lambda: link.counts["errors"] >= 2)
     assert link.snapshot().last_error.startswith("cannot connect: ConnectionRefused")
+    assert not link.snapshot().is_error_past
     async with carrier(port=port):
         await link.bound(60)
+        assert link.snapshot().last_error.startswith("cannot connect")  # what it was, and that it is over
+        assert link.snapshot().is_error_past
         await link.drain(30)
         await task
 

@@ -374,6 +374,7 @@ async def test_an_account_that_may_not_insert_loses_nothing_and_says_why(databas
             await put(database, clock, WORDS)
             await eventually(lambda: carrier.refusals["1142"] >= 2)
             assert carrier.last_error == "MySQL error 1142"
+            assert not carrier.condition().is_error_past
         assert await states_of(database) == {"queued": 1}
 
 

@@ -244,10 +244,12 @@ async def test_a_wrong_secret_key_loses_nothing_and_one_text_alone_tries_again(c
         async with running_carrier(carrier) as line:
             assert all(sent.is_unsent for sent in await line.send(*[WORDS] * 20))
             assert (carrier.last_error, carrier.ahead) == ("IllegalMac", 1)
+            assert (carrier.condition().last_error_at, carrier.condition().is_error_past) == (clock.now(), False)
             await line.up()
             cloud.account = wrong  # or ours corrected, which takes a restart
             assert [sent.fault for sent in await line.send(*[WORDS] * 5)] == [None] * 5
             assert carrier.ahead > 1
+            assert (carrier.condition().last_error, carrier.condition().is_error_past) == ("IllegalMac", True)
             assert len(cloud.handset(PHONE).inbox) == 5
 
 
@@ -313,14 +315,27 @@ async def test_a_throttled_text_keeps_its_place_before_those_of_its_priority(clo
     assert order.index("急") < order.index("二")
 
 
-async def test_a_text_that_is_news_no_more_is_given_back_unsent(clock):
+async def test_nothing_later_leaves_before_all_that_was_throttled_is_taken(clock):
+    async with (
+        cloud_mas(clock) as cloud,
+        running_carrier(mas_carrier(cloud, connections=4, policy=QUICK_POLICY)) as line,
+    ):
+        cloud.faults.rspcods.extend(["FlowOverLimit"] * 5)  # three of four at once, then the one that tries
+        await line.send(*(f"【衡江政务服务】{number}" for number in range(12)))
+        arrived = [int(text.text.partition("】")[2]) for text in cloud.handset(PHONE).inbox]
+        assert sorted(arrived) == list(range(12))
+        assert set(arrived[:4]) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("left", [timedelta(minutes=-1), timedelta(seconds=30)])  # it might wait over there, too
+async def test_a_text_that_is_news_no_more_is_given_back_unsent(clock, left):
     async with (
         cloud_mas(clock, faults=MasFaults(throttle_next=1)) as cloud,
         running_carrier(mas_carrier(cloud, connections=1, policy=QUICK_POLICY)) as line,
     ):
         line.put("【衡江政务服务】旧", expires_at=clock.now() + timedelta(minutes=5))
         line.put("【衡江政务服务】新")
-        clock.advance(timedelta(minutes=6))
+        clock.advance(timedelta(minutes=5) - left)
         await eventually(lambda: len(line.outcomes) == 2)
         assert Sent((), Fault.TEMPORARY, "expired while it waited", is_unsent=True) in line.outcomes
         assert [text.text for text in cloud.handset(PHONE).inbox] == ["【衡江政务服务】新"]

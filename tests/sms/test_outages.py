@@ -88,7 +88,7 @@ async def test_what_a_busy_office_could_not_do_is_done_later_and_nobody_is_told_
     assert len(await desk.answers(LEADER_PHONE)) == 1
 
 
-@pytest.mark.parametrize("outage", [timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=9)])
+@pytest.mark.parametrize("outage", [timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=55)])
 async def test_what_a_carrier_says_again_after_an_outage_is_the_same_text(county, desk, outage):
     """It was kept and answered; only the acknowledgement was lost with the connection, or with the process."""
     [pdu] = desk.parts(APPLICANT, f"CX{await county.accepted()}")
@@ -99,6 +99,50 @@ async def test_what_a_carrier_says_again_after_an_outage_is_the_same_text(county
     await desk.inbox.handle_waiting()
     assert await desk.outcomes() == ["progress"]
     assert first.connected_at < county.clock.now()
+
+
+async def test_what_waited_until_its_connection_was_gone_and_is_said_again_later_is_the_same_text(county, desk):
+    """The database was slow: when the text was kept, the line had broken, and the next connection stood already."""
+    [pdu] = desk.parts(APPLICANT, f"CX{await county.accepted()}")
+    first = county.clock.now()
+    async with desk.inbox._taking:
+        keeping = asyncio.create_task(taken(desk, pdu, connected_at=first))
+        await asyncio.sleep(0)
+        county.clock.advance(timedelta(seconds=1))
+        second = county.clock.now()
+        county.clock.advance(timedelta(seconds=1))
+    await keeping
+    await desk.inbox.handle_waiting()
+    county.clock.advance(timedelta(seconds=30))
+    await taken(desk, pdu, connected_at=second)
+    await desk.inbox.handle_waiting()
+    assert await desk.outcomes() == ["progress"]
+
+
+async def test_a_repetition_that_waited_long_is_as_old_as_when_it_was_said(county, desk):
+    """Both copies came over lines that broke at once, and the database was slow between the two."""
+    [pdu] = desk.parts(APPLICANT, f"CX{await county.accepted()}")
+    said = county.clock.now()
+    arrival = await taken(desk, pdu, connected_at=said)
+    await desk.inbox.handle_waiting()
+    county.clock.advance(timedelta(seconds=12))
+    async with county.database.transaction():
+        await desk.inbox._parts.keep(arrival, said, county.clock.now())
+    await desk.inbox.handle_waiting()
+    assert await desk.outcomes() == ["progress"]
+
+
+async def test_after_a_new_connection_one_repetition_is_the_carriers_and_the_next_a_persons(county, desk):
+    [pdu] = desk.parts(APPLICANT, f"CX{await county.accepted()}")
+    await taken(desk, pdu)
+    await desk.inbox.handle_waiting()
+    county.clock.advance(timedelta(minutes=5))
+    again = county.clock.now()
+    for _ in range(2):
+        await taken(desk, pdu, connected_at=again)
+        await desk.inbox.handle_waiting()
+        county.clock.advance(timedelta(minutes=5))
+    assert await desk.outcomes() == ["progress", "progress"]
 
 
 async def test_who_asks_again_over_the_same_connection_is_answered_again(county, desk):

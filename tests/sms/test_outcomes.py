@@ -3,8 +3,9 @@
 import pytest
 
 from sms.carriers import Sent
-from sms.outcomes import Gathering, plain_id
+from sms.outcomes import Gathering
 from sms.pacing import LINK_GONE, Accepted, NotSent, OutcomeUnknown, Refused
+from sms.receipts import plain_id
 from sms.statuses import Fault, of_status
 
 GONE, SILENT = NotSent(LINK_GONE), OutcomeUnknown("no response in time")

@@ -12,6 +12,7 @@ from sms.smpp.pdus import Framer, decode, encode
 from sms.smpp.session import Session, Terms
 from sms.smpp.vocabulary import BindTransceiver, BindTransceiverResp, SubmitSm, SubmitSmResp
 from sms.statuses import DEFAULT_POLICY, Fault, Retry
+from sms.tally import MOST_CODES, OTHERS
 
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 BIND = BindTransceiver(system_id="zhangban", password="secret")
@@ -94,6 +95,9 @@ def test_a_full_queue_at_the_carrier_is_waited_for_like_a_throttle():
     assert counter.sent[-1][1].registered_delivery == 1
     counter.answer(now=1.1)
     counter.pump(1.1)
+    assert counter.words == ["1", "2", "1", "2"]  # and 3 when 2 is taken: it might be turned away once more
+    counter.answer(now=1.2)
+    counter.pump(1.2)
     assert counter.words == ["1", "2", "1", "2", "3"]
 
 
@@ -252,3 +256,75 @@ def test_one_at_a_time_nothing_overtakes_whatever_is_throttled(answers):
     first_sent = list(dict.fromkeys(counter.words))
     assert first_sent == sorted(first_sent, key=int)
     assert set(accepted) <= set(first_sent)
+
+
+def test_a_carrier_that_invents_codes_fills_no_memory():
+    counter = Counter()
+    for code in range(0x400, 0x400 + 3 * MOST_CODES):
+        counter.put(f"{code:x}")
+        counter.pump()
+        counter.answer(status=code)
+    refusals = counter.pacer.refusals
+    assert len(refusals) == MOST_CODES + 1
+    assert (refusals["0x00000400"], refusals[OTHERS]) == (1, 2 * MOST_CODES)
+    counter.put("again")
+    counter.pump()
+    counter.answer(status=0x400)
+    assert refusals["0x00000400"] == 2  # what is known keeps its name
+
+
+class Wire(Counter):
+    """A carrier with a window that throttles whom it likes and answers in its own order; who it took when."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__(window=window)
+        self.now, self.waiting_s = 0.0, 0.0
+        #: Of each submission that was answered: its words, when it was sent and answered, and whether it was taken.
+        self.story: list[tuple[str, float, float, bool]] = []
+        self._unanswered: dict[int, tuple[str, float]] = {}
+
+    def go_on(self) -> bool:
+        """Time passes until something was sent or everything is settled."""
+        before = len(self.sent)
+        again_at = self.pump(self.now)
+        while again_at is not None and not self._unanswered and len(self.sent) == before:
+            self.now = max(self.now, again_at)
+            again_at = self.pump(self.now)
+        for number in range(before, len(self.sent)):
+            self._unanswered[number] = (self.words[number], self.now)
+        return bool(self._unanswered)
+
+    def say(self, which: int, *, is_throttled: bool) -> None:
+        """Answers one of those that wait for an answer."""
+        number = sorted(self._unanswered)[which % len(self._unanswered)]
+        words, sent_at = self._unanswered.pop(number)
+        self.now += 0.01
+        self.answer(number, THROTTLED if is_throttled else 0, self.now)
+        self.story.append((words, sent_at, self.now, not is_throttled))
+
+
+@given(
+    st.integers(1, 6),
+    st.integers(1, 12),
+    st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40),
+)
+def test_a_later_text_overtakes_a_throttled_one_only_out_of_the_window_that_was_throttled(window, texts, answers):
+    wire = Wire(window)
+    for number in range(texts):
+        wire.put(f"{number:03}", priority=5)
+    said = iter(answers)
+    while wire.go_on():
+        which, is_throttled = next(said, (0, False))
+        wire.say(which, is_throttled=is_throttled)
+    assert all(outcomes == [Accepted("A")] for outcomes in wire.outcomes.values())
+    first_told: dict[str, float] = {}
+    first_sent: dict[str, float] = {}
+    for words, sent_at, answered_at, is_taken in wire.story:
+        first_sent.setdefault(words, sent_at)
+        if not is_taken:
+            first_told.setdefault(words, answered_at)
+    taken_at = {words: answered_at for words, _, answered_at, is_taken in wire.story if is_taken}
+    for earlier, told_at in first_told.items():
+        for later, sent_at in first_sent.items():
+            if later > earlier and sent_at >= told_at:
+                assert taken_at[earlier] <= sent_at, "it left while an earlier one was still turned away"

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from alerts.outgoing import Outgoing
 from alerts.settling import Outcome, Report
@@ -125,6 +126,11 @@ async def test_a_carrier_that_is_down_needs_a_person_and_one_that_was_paused_doe
     [concern] = found.concerns
     assert (concern.code, concern.carrier) == ("CARRIER_DOWN", "east")
     assert "cannot connect" in concern.en
+    over = replace(CONDITION, state="closed", last_error_at=desk.clock.now(), is_error_past=True)
+    await desk.carrier("east", condition=msgspec.json.encode(over).decode())
+    found = await desk.status()
+    assert found.concerns[0].en == "carrier east is down: closed"
+    assert (found.carriers[0].last_error_at, found.carriers[0].is_error_past) == (desk.clock.now(), True)
     assert not found.carriers[0].is_up
     await desk.carrier("east", wanted="paused", down_since=None)
     assert (await desk.status()).is_well

@@ -161,10 +161,15 @@ async def test_without_its_receiver_a_carrier_still_sends():
     ):
         other.faults.bind_status = 0x0D
         other.cut()
-        await until(lambda: other.counts["bind refused"])
+        await until(lambda: "receiver 1: bind refused" in desk.condition.last_error)
         assert desk.carrier.is_up
         assert desk.condition.state == "1 of 2 bound"
         assert "receiver 1: bind refused: ESME_RBINDFAIL" in desk.condition.last_error
+        assert (desk.condition.is_error_past, desk.condition.last_error_at) == (False, NOON)
+        other.faults.bind_status = 0
+        await until(lambda: desk.condition.is_error_past)
+        other.faults.bind_status = 0x0D
+        other.cut()
         desk.send()
         await until(lambda: desk.sent)
         assert desk.sent[0].fault is None

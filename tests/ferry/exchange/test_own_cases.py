@@ -126,7 +126,7 @@ async def test_what_leaves_one_installation_arrives_at_another_with_equal_counts
         assert (batch.accepted, batch.rows, batch.rejected, batch.drifts) == (len(rows), len(rows), 0, 0)
         assert {row.digest for row in rows} == {row.digest for row in await ExchangeRecord.all()}
         states = {row.state: row.unit_code for row in await ExchangeCase.all()}
-        assert states == {"finished": "ZJJ", "accepted": "ZJJ"}
+        assert states == {"finished": "430421.ZJJ", "accepted": "430421.ZJJ"}
     finally:
         await database.close()
         shelf.discard(url)

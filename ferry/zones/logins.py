@@ -1,0 +1,97 @@
+"""Who logged in outside, as the inner zone knows it: the signature over the challenge is verified again here.
+
+So an officer's act from outside counts only near a login that the phone itself signed: whoever holds the outer zone
+can neither invent logins nor keep one alive. Kept as a used challenge, and as long as one.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from certs.authority import Authority
+from certs.encodings import check_es256, signature_der
+from certs.login import PREFIX
+from certs.profiles import OFFICER_SIGNING
+from certs.refusals import (
+    CertificateUnknownIssuer,
+    LoginChallengeExpired,
+    LoginChallengeUnknown,
+    LoginChallengeUsed,
+)
+from certs.revocation import refuse_revoked
+from certs.tables import CertificateState, IssuedCertificate, LoginChallenge
+from kernel import rows
+from kernel.acts import Act, Done, SignatureFormat
+from kernel.work import Work
+
+#: As long as challenges are kept (`certs.login.prune_requests`): an older one may have been used and forgotten.
+REMEMBERED = timedelta(days=1)
+
+
+class NoteLogin(Act[Done], frozen=True, tag="ferry.note_login"):
+    """`certificate`: its fingerprint; `challenge`: the octets that were signed."""
+
+    certificate: str
+    challenge: bytes
+    signature: bytes
+    format: SignatureFormat = SignatureFormat.DER
+
+
+class _Challenge(msgspec.Struct, frozen=True):
+    aud: str
+    certificate: str
+    expires_at: datetime
+    nonce: str
+
+
+async def note_login(work: Work, act: NoteLogin) -> Done:
+    """Raises LOGIN_CHALLENGE_…, SIGNATURE_INVALID, CERTIFICATE_…"""
+    authority = work.given(Authority)
+    said = _read(act.challenge)
+    if said.expires_at <= work.now - REMEMBERED:
+        raise LoginChallengeExpired(until=said.expires_at.isoformat())
+    if said.aud != authority.settings.audience or said.certificate != act.certificate or len(said.nonce) > 40:
+        raise LoginChallengeUnknown()
+    row = await rows.one(IssuedCertificate, fingerprint=act.certificate)
+    if row is None:
+        raise CertificateUnknownIssuer()
+    refuse_revoked(row)
+    trusted = authority.verifier.relied_on(row.der, OFFICER_SIGNING, at=work.now)
+    check_es256(trusted.key, act.challenge, signature_der(act.signature, act.format))
+    if await rows.one(LoginChallenge, nonce=said.nonce) is not None:
+        raise LoginChallengeUsed()
+    await LoginChallenge.create(
+        nonce=said.nonce,
+        certificate_id=row.id,
+        payload=act.challenge,
+        expires_at=said.expires_at,
+        used_at=work.now,
+    )
+    await rows.change(IssuedCertificate, {"id": row.id}, used_at=work.now)
+    return Done()
+
+
+async def logged_in(authority: Authority, officer: str, at: datetime) -> bool:
+    """Whether a device of this officer, still good, answered a challenge so shortly before `at` that a session lasts.
+
+    Both instants are the outer zone's.
+    """
+    settings = authority.settings
+    certificates = await IssuedCertificate.filter(holder=officer, state=CertificateState.ISSUED).values_list(
+        "id", flat=True
+    )
+    return await LoginChallenge.filter(
+        certificate_id__in=list(certificates),
+        used_at__isnull=False,
+        expires_at__gte=at - settings.token_life,
+        expires_at__lte=at + settings.challenge_life + timedelta(seconds=1),
+    ).exists()
+
+
+def _read(challenge: bytes) -> _Challenge:
+    if not challenge.startswith(PREFIX):
+        raise LoginChallengeUnknown()
+    try:
+        return msgspec.json.decode(challenge[len(PREFIX) :], type=_Challenge)
+    except msgspec.MsgspecError:
+        raise LoginChallengeUnknown() from None

@@ -1,0 +1,222 @@
+"""Inside: performs the acts that came from outside, and sends back what came of each.
+
+What a record says of its author is compared with this zone's own tables: an officer is one that is in service here,
+with the roles that are entered here, shortly after a login whose signature was verified here; an applicant is the
+phone that the outer zone proved by a code; nobody is ever the system. What needs a signature needs the phone's,
+over bytes that this zone prepared. Whoever holds the outer zone can therefore pass for applicants, and for
+officers who are logged in, as far as a session goes; no decision can be made or changed there.
+
+Performed under the phone's own key (the record's number, where it has none), so that performing twice is performing
+once; the outcome is marked and handed over in one transaction. Tries are counted before they are made: an act that
+kills the process does so a few times only.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from casework.intake.acts import KeepUpload
+from casework.intake.query_passwords import query_password
+from certs.authority import Authority
+from certs.tokens import officer_actor
+from ferry.orders import Routes
+from ferry.outgoing import hand_over
+from ferry.records import Envelope
+from ferry.refusals import RecordRefused
+from ferry.zones.acting import DONE, MAX_OCTETS, ActAsked, ActDone, cleaned, in_ascii
+from ferry.zones.logins import logged_in
+from ferry.zones.refusals import ActFailed, ActorMayNotCross, ActUnknown, OutcomeTooLong
+from ferry.zones.refused import NoteForeignAct
+from ferry.zones.tables import ArrivedAct
+from kernel import rows
+from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind, Assurance, Role
+from kernel.acts import Act, View
+from kernel.chance import Secrets
+from kernel.clock import Clock
+from kernel.db import Database
+from kernel.office import Office
+from kernel.refusals import Busy, Invalid, Refusal
+from kernel.tables import Officer
+
+log = logging.getLogger(__name__)
+
+#: After each try that came to nothing the next waits so long; then the act is given up.
+TRY_AGAIN = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
+_AT_ONCE = 50
+
+
+def _anywhere(point: str) -> None:
+    pass
+
+
+class Performer:
+    """`crossing`: by tag, what may be asked from outside. `filing`: of what comes of these a query password is told.
+
+    `reach` is passed at the named points between the steps; a test dies there.
+    """
+
+    def __init__(
+        self,
+        office: Office,
+        database: Database,
+        clock: Clock,
+        secrets: Secrets,
+        authority: Authority,
+        routes: Routes,
+        *,
+        crossing: Mapping[str, type[Act[Any]]],
+        filing: Collection[type[Act[Any]]],
+        reach: Callable[[str], None] = _anywhere,
+    ) -> None:
+        self._office, self._database, self._clock = office, database, clock
+        self._secrets, self._authority, self._routes = secrets, authority, routes
+        self._crossing, self._filing, self._reach = crossing, filing, reach
+
+    async def turn(self) -> int:
+        """Performs what is due, oldest first; how many acts."""
+        due = await self._database.rows(
+            f"SELECT id FROM arrived_act WHERE outcome = '' AND due_at <= $1 ORDER BY id LIMIT {_AT_ONCE}",
+            self._clock.now(),
+        )
+        for row in due:
+            if (arrived := await self._claimed(row["id"])) is not None:
+                self._reach("after claim")
+                await self._perform(arrived)
+        return len(due)
+
+    # ------------------------------------------------------------------------------------------------------- below
+
+    async def _claimed(self, id: object) -> ArrivedAct | None:
+        """The act, if it is still to do and nobody else is at it."""
+        row = await rows.one(ArrivedAct, id=id)
+        if row is None or row.outcome:
+            return None
+        wait = TRY_AGAIN[min(row.tries, len(TRY_AGAIN) - 1)]
+        async with self._database.transaction():
+            where = {"id": row.id, "outcome": "", "tries": row.tries}
+            mine = await rows.change(ArrivedAct, where, tries=row.tries + 1, due_at=self._clock.now() + wait)
+        return row if mine else None
+
+    async def _perform(self, arrived: ArrivedAct) -> None:
+        asked = msgspec.json.decode(arrived.asked, type=ActAsked)
+        if arrived.tries >= len(TRY_AGAIN):
+            log.error("act %s from outside failed %s times", asked.tag, arrived.tries)
+            await self._answer(arrived, asked, ActFailed(tries=arrived.tries))
+            return
+        try:
+            act, actor = self._act(asked), await self._believed(arrived, asked)
+        except Refusal as refusal:
+            await self._noted(arrived, asked, refusal)
+            await self._answer(arrived, asked, refusal)
+            return
+        for file in asked.files:
+            # The octets come by the bulk lane, before or after.
+            note = KeepUpload(sha256=file.sha256, size=file.size, media_type=file.media_type)
+            await self._office.perform(note, ANYBODY, key=None)
+        proof = asked.proof.proof if asked.proof else None
+        outcome = await self._office.perform(act, actor, key=f"ferry:{asked.key or arrived.rid}", proof=proof)
+        self._reach("after act")
+        if not isinstance(outcome, Busy):
+            await self._answer(arrived, asked, outcome, is_filing=type(act) in self._filing)
+
+    def _act(self, asked: ActAsked) -> Act[Any]:
+        """Raises ACT_UNKNOWN, INVALID."""
+        kind = self._crossing.get(asked.tag)
+        if kind is None:
+            raise ActUnknown(act=asked.tag)
+        try:
+            act: Act[Any] = msgspec.json.decode(asked.act, type=kind)
+            if asked.proof is not None:
+                _ = asked.proof.proof
+        except msgspec.ValidationError as wrong:
+            # A field that is not known here: the outer zone is newer.
+            raise ActUnknown(act=asked.tag) if "unknown field" in str(wrong) else _unfit(asked) from None
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise _unfit(asked) from None
+        plain = msgspec.to_builtins(act)
+        if cleaned(plain) != plain:
+            raise _unfit(asked)
+        return act
+
+    async def _believed(self, arrived: ArrivedAct, asked: ActAsked) -> Actor:
+        """Raises ACTOR_MAY_NOT_CROSS."""
+        match asked.kind:
+            case ActorKind.ANONYMOUS:
+                return ANYBODY
+            case ActorKind.APPLICANT if asked.phone:
+                return Actor(
+                    kind=ActorKind.APPLICANT,
+                    id=asked.actor,
+                    roles=frozenset({Role.APPLICANT}),
+                    phone=asked.phone,
+                    assurance=Assurance.SESSION,
+                )
+            case ActorKind.OFFICER:
+                return await self._officer(arrived, asked)
+            case _:
+                raise ActorMayNotCross(why=asked.kind.value)
+
+    async def _officer(self, arrived: ArrivedAct, asked: ActAsked) -> Actor:
+        officer = await rows.one(Officer, id=asked.actor)
+        if officer is None or not officer.active:
+            raise ActorMayNotCross(why="不在职")
+        if not set(asked.roles) <= set(officer.roles):
+            raise ActorMayNotCross(why="角色不符")
+        if not await logged_in(self._authority, officer.id, arrived.asked_at):
+            raise ActorMayNotCross(why="没有有效登录")
+        return officer_actor(officer)
+
+    async def _noted(self, arrived: ArrivedAct, asked: ActAsked, refusal: Refusal) -> None:
+        note = NoteForeignAct(
+            ferry=arrived.peer,
+            record=arrived.rid,
+            asked=asked.tag,
+            actor=f"{asked.kind}:{asked.actor}",
+            code=refusal.code,
+            why=str(refusal.details.get("why", ""))[:80],
+        )
+        await self._office.perform(note, THE_CLOCK, key=f"ferry:{arrived.rid}")
+
+    async def _answer(
+        self, arrived: ArrivedAct, asked: ActAsked, outcome: View | Refusal, *, is_filing: bool = False
+    ) -> None:
+        """Marks the act done and hands its outcome over, once."""
+        if isinstance(outcome, Refusal):
+            code, done = outcome.code, _refused(arrived, outcome)
+        else:
+            code, done = "DONE", self._viewed(arrived, outcome, is_filing=is_filing)
+        now, route = self._clock.now(), self._routes.to(arrived.peer)
+        async with self._database.transaction():
+            if not await rows.change(ArrivedAct, {"id": arrived.id, "outcome": ""}, outcome=code, done_at=now):
+                return
+            try:
+                await hand_over(self._database, route, [_envelope(arrived, done, now)], now=now)
+            except RecordRefused:
+                too_long = _refused(arrived, OutcomeTooLong())
+                await hand_over(self._database, route, [_envelope(arrived, too_long, now)], now=now)
+            self._reach("before answer commit")
+
+    def _viewed(self, arrived: ArrivedAct, view: View, *, is_filing: bool) -> ActDone:
+        json = msgspec.json.encode(view)
+        password = ""
+        if is_filing:
+            password = query_password(self._secrets, str(msgspec.to_builtins(view)["number"]))
+        return ActDone(rid=arrived.rid, view=in_ascii(json)[: MAX_OCTETS + 1], password=password)
+
+
+def _envelope(arrived: ArrivedAct, done: ActDone, now: datetime) -> Envelope:
+    # The instant of arrival: an inner zone restored from a backup tells its outcome under another number.
+    rid = f"done:{arrived.rid.rpartition(':')[2][:40]}:{int(arrived.at.timestamp())}"
+    return Envelope(rid=rid, type=DONE, key=arrived.rid, at=now, body=done)
+
+
+def _refused(arrived: ArrivedAct, refusal: Refusal) -> ActDone:
+    details = in_ascii(msgspec.json.encode(dict(refusal.details)))
+    return ActDone(rid=arrived.rid, refused=refusal.code, details=details if len(details) <= 8000 else "{}")
+
+
+def _unfit(asked: ActAsked) -> Invalid:
+    return Invalid(field=asked.tag, why="内容不符合规定")

@@ -1,0 +1,243 @@
+"""Tables: zones. Written by tools.migrations; never edited once released."""
+
+from kernel.migrating import together
+from tortoise import migrations
+from tortoise.migrations import operations as ops
+from tortoise import fields
+from tortoise.indexes import Index
+
+class Migration(migrations.Migration):
+    dependencies = [('zhangban', '0002_texts')]
+
+    initial = False
+
+    operations = together([
+        ops.CreateModel(
+            name='ArrivedAct',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('rid', fields.CharField(unique=True, max_length=64)),
+                ('peer', fields.CharField(max_length=16)),
+                ('tag', fields.CharField(max_length=40)),
+                ('asked', fields.TextField(unique=False)),
+                ('asked_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('tries', fields.IntField(default=0)),
+                ('due_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('outcome', fields.CharField(default='', max_length=40)),
+                ('done_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'arrived_act', 'app': 'zhangban', 'indexes': [Index(fields=['outcome', 'due_at', 'id'], name='idx_arrived_act_due')], 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='ExchangeArrival',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('peer', fields.CharField(max_length=16)),
+                ('sha256', fields.CharField(max_length=64)),
+                ('number', fields.IntField()),
+                ('of', fields.IntField()),
+                ('octets', fields.TextField(unique=False)),
+                ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'exchange_arrival', 'app': 'zhangban', 'unique_together': (('peer', 'sha256', 'number'),), 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='ExchangeDue',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('kind', fields.CharField(max_length=8)),
+                ('name', fields.CharField(max_length=64)),
+                ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'exchange_due', 'app': 'zhangban', 'unique_together': (('kind', 'name'),), 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='ExchangePush',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('fingerprint', fields.CharField(max_length=43)),
+                ('key', fields.CharField(max_length=64)),
+                ('sha256', fields.CharField(max_length=64)),
+                ('answer', fields.TextField(unique=False)),
+                ('at', fields.DatetimeField(db_index=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'exchange_push', 'app': 'zhangban', 'unique_together': (('fingerprint', 'key'),), 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='ExchangeReport',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('batch', fields.CharField(unique=True, max_length=40)),
+                ('day', fields.DateField()),
+                ('closes', fields.DateField(null=True)),
+                ('package', fields.BinaryField()),
+                ('sha256', fields.CharField(db_index=True, max_length=64)),
+                ('rows', fields.IntField()),
+                ('made_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('state', fields.CharField(max_length=10)),
+                ('attempts', fields.IntField(default=0)),
+                ('due_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('error', fields.CharField(default='', max_length=60)),
+                ('answered_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('rejected', fields.IntField(default=0)),
+                ('flagged', fields.IntField(default=0)),
+                ('drifts', fields.IntField(default=0)),
+                ('reasons', fields.TextField(default='', unique=False)),
+            ],
+            options={'table': 'exchange_report', 'app': 'zhangban', 'indexes': [Index(fields=['state', 'id'], name='idx_exchange_report')], 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='ExchangeSaid',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('rid', fields.CharField(unique=True, max_length=64)),
+                ('projid', fields.CharField(max_length=40)),
+                ('table_name', fields.CharField(max_length=20)),
+                ('number', fields.IntField()),
+                ('version', fields.IntField()),
+                ('org', fields.CharField(max_length=18)),
+                ('day', fields.DateField()),
+                ('said_at', fields.DatetimeField(db_index=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'exchange_said', 'app': 'zhangban', 'indexes': [Index(fields=['day', 'projid', 'table_name', 'number'], name='idx_exchange_said_day')], 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='FerryAlarm',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('peer', fields.CharField(max_length=16)),
+                ('concern', fields.CharField(max_length=20)),
+                ('lane', fields.CharField(max_length=12)),
+                ('since', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('told_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('gone_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'ferry_alarm', 'app': 'zhangban', 'unique_together': (('peer', 'concern', 'lane'),), 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='MirrorAge',
+            fields=[
+                ('peer', fields.CharField(primary_key=True, unique=True, db_index=True, max_length=16)),
+                ('as_of', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'ferry_mirror_age', 'app': 'zhangban', 'pk_attr': 'peer'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='MirrorHeard',
+            fields=[
+                ('subject', fields.CharField(primary_key=True, unique=True, db_index=True, max_length=100)),
+                ('revision', fields.BigIntField()),
+                ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'ferry_mirror_heard', 'app': 'zhangban', 'pk_attr': 'subject'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='MirrorPart',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('subject', fields.CharField(max_length=100)),
+                ('revision', fields.BigIntField()),
+                ('part', fields.IntField()),
+                ('parts', fields.IntField()),
+                ('body', fields.TextField(unique=False)),
+            ],
+            options={'table': 'ferry_mirror_part', 'app': 'zhangban', 'unique_together': (('subject', 'revision', 'part'),), 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='MirrorSubject',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('peer', fields.CharField(max_length=16)),
+                ('subject', fields.CharField(max_length=100)),
+                ('revision', fields.BigIntField(default=0)),
+                ('digest', fields.CharField(default='', max_length=64)),
+                ('dirty_since', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('is_forced', fields.BooleanField(default=False, description='To be told even if it says nothing new, after what does: a snapshot.')),
+            ],
+            options={'table': 'ferry_mirror_subject', 'app': 'zhangban', 'unique_together': (('peer', 'subject'),), 'indexes': [Index(fields=['peer', 'is_forced', 'dirty_since'], name='idx_ferry_mirror_dirty')], 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='RelayedAct',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('rid', fields.CharField(unique=True, max_length=64)),
+                ('actor', fields.CharField(max_length=60)),
+                ('key', fields.CharField(max_length=100)),
+                ('tag', fields.CharField(max_length=40)),
+                ('act_sha256', fields.CharField(max_length=64)),
+                ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('outcome', fields.TextField(unique=False)),
+                ('answered_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('given_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'relayed_act', 'app': 'zhangban', 'unique_together': (('actor', 'key'),), 'indexes': [Index(fields=['at'], name='idx_relayed_act_at'), Index(fields=['answered_at', 'at'], name='idx_relayed_act_waiting')], 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='TextAcross',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('peer', fields.CharField(max_length=16)),
+                ('reference', fields.BigIntField()),
+                ('tries', fields.SmallIntField(default=1)),
+                ('rid', fields.CharField(unique=True, max_length=64)),
+                ('state', fields.CharField(default='queued', max_length=10)),
+                ('taken', fields.BooleanField(default=False)),
+                ('error', fields.CharField(default='', max_length=80)),
+                ('via', fields.CharField(default='', max_length=20)),
+                ('number', fields.IntField(default=0)),
+                ('news', fields.BooleanField(default=False)),
+                ('handed_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('reported_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'text_across', 'app': 'zhangban', 'unique_together': (('peer', 'reference'),), 'indexes': [Index(fields=['peer', 'news'], name='idx_text_across_news')], 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.CreateModel(
+            name='TextFerried',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('peer', fields.CharField(max_length=16)),
+                ('rid', fields.CharField(unique=True, max_length=64)),
+                ('message_id', fields.BigIntField(unique=True)),
+                ('number', fields.IntField(default=0)),
+                ('state', fields.CharField(max_length=10)),
+                ('error', fields.CharField(default='', max_length=80)),
+                ('is_open', fields.BooleanField(default=True)),
+                ('taken_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'text_ferried', 'app': 'zhangban', 'indexes': [Index(fields=['peer', 'is_open'], name='idx_text_ferried_open')], 'pk_attr': 'id'},
+            bases=['Model'],
+        ),
+        ops.AddField(
+            model_name='Document',
+            name='check_code',
+            field=fields.CharField(default='', db_default='', max_length=16),
+        ),
+        ops.AddField(
+            model_name='InboundPdu',
+            name='said_at',
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddIndex(
+            model_name='WaitingReceipt',
+            index=Index(fields=['phone', 'at'], name='idx_receipt_phone'),
+        ),
+        ops.AddIndex(
+            model_name='WaitingReceipt',
+            index=Index(fields=['at'], name='idx_receipt_at'),
+        ),
+    ])

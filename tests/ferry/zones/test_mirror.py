@@ -1,0 +1,241 @@
+"""What the outer zone shows is what the inner zone holds, a little later, and never what it must not know."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from casework.intake.query_passwords import query_password
+from casework.papers.printing import check_code
+from certs.tables import IssuedCertificate
+from ferry.zones.mirroring import shown_as_of
+from kernel.tables import Officer
+from supervision.acts import IssueOrders, TurnLights
+from tests.ferry.zones.glass import Glass
+from tests.mobile_api.stage import APPLICANT_PHONE, CLERK, HANDLER, HEAD, ITEM, LEADER, SUPERVISOR
+from tests.mobile_api.visitors import log_in
+
+
+async def granted(glass: Glass, **changes) -> str:
+    """A case from its filing to its delivery, inside."""
+    number = await glass.inner.accepted(**changes)
+    for officer, decision in (
+        (HANDLER, "AGREE"),
+        (HEAD, "AGREE"),
+        (LEADER, "GRANT"),
+        (HANDLER, "COMPLETE"),
+        (CLERK, "DELIVER"),
+    ):
+        glass.pair.clock.advance(timedelta(minutes=10))
+        await glass.inner.decide(officer, number, decision)
+    return number
+
+
+async def both(glass: Glass, name: str, token: str | None = None, **variables):
+    """The answers of both zones."""
+    return [await half.ask(name, token, **variables) for half in (glass.inner, glass.outer)]
+
+
+async def same(glass: Glass, name: str, token: str | None = None, **variables) -> dict:
+    inside, outside = await both(glass, name, token, **variables)
+    assert "errors" not in inside, inside
+    assert outside == inside, name
+    return inside["data"]
+
+
+async def test_the_same_questions_get_the_same_answers_outside(glass: Glass):
+    done = await granted(glass)
+    late = await glass.inner.accepted(applicantName="乙公司", applicantPhone="13800000002")
+    glass.pair.clock.advance(timedelta(days=40))
+    with glass.pair.inner.here():
+        await glass.inner.clock_does(TurnLights())
+        await glass.inner.clock_does(IssueOrders())
+    await glass.settle()
+    handler = (await glass.inner.phone(HANDLER)).token
+    supervisor = (await glass.inner.phone(SUPERVISOR)).token
+    await glass.settle()
+    answer = await same(glass, "Todos", handler)
+    assert [node["case"]["number"] for node in answer["todos"]["nodes"]] == [late]
+    await same(glass, "Done", handler)
+    await same(glass, "Guides")
+    await same(glass, "Guide", code=ITEM)
+    await same(glass, "Overdue", supervisor, scope="SUPERVISED")
+    await same(glass, "Findings", supervisor)
+    await same(glass, "Statistics", supervisor)
+    for number in (done, late):
+        inside, outside = (each["data"]["case"] for each in await both(glass, "Case", handler, number=number))
+        number_inside = inside.pop("applicant")
+        number_outside = outside.pop("applicant")
+        assert outside == inside
+        assert number_outside["idNumber"].endswith(number_inside["idNumber"][-4:])
+        assert number_outside["idNumber"] != number_inside["idNumber"]
+    found = await glass.pair.outer.rows("SELECT number, id FROM document ORDER BY id")
+    for half in (glass.inner, glass.outer):
+        code = check_code(glass.inner.secrets, str(found[0]["number"]))
+        with half.side.here():
+            page = await half.http.get(f"/verify/{found[0]['id']}?c={code}", headers={"accept": "application/json"})
+        assert page.json()["seal"] == "valid"
+        assert ("as_of" in page.json()) is (half is glass.outer)
+    mine = await glass.outer.get("MyCases", await applicant(glass))
+    assert [node["number"] for node in mine["nodes"]] == [done]  # of the phone that logged in outside
+
+
+async def test_a_case_is_told_once_however_much_happened_to_it_and_all_again_by_a_snapshot(glass: Glass):
+    await glass.carry()
+    before = len(await glass.told())
+    number = await granted(glass)
+    await glass.tell()
+    states = [line for line in (await glass.told())[before:] if f'"case:{number}"' in line]
+    assert len({line.split('"revision":')[1].split(",")[0] for line in states}) == 1
+    assert await glass.tell() == 0
+    before = len(await glass.told())
+    count = await glass.snapshot()
+    assert count > 20
+    with glass.pair.inner.here():  # half of it, and the process dies
+        await glass.mirror.tell(glass.pair.clock.now())
+    glass.restart()
+    await glass.tell()
+    told = [line for line in (await glass.told())[before:] if '"part":1,' in line]
+    assert len(told) >= count - 5  # kinds of which there is nothing are not told
+
+
+async def test_whatever_the_outer_zone_lost_or_was_given_a_snapshot_restores(glass: Glass):
+    number = await granted(glass)
+    await glass.carry()
+    wanted = await contents(glass)
+    for table in ("task", "case_step", "document", "officer", "item_version", "certificate"):
+        with glass.pair.outer.here():
+            await glass.pair.outer.database.execute(f"DELETE FROM {table}")
+    await glass.snapshot()
+    await glass.carry()
+    assert await contents(glass) == wanted
+    assert number in str(wanted)
+    # What becomes secret disappears.
+    with glass.pair.inner.here():
+        for table in ("case_file", "licence"):
+            await glass.inner.database.execute(f"UPDATE {table} SET secret = TRUE")
+    await glass.snapshot()
+    await glass.carry()
+    left = await contents(glass)
+    assert not any(left[table] for table in ("case_file", "licence", "task", "case_step", "document", "event"))
+    assert left["officer"] == wanted["officer"]
+
+
+async def test_what_the_inner_zone_lost_in_a_disaster_a_snapshot_takes_from_the_outer(glass: Glass):
+    lost, kept = await glass.inner.accepted(), await glass.inner.accepted()
+    await glass.carry()
+    with glass.pair.inner.here():  # yesterday's backup knew one case only
+        await glass.inner.database.execute("DELETE FROM case_file WHERE number = $1", lost)
+        await glass.inner.database.execute("DELETE FROM ferry_mirror_subject WHERE subject = $1", f"case:{lost}")
+        await glass.inner.database.execute("UPDATE ferry_mirror_subject SET revision = 1, digest = 'of yesterday'")
+    glass.pair.clock.advance(timedelta(hours=1))
+    glass.restart()
+    await glass.snapshot()
+    await glass.carry()
+    assert await glass.pair.outer.rows("SELECT number FROM case_file") == [{"number": kept}]
+    assert len(await glass.pair.outer.rows("SELECT DISTINCT case_id FROM task")) == 1
+
+
+async def contents(glass: Glass) -> dict[str, list]:
+    tables = ("case_file", "task", "case_step", "document", "officer", "item_version", "certificate", "event", "unit",
+              "licence")  # fmt: skip
+    return {
+        table: sorted(map(str, await glass.pair.outer.rows(f"SELECT * FROM {table} ORDER BY 1"))) for table in tables
+    }
+
+
+async def test_an_older_state_changes_nothing_and_rows_that_are_gone_go(glass: Glass):
+    number = await glass.inner.accepted()
+    await glass.tell()
+    early = await glass.pair.inner.rows("SELECT line FROM ferry_record WHERE line LIKE '%state.case%'")
+    await glass.carry()
+    assert early
+    with glass.pair.inner.here():
+        await glass.inner.database.execute("DELETE FROM material")
+    await glass.inner.decide(HANDLER, number, "AGREE")
+    await glass.carry()
+    assert await glass.pair.outer.rows("SELECT * FROM material") == []
+    steps = await glass.pair.outer.rows("SELECT * FROM case_step")
+    outer = glass.pair.outer
+    types = outer.station.route.types
+    with outer.here():
+        for row in early:
+            envelope = types.read(str(row["line"]).encode(), outer.station.route.takes)
+            await types.kind(envelope.type).apply(outer.database, glass.pair.clock.now(), envelope)
+    assert await outer.rows("SELECT * FROM case_step") == steps
+
+
+async def test_a_state_of_many_parts_appears_when_all_are_there(glass: Glass):
+    number = await glass.inner.accepted()
+    opinion = "照办。" * 9000
+    with glass.pair.inner.here():
+        await glass.inner.database.execute("UPDATE case_step SET opinion = $1", opinion)
+    await glass.tell()
+    parts = [line for line in await glass.told() if f'"case:{number}"' in line]
+    assert len(parts) > 3
+    outer = glass.pair.outer
+    types = outer.station.route.types
+    with outer.here():
+        for line in [*reversed(parts), parts[0]]:
+            assert await outer.database.rows("SELECT 1 FROM case_file") == [] or line is parts[0]
+            envelope = types.read(line.encode(), outer.station.route.takes)
+            await types.kind(envelope.type).apply(outer.database, glass.pair.clock.now(), envelope)
+    assert (await outer.rows("SELECT opinion FROM case_step"))[0]["opinion"] == opinion
+    assert await outer.rows("SELECT * FROM ferry_mirror_part") == []
+
+
+async def test_the_outer_zones_own_certificates_stay_and_officers_phones_do_not_come(glass: Glass):
+    with glass.pair.outer.here():
+        await IssuedCertificate.create(
+            issuer="outer", serial="1", profile="unit_seal", holder="ZJJ", spki_sha256="", der=b"x",
+            not_before=glass.pair.clock.now(), not_after=glass.pair.clock.now(), state="issued",
+            used_at=glass.pair.clock.now(),
+        )  # fmt: skip
+    await granted(glass)
+    await glass.carry()
+    with glass.pair.outer.here():
+        assert await IssuedCertificate.filter(id__gt=0).count() == 1
+        assert await IssuedCertificate.filter(id__lt=0, profile="unit_seal").count() >= 1
+        for officer in await Officer.all():
+            assert (officer.phone, officer.second_phone, officer.email) == (officer.id, "", "")
+
+
+@pytest.mark.feature("FERRY-08")
+async def test_applicants_are_told_how_old_it_is_what_they_see_and_that_is_an_interval_and_a_minute(glass: Glass):
+    """A folder that is swept once in three minutes; meanwhile things happen inside."""
+    interval, pair, clock = timedelta(minutes=3), glass.pair, glass.pair.clock
+    with pair.outer.here():
+        assert await shown_as_of(pair.outer.database) is None
+    number = await glass.inner.accepted()
+    await glass.carry()
+    token, ages, seen = await applicant(glass), [], set()
+    decisions = {120: (HANDLER, "AGREE"), 360: (HEAD, "AGREE"), 600: (LEADER, "GRANT")}
+    for second in range(0, 900, 30):
+        if second in decisions:
+            await glass.inner.decide(decisions[second][0], number, decisions[second][1])
+        await glass.tell()
+        clock.advance(timedelta(seconds=3))  # until the parcel closes
+        await pair.inner.turn()
+        if second % interval.seconds == 0:
+            pair.back.sweep()
+            await pair.outer.turn()
+            seen.add((await glass.outer.get("MyCases", token))["nodes"][0]["stepName"])
+        clock.advance(timedelta(seconds=27))
+        with pair.outer.here():
+            as_of = await shown_as_of(pair.outer.database)
+        assert as_of is not None
+        ages.append(clock.now() - as_of)
+    assert sorted(ages)[int(len(ages) * 0.95)] <= interval + timedelta(seconds=60)
+    assert max(ages) > timedelta(minutes=2)  # told as it is
+    assert len(seen) == 4
+    page = await glass.outer.get("MyCases", token)
+    assert datetime.fromisoformat(page["asOf"]) == clock.now() - ages[-1]
+    detail = await glass.outer.get("MyCase", token, number=number)
+    assert detail["asOf"] == page["asOf"]
+    asked = await glass.inner.get("Progress", number=number, password=query_password(glass.inner.secrets, number))
+    assert datetime.fromisoformat(asked["asOf"]) == clock.now()
+
+
+async def applicant(glass: Glass) -> str:
+    """Logged in outside, by the phone that the cases were filed from."""
+    with glass.pair.outer.here():
+        return await log_in(glass.outer, APPLICANT_PHONE)

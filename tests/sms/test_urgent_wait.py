@@ -1,0 +1,78 @@
+"""Warnings and codes that wait although a carrier is up: who hears of it, when, and how often."""
+
+from datetime import timedelta
+
+import pytest
+
+from alerts.settings import AlertRules
+from sms.urgent_wait import AGAIN, UrgentWait
+from tests.alerts.queue_desk import QueueDesk
+from tests.sms.carrier_desk import put, running, wait_for
+from tests.sms.test_survival import Taker
+
+DUTY = "13600000001"
+RULES = AlertRules(
+    signature="衡江政务服务",
+    service_phone="07348123456",
+    duty_phone=DUTY,
+    duty_email="duty@hall.example",
+    mail=True,
+    urgent_within=timedelta(seconds=120),
+)
+
+
+@pytest.fixture
+def queue(database, clock) -> QueueDesk:
+    return QueueDesk(database, clock)
+
+
+async def told(queue) -> list[tuple[str, str]]:
+    rows = await queue.database.rows(
+        "SELECT to_phone, to_email, body FROM message WHERE template = 'T43_URGENT_WAITS' ORDER BY id"
+    )
+    return [(str(row["to_phone"] or row["to_email"]), str(row["body"])) for row in rows]
+
+
+async def test_after_the_limit_the_officer_on_duty_is_told_by_text_and_mail(queue):
+    watch = UrgentWait(queue.database, RULES)
+    await queue.put(template="T01")  # may wait
+    await queue.put(template="T02", wait=timedelta(hours=9))  # shall wait
+    await queue.put(template="T02")
+    queue.clock.advance(timedelta(seconds=120))
+    assert not await watch.look(is_any_up=True, now=queue.clock.now())
+    queue.clock.advance(timedelta(seconds=1))
+    assert not await watch.look(is_any_up=False, now=queue.clock.now())  # of that the carrier's own alarm tells
+    assert await watch.look(is_any_up=True, now=queue.clock.now())
+    body = "【衡江政务服务】积压告警：有通道可用，预警或验证码短信自9月18日09:00起仍未发出，请尽快检查短信通道和服务。"
+    assert await told(queue) == [(DUTY, body), ("duty@hall.example", body)]
+
+
+async def test_it_is_told_once_an_hour_however_many_gateways_notice(queue):
+    one, other = UrgentWait(queue.database, RULES), UrgentWait(queue.database, RULES)
+    await queue.put(template="T02", valid=timedelta(days=1))
+    for minutes in range(3, 120, 3):
+        queue.clock.advance(timedelta(minutes=3))
+        for watch in (one, other):
+            await watch.look(is_any_up=True, now=queue.clock.now())
+        assert len(await told(queue)) == 2 * (1 + (minutes - 3) // 60), minutes
+    assert timedelta(hours=1) == AGAIN
+
+
+async def test_where_nobody_can_be_told_the_log_is(queue, caplog):
+    await queue.put(template="T02")
+    queue.clock.advance(timedelta(minutes=3))
+    assert not await UrgentWait(queue.database, None).look(is_any_up=True, now=queue.clock.now())
+    assert "urgent texts have waited 180 seconds" in caplog.text
+
+
+class Full(Taker):
+    """Up, and it has room for nothing."""
+
+    ahead = -100
+
+
+async def test_a_gateway_looks_by_itself(database, clock, queue):
+    await put(database, clock, "【衡江】1", template="T02")
+    clock.advance(timedelta(minutes=3))
+    async with running(database, clock, Full(), rules=RULES):
+        await wait_for(lambda: told(queue))
