@@ -35,7 +35,7 @@ _REST_AFTER_FAULT_S = 2.0
 
 
 class Turn(Struct, frozen=True, kw_only=True):
-    """What a turn did."""
+    """What a turn did: files `taken` in (applied, held or put aside), and of those held before, `applied`."""
 
     taken: int = 0
     applied: int = 0

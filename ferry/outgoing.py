@@ -58,7 +58,7 @@ async def hand_over(database: Database, route: Route, envelopes: Sequence[Envelo
     given: dict[Lane, list[dict[str, object]]] = {}
     for envelope in envelopes:
         line = route.types.line(envelope, route.sends)
-        row = {
+        row: dict[str, object] = {
             "rid": envelope.rid,
             "line": line.decode(),
             "expires_at": envelope.expires and stored_instant(envelope.expires),

@@ -4,9 +4,8 @@
 be taken back takes two officers. Exit code of `status`, as monitoring plugins have it: 0 well, 1 a person is needed.
 """
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 import typer
@@ -14,34 +13,30 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.verification import UNREADABLE
-from ferry.lanes import Lane
 from ferry.orders import KeysView
 from ferry.refusals import FerryKeysMissing
 from ferry.verifying import KeyChest, Report, verify
 from ferry.words import is_slip
 from server import ferry_desk
-from server.commands import ConfigOption, JsonOption, run, settings_of
+from server.cli_ferry_aside import poison_app, quarantine_app
+from server.commands import ConfigOption, JsonOption
 from server.ferry_desk import Why
 from server.ferry_display import print_keys, print_overviews, print_report
-from server.wiring import System, open_system
-
-T = TypeVar("T")
+from server.ferry_options import (
+    FirstOption,
+    LaneArgument,
+    PeerArgument,
+    ReasonOption,
+    SecondOption,
+    WhyOption,
+    with_system,
+)
+from server.wiring import System
 
 ferry_app = typer.Typer(help="数据摆渡 · What crosses between networks and levels.", no_args_is_help=True)
-quarantine_app = typer.Typer(help="隔离的文件 · Files that were refused.", no_args_is_help=True)
-poison_app = typer.Typer(help="未能应用的记录 · Records that could not be applied.", no_args_is_help=True)
 ferry_app.add_typer(quarantine_app, name="quarantine")
 ferry_app.add_typer(poison_app, name="poison")
 
-PeerArgument = Annotated[str, typer.Argument(metavar="PEER", help="对端名称 · As in the settings file.")]
-LaneArgument = Annotated[Lane, typer.Argument(metavar="LANE", help="通道 · ctl, urgent, case, bulk or supervise.")]
-ItemArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="编号 · As the list shows it.")]
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="WORDS", help="理由，记入日志 · For the log.")]
-WhyOption = Annotated[str, typer.Option("--reason", metavar="WORDS", help="理由，必填 · Why; it stands in the log.")]
-FirstOption = Annotated[str, typer.Option("--approve-as", metavar="ID", help="确认人 · The officer who approves.")]
-SecondOption = Annotated[
-    str, typer.Option("--second", metavar="ID", help="复核人，须为另一人 · Another officer, who does too.")
-]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="写入文件 · Write it here.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
 
@@ -49,7 +44,7 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_o
 @ferry_app.command("status")
 def show_status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """各对端各通道的状态；须人处理则以 1 退出 · Every lane of every peer; exit 1 if a person is needed."""
-    found = _with_system(config, ferry_desk.overviews)
+    found = with_system(config, ferry_desk.overviews)
     if as_json:
         typer.echo(msgspec.json.encode(found))
     else:
@@ -100,7 +95,7 @@ def init(
         raise typer.BadParameter("--name 与 --words 须同时给出 · --peer needs --name and --words")
     if words and is_slip(words):
         typer.echo("口令字本身有误，可能听错 · these are no words of any fingerprint: misheard?", err=True)
-    _with_system(config, make if peer is None else pin)
+    with_system(config, make if peer is None else pin)
 
 
 @ferry_app.command("keys")
@@ -116,7 +111,7 @@ def show_keys(out: OutOption = None, as_json: JsonOption = False, config: Config
         else:
             print_keys(sheet)
 
-    _with_system(config, look)
+    with_system(config, look)
 
 
 @ferry_app.command("roll")
@@ -131,7 +126,7 @@ def roll(
     async def make(system: System) -> None:
         _give(await ferry_desk.make_keys(system, own_ca=not request), out, as_json=as_json)
 
-    _with_system(config, make)
+    with_system(config, make)
 
 
 @ferry_app.command("certificate")
@@ -143,7 +138,7 @@ def certificate(
     async def take(system: System) -> None:
         _give(await ferry_desk.take_certificate(system, file.read_bytes()), out, as_json=as_json)
 
-    _with_system(config, take)
+    with_system(config, take)
 
 
 @ferry_app.command("send-list")
@@ -153,7 +148,7 @@ def send_list(peer: PeerArgument, file: FileArgument, reason: ReasonOption = "",
     async def send(system: System) -> None:
         await ferry_desk.send_list(system, peer, file.read_bytes(), why=Why(reason=reason))
 
-    _with_system(config, send)
+    with_system(config, send)
 
 
 # ------------------------------------------------------------------------------------------------------------- lanes
@@ -172,7 +167,7 @@ def resend(
         count = await ferry_desk.resend(system, peer, lane, first, last, why=Why(reason=reason))
         typer.echo(f"重发 · offered again: {count}")
 
-    _with_system(config, order)
+    with_system(config, order)
 
 
 @ferry_app.command("pause")
@@ -183,7 +178,7 @@ def pause(peer: PeerArgument, lane: LaneArgument, reason: ReasonOption = "", con
         await ferry_desk.pause(system, peer, lane, why=Why(reason=reason))
         typer.echo(f"{peer} {lane}：已暂停 · paused")
 
-    _with_system(config, order)
+    with_system(config, order)
 
 
 @ferry_app.command("resume")
@@ -194,7 +189,7 @@ def resume(peer: PeerArgument, lane: LaneArgument, reason: ReasonOption = "", co
         thawed = await ferry_desk.resume(system, peer, lane, why=Why(reason=reason))
         typer.echo(f"{peer} {lane}：已恢复 · goes on" + ("，解除冻结 · thawed" if thawed else ""))
 
-    _with_system(config, order)
+    with_system(config, order)
 
 
 @ferry_app.command("new-epoch")
@@ -204,7 +199,7 @@ def new_epoch(peer: PeerArgument, reason: WhyOption, config: ConfigOption = None
     async def order(system: System) -> None:
         typer.echo(await ferry_desk.new_epoch(system, peer, why=Why(reason=reason)))
 
-    _with_system(config, order)
+    with_system(config, order)
 
 
 @ferry_app.command("snapshot")
@@ -218,7 +213,7 @@ def take_snapshot(
         found = {"peer": peer, "states": states}
         typer.echo(msgspec.json.encode(found) if as_json else f"{peer}：{states} 份现状待发 · states to be told")
 
-    _with_system(config, order)
+    with_system(config, order)
 
 
 # ------------------------------------------------------------------------------------------------------------- files
@@ -243,7 +238,7 @@ def verify_file(
         async def look(system: System) -> Report:
             return verify(file, await KeyChest.of_tables(system.authority.keyring))
 
-        report = _with_system(config, look)
+        report = with_system(config, look)
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:
@@ -264,7 +259,7 @@ def export_gap(
         await ferry_desk.export_gap(system, peer, file, why=Why(reason=reason))
         typer.echo(f"{file}：已写出 · written")
 
-    _with_system(config, order)
+    with_system(config, order)
 
 
 @ferry_app.command("import")
@@ -275,110 +270,10 @@ def import_file(peer: PeerArgument, file: FileArgument, reason: ReasonOption = "
         await ferry_desk.import_file(system, peer, file, why=Why(reason=reason))
         typer.echo(f"{file.name}：已接收 · taken in")
 
-    _with_system(config, order)
-
-
-# -------------------------------------------------------------------------------------------- what was put aside
-@quarantine_app.command("list")
-def list_quarantine(peer: PeerArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """列出 · What is kept, oldest first."""
-
-    async def look(system: System) -> None:
-        items = await ferry_desk.quarantined(system, peer)
-        rows = [
-            {"id": each.id, "file": each.file, "octets": each.octets, "code": each.code, "why": each.why,
-             "times": each.times, "at": each.at, "sha256": each.sha256}
-            for each in items
-        ]  # fmt: skip
-        if as_json:
-            typer.echo(msgspec.json.encode(rows))
-            return
-        for each in items:
-            typer.echo(f"{each.id}  {each.at:%Y-%m-%d %H:%M}  {each.code}  {each.file}  {each.octets}  ×{each.times}")
-
-    _with_system(config, look)
-
-
-@quarantine_app.command("retry")
-def retry(peer: PeerArgument, item: ItemArgument, reason: WhyOption, config: ConfigOption = None) -> None:
-    """重新接收 · Take a file in again."""
-
-    async def order(system: System) -> None:
-        await ferry_desk.retry(system, peer, item, why=Why(reason=reason))
-        typer.echo(f"{item}：已接收 · taken in")
-
-    _with_system(config, order)
-
-
-@quarantine_app.command("discard")
-def discard(
-    peer: PeerArgument,
-    item: ItemArgument,
-    reason: WhyOption,
-    approve_as: FirstOption,
-    second: SecondOption,
-    config: ConfigOption = None,
-) -> None:
-    """删除，须两人 · Delete a file; takes two officers."""
-
-    async def order(system: System) -> None:
-        why = Why(reason=reason, first=approve_as, second=second)
-        await ferry_desk.discard(system, peer, item, why=why)
-        typer.echo(f"{item}：已删除 · discarded")
-
-    _with_system(config, order)
-
-
-@poison_app.command("list")
-def list_poison(peer: PeerArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """列出，不显示内容 · What could not be applied, without its content."""
-
-    async def look(system: System) -> None:
-        items = await ferry_desk.poison(system, peer)
-        rows = [
-            {"id": each.id, "lane": each.lane, "seq": each.seq, "place": each.place, "rid": each.rid,
-             "code": each.code, "at": each.at, "heard": each.heard}
-            for each in items
-        ]  # fmt: skip
-        if as_json:
-            typer.echo(msgspec.json.encode(rows))
-            return
-        for each in items:
-            typer.echo(
-                f"{each.id}  {each.at:%Y-%m-%d %H:%M}  {each.lane} #{each.seq}/{each.place}  {each.code}  {each.rid}"
-            )
-
-    _with_system(config, look)
-
-
-@poison_app.command("close")
-def close_poison(
-    peer: PeerArgument,
-    item: ItemArgument,
-    reason: WhyOption,
-    approve_as: FirstOption,
-    second: SecondOption,
-    config: ConfigOption = None,
-) -> None:
-    """了结，须两人 · A person has seen to it; takes two officers."""
-
-    async def order(system: System) -> None:
-        why = Why(reason=reason, first=approve_as, second=second)
-        await ferry_desk.close_poison(system, peer, item, why=why)
-        typer.echo(f"{item}：已了结 · closed")
-
-    _with_system(config, order)
+    with_system(config, order)
 
 
 # ------------------------------------------------------------------------------------------------------------- below
-def _with_system(config: Path | None, work: Callable[[System], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        async with open_system(settings_of(config)) as system:
-            return await work(system)
-
-    return run(opened())
-
-
 def _give(view: KeysView, out: Path | None, *, as_json: bool) -> None:
     """The peer file, or the request that a CA must answer first, to a file or to the screen."""
     content = view.file or view.request

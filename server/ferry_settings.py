@@ -131,6 +131,15 @@ class FerrySettings(Section):
         le=60,
         description="外网提交后最多等内网答复几秒 · Seconds that the outer zone waits for the inner one's answer",
     )
+    gather_milliseconds: int = Field(
+        2000,
+        ge=0,
+        le=60_000,
+        description=(
+            "连续产生的办件记录最多等几毫秒合为一包 · Milliseconds in which records that follow one another\n"
+            "are gathered into one parcel; the first after a pause leaves at once"
+        ),
+    )
     status_seconds: int = Field(
         30, ge=1, le=3600, description="有变化时几秒内告知对端 · Seconds until the peer is told what changed"
     )

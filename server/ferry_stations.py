@@ -1,9 +1,12 @@
 """From the settings of a ferry's peer to what its engine is given: the route, the transports, the pace, the keys."""
 
 import shutil
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from casework.intake.uploads import FileStore
 from ferry.clamd import Clamd
@@ -11,6 +14,7 @@ from ferry.epochs import EPOCH_RECORD
 from ferry.exchange.parcels import level_records
 from ferry.identity import ZoneKeys
 from ferry.inspecting import Inspector
+from ferry.lanes import RULES, Lane, LaneRule
 from ferry.orders import Routes
 from ferry.records import Direction, Registry
 from ferry.station import Pace, Route, Station
@@ -80,6 +84,7 @@ async def station(system: "System", name: str, *, with_keys: bool = True) -> tup
         out=transport(peer, peer.out, system.clock),
         into=transport(peer, peer.into, system.clock),
         pace=pace_of(settings),
+        rules=_rules_of(settings),
         inspector=inspector_of(settings),
         free_octets=lambda: shutil.disk_usage(settings.data_dir).free,
     )
@@ -117,6 +122,11 @@ def inspector_of(settings: Settings) -> Inspector:
     chosen = settings.ferry
     scan = Clamd(chosen.clamd, timeout_s=chosen.clamd_seconds) if chosen.clamd else None
     return Inspector(max_octets=chosen.attachment_mebibytes << 20, scan=scan)
+
+
+def _rules_of(settings: Settings) -> Mapping[Lane, LaneRule]:
+    gathered = timedelta(milliseconds=settings.ferry.gather_milliseconds)
+    return {**RULES, Lane.CASE: replace(RULES[Lane.CASE], after=gathered)}
 
 
 def pace_of(settings: Settings) -> Pace:

@@ -151,7 +151,7 @@ class Ferryman:
             await self._rely_on_inner()
         told = await self._mirror.tell(clock.now()) if self._mirror is not None else 0
         turned = await self._engine.turn(clock.now())
-        if turned.applied:
+        if turned.taken or turned.applied:
             bells.arrived.ring()
         return told > 0 or not turned.was_idle
 

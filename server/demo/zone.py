@@ -112,7 +112,14 @@ def settings_of(given: Given) -> Settings:
         http=HttpSettings(port=0),
         api=ApiSettings(strangers_per_minute=10_000, requests_per_address=100_000, requests_per_minute=10_000),
         sms=SmsSettings(carriers=(carrier,)),
-        ferry=FerrySettings(zone=given.zone, name=given.zone, peers=(peer,), status_seconds=1, answer_seconds=20),
+        ferry=FerrySettings(
+            zone=given.zone,
+            name=given.zone,
+            peers=(peer,),
+            gather_milliseconds=200,
+            status_seconds=1,
+            answer_seconds=20,
+        ),
     )
 
 

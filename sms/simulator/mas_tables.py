@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from kernel.clock import Clock
 from sms.mas.mysql import Server
-from sms.simulator.mas_database import EmasAccount, JassonAccount, MachineFaults, MasMachine
+from sms.simulator.mas_accounts import EmasAccount, JassonAccount
+from sms.simulator.mas_database import MachineFaults, MasMachine
 
 #: The machine looks so often: quick enough for whoever watches, easy on a database that is not ours.
 ROUND_S = 0.2

@@ -1,6 +1,7 @@
 """Two networks: an act is on its way, and the same request with the same key gets what came of it."""
 
 from dataclasses import replace
+from typing import Any
 
 from ferry.epochs import EPOCH_RECORD
 from ferry.orders import Routes
@@ -23,11 +24,11 @@ OTHER_KEY = "another-intention".rjust(64, "-")
 async def tell(record: Recorder) -> None:
     """Outside and inside are one database here; what crosses is carried over by hand."""
     zones = Zones(record.stage)
-    asked = {"idempotencyKey": KEY, "application": application()}
+    asked: dict[str, Any] = {"idempotencyKey": KEY, "application": application()}
     await record("FileApplication/pending", **asked)
     await zones.cross()
     filed = await record("FileApplication/answered_after_pending", **asked)
-    wrong = {"idempotencyKey": OTHER_KEY, "application": application(item="ZJ-XK-999")}
+    wrong: dict[str, Any] = {"idempotencyKey": OTHER_KEY, "application": application(item="ZJ-XK-999")}
     await record.stage.ask("FileApplication", **wrong)
     await zones.cross()
     await record("FileApplication/refused_after_pending", **wrong)

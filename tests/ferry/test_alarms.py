@@ -1,6 +1,7 @@
 """Whom a ferry in trouble is told to, and how often."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from ferry.alarms import WORDS, look
 from ferry.lanes import Lane
 from ferry.overview import Alarm, Concern, Overview
 
-GIVEN = {"signature": "衡江政务服务", "service_phone": "12345"}
+GIVEN: dict[str, Any] = {"signature": "衡江政务服务", "service_phone": "12345"}
 RULES = AlertRules(**GIVEN, duty_phone="13900000001", duty_email="duty@example.gov.cn", mail=True)
 
 

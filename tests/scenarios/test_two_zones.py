@@ -4,6 +4,7 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -101,12 +102,12 @@ def test_two_servers_that_share_a_folder_only_file_outside_and_perform_inside(zo
             variables = {"ZHANGBAN_HTTP__PORT": "0", "ZHANGBAN_FERRY__ANSWER_SECONDS": "3"}
             starting = [serving(zone.box, **variables, **zone.environment) for zone in zones]
             outside, inside = await asyncio.gather(*(stack.enter_async_context(each) for each in starting))
-            given = {"idempotencyKey": "filing-0001", "application": APPLICATION}
+            given: dict[str, Any] = {"idempotencyKey": "filing-0001", "application": APPLICATION}
             filed = await answered(outside.url, "FileApplication", **given)
             assert filed["__typename"] == "FiledPayload", (filed, outside.said, inside.said)
             assert await answered(outside.url, "FileApplication", **given) == filed
-            wrong = {"idempotencyKey": "filing-0002", "application": {**APPLICATION, "item": "ZJ-XK-999"}}
-            refused = await answered(outside.url, "FileApplication", **wrong)
+            wrong = {**APPLICATION, "item": "ZJ-XK-999"}
+            refused = await answered(outside.url, "FileApplication", idempotencyKey="filing-0002", application=wrong)
             assert refused["__typename"] == "Refusal"
             # The password that was shown outside opens the case inside, where it was derived.
             known = await asked(inside.url, "Progress", number=filed["number"], password=filed["queryPassword"])

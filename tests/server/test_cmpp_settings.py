@@ -77,6 +77,7 @@ async def test_the_carrier_of_the_settings_connects_and_sends(version):
     more = f'version = "{version}"\nconnections = 2\nservice_id = "ZWFW"\nown_errors = {{ "101" = "permanent" }}\n'
     async with Ismg({"900001": "s3cret"}, clock=clock) as ismg:
         (chosen,) = read(f"{CMPP}port = {ismg.port}\n{more}".encode(), {}).sms.carriers
+        assert isinstance(chosen, CmppCarrier)
         carrier = connection(chosen, {}, clock)
         task = asyncio.create_task(carrier.run(Ears()))
         async with asyncio.timeout(60):

@@ -8,7 +8,8 @@ from sms.mas.emas import Emas
 from sms.mas.interface import Statement
 from sms.mas.jasson import Jasson
 from sms.mas.mysql import Patience, Server, Session
-from sms.simulator.mas_database import EmasAccount, JassonAccount, MasMachine
+from sms.simulator.mas_accounts import EmasAccount, JassonAccount
+from sms.simulator.mas_database import MasMachine
 from tests.sms.carrier_desk import ACCESS_NUMBER
 from tests.sms.mariadb import MariaDb
 

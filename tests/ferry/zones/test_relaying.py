@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,8 +12,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casework.acts import Channel, Decide, FileApplication, FiledView, MaterialGiven, PrepareDecision, Withdraw
-from casework.flow.steps import Decision
+from casework.acts import (
+    Channel,
+    Decide,
+    Decision,
+    FileApplication,
+    FiledView,
+    MaterialGiven,
+    PrepareDecision,
+    Withdraw,
+)
 from casework.intake.acts import KeepUpload
 from casework.intake.query_passwords import query_password
 from casework.intake.tables import Upload
@@ -170,9 +179,11 @@ async def test_a_record_that_the_other_side_could_not_apply_is_told_to_whoever_a
     side, types = zoned.pair.outer, Registry(act_records("inner"))
     [row] = await side.rows("SELECT line FROM ferry_record WHERE rid LIKE 'act:%'")
     envelope = types.read(row["line"].encode(), Direction.INWARD)
+    told = types.kind(envelope.type).told
+    assert told is not None
     with side.here():
         async with side.database.transaction():
-            await types.kind(envelope.type).told(side.database, zoned.pair.clock.now(), envelope, "RECORD_MALFORMED")
+            await told(side.database, zoned.pair.clock.now(), envelope, "RECORD_MALFORMED")
     assert await zoned.outside(application(), ANYBODY, key="app:filing-1") == ActNotTaken(why="RECORD_MALFORMED")
 
 
@@ -292,7 +303,7 @@ async def officer_outside(zoned, officer: str) -> tuple[Actor, ec.EllipticCurveP
 async def clerk(zoned):
     view = await filed(zoned)
     actor, key = await officer_outside(zoned, CLERK)
-    given = {
+    given: dict[str, Any] = {
         "case": view.number,
         "revision": 1,
         "step": "accept",
@@ -365,7 +376,7 @@ async def test_an_applicant_logs_in_outside_and_is_known_inside_by_the_phone(zon
     view = await filed(zoned)
     with zoned.pair.outer.here():
         await zoned.outer.office.perform(RequestLoginCode(phone="13800000001"), ANYBODY, key="app:code-0001")
-        row = await LoginCode.filter().first()
+        row = await LoginCode.get()
         code = login_code(zoned.outer.desk.secrets, row)
         session = await zoned.outer.office.perform(
             LogInByCode(phone="13800000001", code=code), ANYBODY, key="app:code-0002"
@@ -399,7 +410,7 @@ async def test_a_login_is_over_when_its_token_is(zoned, clerk):
     assert (await zoned.outside(act, actor, key="app:decide-9")).code == "ACTOR_MAY_NOT_CROSS"
 
 
-NOT_BELIEVED = (
+NOT_BELIEVED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"kind": ActorKind.SYSTEM, "actor": "clock"}, "system"),
     ({"kind": ActorKind.SYSTEM, "actor": "operator", "assurance": 40}, "system"),
     ({"kind": ActorKind.OFFICER, "actor": "OFF-9999"}, "不在职"),
