@@ -128,6 +128,15 @@ async def test_an_expired_certificate_introduces_nobody(pieces):
     assert proof_refused(side, introduction(side), after=timedelta(days=31)) == "CERTIFICATE_EXPIRED"
 
 
+async def test_keys_that_a_clock_minutes_ahead_has_just_made_are_not_from_the_future(met):
+    said = introduction_of(await met.outer.newest())
+    made = prove(said, met.outer.root, zone="outer", at=met.pair.clock.now()).certificate.not_valid_before_utc
+    assert prove(said, met.outer.root, zone="outer", at=made - timedelta(minutes=9)).introduction == said
+    with pytest.raises(Refusal) as why:
+        prove(said, met.outer.root, zone="outer", at=made - timedelta(minutes=11))
+    assert why.value.code == "CERTIFICATE_NOT_YET_VALID"
+
+
 async def test_an_introduction_by_another_ca_of_the_same_root_is_good(pieces):
     side, _ = pieces
     assert prove(introduction(side), side.root, zone="outer", at=side.side.clock.now()).introduction.number == 7

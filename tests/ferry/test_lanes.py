@@ -47,6 +47,22 @@ async def test_an_urgent_record_overtakes_a_backlog_of_ten_thousand(pair):
     assert len(await pair.outer.parcels("acked")) == 12  # ten, the urgent one, the announcement
 
 
+async def test_after_a_pause_a_record_leaves_at_once_and_those_that_follow_it_leave_together(pair):
+    await pair.step(5)
+    await pair.outer.hand_over("first")
+    await pair.step(0)
+    assert await pair.inner.effects() == {"case.state/first": 1}
+    await pair.outer.hand_over("second")
+    await pair.step(1)
+    await pair.outer.hand_over("third")
+    await pair.step(0)
+    assert "case.state/second" not in await pair.inner.effects()
+    await pair.step(1)
+    assert {"case.state/second", "case.state/third"} <= set(await pair.inner.effects())
+    parcels = [parcel for parcel in await pair.outer.parcels() if parcel["lane"] == "case"]
+    assert [parcel["count"] for parcel in parcels] == [1, 2]
+
+
 async def test_records_of_one_lane_take_effect_in_the_order_they_were_handed_over(pair):
     pair.there.faults = Faults(delays=0.6)
     for number in range(12):

@@ -23,7 +23,7 @@ async def demo(*arguments: str) -> tuple[int, dict]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "server", "demo", "--once", "--json", *arguments, stdout=subprocess.PIPE
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 280)
+    output, _ = await asyncio.wait_for(process.communicate(), 380)
     return process.returncode or 0, json.loads(output.decode().splitlines()[-1])
 
 
