@@ -6,8 +6,8 @@ also when no receipt has come so long after that (alerts/unreported.py). The nex
 no way back and no loop. The clock looks three times a minute; supervision's list has a red light or a card that
 reached nobody after that.
 Limits: a carrier that sends no receipts never says that a text was lost; what is not grave is then never followed up.
-A mail has no receipt, so it ends its text's
-way as soon as a server took it. Findings leave secret cases out, so their texts are followed up and not listed.
+A mail has no receipt, so it ends its text's way as soon as a server took it. Findings leave secret cases out, so their
+texts are followed up and not listed.
 """
 
 import logging

@@ -105,7 +105,10 @@ def install() -> str | None:
     done = HOME / "installed"
     if done.is_file():
         return None
-    venv.create(HOME, clear=True, with_pip=True)
+    try:
+        venv.create(HOME, clear=True, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as failed:
+        return f"no environment can be made in {HOME}: {type(failed).__name__}; Debian: python3-venv"
     # setuptools for pkg_resources, which a Python from 3.12 on does not bring along.
     wanted = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", f"jasmin=={VERSION}", "setuptools<81"]
     try:

@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 import shutil
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec import Struct
@@ -81,7 +81,7 @@ class Engine:
             again = await self._offered_again(now)
             sealed = await self._sealed(now)
             told = await self._told(now)
-        if self._tidied_at is None or now - self._tidied_at >= tidying.EVERY:
+        if _is_time(self._tidied_at, tidying.EVERY, now):
             self._tidied_at = now
             await tidying.tidy(self._station, now=now)
         return Turn(taken=taken, applied=applied, whole=whole, sealed=sealed, again=again, told=told)
@@ -203,12 +203,10 @@ class Engine:
     async def _told(self, now: datetime) -> bool:
         """Sends a status when there is something to tell, or as a heartbeat."""
         pace, station = self._station.pace, self._station
-        if self._told_at is not None:
-            waited = now - self._told_at
-            if waited < (pace.status_after if self._dock.has_news else pace.heartbeat):
-                return False
+        if not _is_time(self._told_at, pace.status_after if self._dock.has_news else pace.heartbeat, now):
+            return False
         assert station.out is not None
-        is_due = self._history_at is None or now - self._history_at >= pace.history
+        is_due = _is_time(self._history_at, pace.history, now)
         path = station.place("sealing") / f".tmp-{secrets.token_hex(8)}"
         try:
             name = await self._status_file(path, now, with_history=station.is_one_way and is_due)
@@ -240,6 +238,11 @@ class Engine:
         label = Label(channel=channel, epoch=status.epoch, seq=status.no)
         await asyncio.to_thread(_write, station, path, label, lines)
         return f"{channel}.{status.no}.{secrets.token_hex(4)}.fry"
+
+
+def _is_time(last: datetime | None, wait: timedelta, now: datetime) -> bool:
+    """Whether it is so long ago, or in the future: then the clock was set back."""
+    return last is None or not timedelta(0) <= now - last < wait
 
 
 def _write(station: Station, path: Path, label: Label, lines: list[bytes]) -> None:

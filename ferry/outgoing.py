@@ -7,7 +7,7 @@ later writes the same content. Numbers first and files second is what makes a cr
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -238,7 +238,9 @@ def _is_due(backlog: Backlog, rule: LaneRule, closed_at: datetime | None, now: d
     if backlog.oldest is None:
         return False
     is_full = backlog.waiting >= rule.records or backlog.waiting_octets >= rule.octets
-    return is_full or now - backlog.oldest >= rule.after or closed_at is None or now - closed_at >= rule.after
+    # A clock that was set back keeps nobody waiting until it is where it was.
+    is_quiet = closed_at is None or not timedelta(0) <= now - closed_at < rule.after
+    return is_full or is_quiet or now - backlog.oldest >= rule.after
 
 
 async def _assigned(station: Station, lane: Lane, now: datetime) -> tuple[FerryParcel, Content] | None:

@@ -105,8 +105,6 @@ class TextFerry:
         reach: Callable[[str], None] = _anywhere,
     ) -> None:
         self.name, self.weight, self.ahead = name, weight, ahead
-        #: None: the lane drops what has expired, and so does the queue over there.
-        self.needs_left = timedelta(0)
         self.needs_left = timedelta()  # the end of a text's life crosses with it
         self._database, self._clock, self._secrets, self._route = database, clock, secrets, route
         self._patience, self._bell, self._handed, self._reach = patience, Bell(), handed, reach

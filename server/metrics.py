@@ -10,6 +10,7 @@ them. Figures of the database are the same from each of several processes: take 
 """
 
 import asyncio
+import logging
 import platform
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -33,6 +34,8 @@ from server.ferry_metrics import FerryFigures, ferry_figures, of_ferries
 from sms.backlog import Backlog, Waiting, backlog, meaning_of
 from sms.lane import Lane
 
+log = logging.getLogger(__name__)
+
 Network = IPv4Network | IPv6Network
 
 #: The figures of the database are kept so long, and cost it at most a twentieth of its time.
@@ -54,7 +57,7 @@ class Metrics:
         ferries: Callable[[], Awaitable[Sequence[Overview]]] | None = None,
     ) -> None:
         self._database, self._clock, self._lanes, self._ferries = database, clock, lanes, ferries
-        self._crossing = FerryFigures(at=clock.now())
+        self._crossing: FerryFigures | None = None
         self._asking: asyncio.Task[None] | None = None
         self._figures: Backlog | None = None
         self._good_until_s = 0.0
@@ -83,15 +86,28 @@ class Metrics:
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
+        figures = crossing = None
         try:
             async with asyncio.timeout(_ANSWER_S):
-                self._figures = await backlog(self._database, now=self._clock.now())
+                found = await backlog(self._database, now=self._clock.now())
                 await self._count_handled()
-                overviews = await self._ferries() if self._ferries else ()
-                self._crossing = await ferry_figures(self._database, overviews, now=self._clock.now())
+                crossing = await self._look_at_ferries()
+                figures = found
         except (TimeoutError, OSError, BaseORMException):
-            self._figures = None
-        self._good_until_s = loop.time() + max(_KEPT_S, _SHARE * (loop.time() - began_s))
+            pass
+        finally:
+            # Also after what nobody foresaw: figures of before, told for ever as those of now, are worse than none.
+            self._figures, self._crossing = figures, crossing
+            self._good_until_s = loop.time() + max(_KEPT_S, _SHARE * (loop.time() - began_s))
+
+    async def _look_at_ferries(self) -> FerryFigures | None:
+        """None where a folder of theirs is away, which says nothing of the database."""
+        try:
+            overviews = await self._ferries() if self._ferries else ()
+        except OSError as away:
+            log.warning("metrics: the ferry cannot be looked at: %s", type(away).__name__)
+            return None
+        return await ferry_figures(self._database, overviews, now=self._clock.now())
 
     async def _count_handled(self) -> None:
         """What was handled since the last time: a counter that no text had to wait for."""
@@ -117,7 +133,8 @@ class Metrics:
         yield from _of_carriers(self._lanes())
         if self._figures is not None:
             yield from _of_texts(self._figures)
-            yield from of_ferries(self._crossing)
+            if self._crossing is not None:
+                yield from of_ferries(self._crossing)
             yield from _of_waiting("inbound", "texts from people", self._figures.inbox, self._figures)
             yield from _of_waiting("events", "events for their consumers", self._figures.events, self._figures)
             yield counter(
@@ -193,7 +210,7 @@ def _of_carriers(lanes: Sequence[Lane]) -> Iterator[Metric]:
     )
     yield counter(
         "carrier_texts",
-        "Texts by what became of a try: submitted, again, refused, given_up, unknown.",
+        "Texts by what became of a try: submitted, again, unsent, refused, given_up, unknown.",
         ("carrier", "outcome"),
         [((lane.name, str(outcome)), n) for lane in lanes for outcome, n in sorted(lane.outcomes.items())],
     )

@@ -11,7 +11,7 @@ Limits: a lane keeps what was given to it, so texts for a carrier that was told 
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -165,13 +165,18 @@ class Gateway:
                 if not asks_all:
                     break
                 asked.add(name)
+        told = [lane for lane in self._lanes.values() if not lane.needs_left]
         if is_full:
-            await self._hand_out_urgent()
+            await self._hand_out_urgent(self._lanes.values())
+        elif len(told) < len(self._lanes):
+            # The codes that the others leave to them must not wait until one of them is half empty.
+            await self._hand_out_urgent(told)
 
-    async def _hand_out_urgent(self) -> None:
-        """Nobody has room: what is urgent goes all the same, ahead of what a lane holds."""
-        rooms = {name: room for name, lane in self._lanes.items() if (room := lane.urgent_room) > 0}
-        for name in sorted(rooms, key=lambda name: -rooms[name]):
+    async def _hand_out_urgent(self, lanes: Iterable[Lane]) -> None:
+        """What is urgent and found no room goes all the same, ahead of what a lane holds."""
+        rooms = {lane.name: room for lane in lanes if (room := lane.urgent_room) > 0}
+        # Who can be told first: the others leave the codes, and would seem to have taken all there was.
+        for name in sorted(rooms, key=lambda name: (self._lanes[name].needs_left, -rooms[name])):
             if await self._claim(self._lanes[name], rooms[name], urgent_only=True) < rooms[name]:
                 return
 

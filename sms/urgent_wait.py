@@ -40,9 +40,10 @@ class UrgentWait:
         since = await oldest_urgent(self._database)
         if since is None or now - since <= self._within:
             return False
-        self._told_at = now
         log.error("urgent texts have waited %s seconds although a carrier is up", int((now - since).total_seconds()))
-        return await self._tell(since, now)
+        is_told = await self._tell(since, now)
+        self._told_at = now  # not before: what the database refused to write is told at the next look
+        return is_told
 
     async def _tell(self, since: datetime, now: datetime) -> bool:
         rules = self._rules

@@ -1,10 +1,13 @@
 """Who logged in outside, as the inner zone knows it: the signature over the challenge is verified again here.
 
 So an officer's act from outside counts only near a login that the phone itself signed: whoever holds the outer zone
-can neither invent logins nor keep one alive. Kept as a used challenge, and as long as one.
+cannot invent logins. Kept as a used challenge, and as long as one.
+Limits: when an act was asked the outer zone says, so that one that waited for the ferry still counts; whoever holds
+that zone can date acts back to a login for the day that it is kept.
 """
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import msgspec
 
@@ -26,6 +29,8 @@ from kernel.work import Work
 
 #: As long as challenges are kept (`certs.login.prune_requests`): an older one may have been used and forgotten.
 REMEMBERED = timedelta(days=1)
+#: So far the outer zone's clock may be ahead. What lasts longer was made to keep a session alive.
+AHEAD = timedelta(hours=1)
 
 
 class NoteLogin(Act[Done], frozen=True, tag="ferry.note_login"):
@@ -40,7 +45,7 @@ class NoteLogin(Act[Done], frozen=True, tag="ferry.note_login"):
 class _Challenge(msgspec.Struct, frozen=True):
     aud: str
     certificate: str
-    expires_at: datetime
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
     nonce: str
 
 
@@ -50,6 +55,8 @@ async def note_login(work: Work, act: NoteLogin) -> Done:
     said = _read(act.challenge)
     if said.expires_at <= work.now - REMEMBERED:
         raise LoginChallengeExpired(until=said.expires_at.isoformat())
+    if said.expires_at > work.now + authority.settings.challenge_life + AHEAD:
+        raise LoginChallengeUnknown()
     if said.aud != authority.settings.audience or said.certificate != act.certificate or len(said.nonce) > 40:
         raise LoginChallengeUnknown()
     row = await rows.one(IssuedCertificate, fingerprint=act.certificate)

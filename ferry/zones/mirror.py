@@ -28,7 +28,7 @@ from ferry.zones.mirror_reading import all_subjects, read_states
 from ferry.zones.mirrored import ALL, KIND_OF, WHOLE
 from ferry.zones.shapes import State, split
 from kernel.chance import Secrets
-from kernel.db import Database, SqlValue, chunks, instant
+from kernel.db import Database, SqlValue, chunks, instant, instant_of
 from kernel.events import Event, Recorded
 from kernel.outbox import Consumer
 from kernel.refusals import Refusal
@@ -40,7 +40,8 @@ NAME = "mirror"
 #: How often the other side is told that it knows everything, and how often is looked for what no event says.
 AGE_EVERY = timedelta(seconds=30)
 SWEEP_EVERY = timedelta(minutes=1)
-#: States told in one go, and records that may wait in the lane before a snapshot waits for them.
+#: States told in one go, and records that may wait in the lane before a snapshot waits for them; with twice as many
+#: everything waits, and is told later as it is then.
 AT_ONCE = 50
 ROOM = 2000
 #: Marked by a snapshot, told when all of it has been: what the other side may keep at all.
@@ -121,6 +122,10 @@ async def snapshot(database: Database, peer: str, *, now: datetime) -> int:
     known = await database.rows("SELECT subject FROM ferry_mirror_subject WHERE peer = $1 AND revision > 0", peer)
     # What was told once and is no more is told as well: as gone.
     every = list(dict.fromkeys([*subjects, *(str(row["subject"]) for row in known)]))
+    # An earlier snapshot may not have ended; the census is as of this one.
+    await database.execute(
+        "UPDATE ferry_mirror_subject SET dirty_since = NULL WHERE peer = $1 AND subject = $2", peer, CENSUS
+    )
     for chunk in chunks([*every, CENSUS], 500):
         await mark(database, [peer], chunk, now=now, is_forced=True)
     return len(every)
@@ -150,9 +155,9 @@ class Mirror:
     def _is_resting(self, now: datetime) -> bool:
         return (
             self._swept_at is not None
-            and now - self._swept_at < SWEEP_EVERY
+            and timedelta(0) <= now - self._swept_at < SWEEP_EVERY
             and self._aged_at is not None
-            and now - self._aged_at < AGE_EVERY
+            and timedelta(0) <= now - self._aged_at < AGE_EVERY
         )
 
     async def _is_dirty(self) -> bool:
@@ -163,12 +168,13 @@ class Mirror:
 
     async def _look(self, now: datetime) -> None:
         """Marks what changes without events; everything when this peer was never told anything."""
-        if self._swept_at is not None and now - self._swept_at < SWEEP_EVERY:
+        if self._swept_at is not None and timedelta(0) <= now - self._swept_at < SWEEP_EVERY:
             return
         self._swept_at = now
         known = await self._database.rows("SELECT 1 FROM ferry_mirror_age WHERE peer = $1", self._route.peer)
         begun = await self._database.rows(
-            "SELECT 1 FROM ferry_mirror_subject WHERE peer = $1 AND is_forced = TRUE LIMIT 1", self._route.peer
+            "SELECT 1 FROM ferry_mirror_subject WHERE peer = $1 AND (is_forced = TRUE OR revision > 0) LIMIT 1",
+            self._route.peer,
         )
         if not known and not begun:
             await snapshot(self._database, self._route.peer, now=now)
@@ -177,11 +183,13 @@ class Mirror:
     async def _tell_states(self, now: datetime) -> int:
         waiting = await self._database.rows(
             "SELECT COUNT(*) AS n FROM (SELECT 1 FROM ferry_record WHERE peer = $1 AND lane = $2 AND epoch = ''"
-            f" AND seq IS NULL LIMIT {ROOM}) AS waiting",
+            f" AND seq IS NULL LIMIT {2 * ROOM}) AS waiting",
             self._route.peer,
             Lane.CASE,
         )
-        only = " AND is_forced = FALSE" if int(str(waiting[0]["n"])) >= ROOM else ""
+        if (count := int(str(waiting[0]["n"]))) >= 2 * ROOM:
+            return 0
+        only = " AND is_forced = FALSE" if count >= ROOM else ""
         lock = " FOR UPDATE SKIP LOCKED" if self._database.dialect == "postgres" else ""
         # Locked before the state is read: whoever marks it later waits, and marks it for the next time.
         found = await self._database.rows(
@@ -215,11 +223,13 @@ class Mirror:
     async def _tell_census(self, now: datetime) -> int:
         """After a snapshot: what the other side has heard of and this side has not is from before some disaster."""
         peer = self._route.peer
-        due = "UPDATE ferry_mirror_subject SET dirty_since = NULL, is_forced = FALSE"
-        if not await self._database.execute(
-            f"{due} WHERE peer = $1 AND subject = $2 AND dirty_since IS NOT NULL", peer, CENSUS
-        ):
+        marked = " WHERE peer = $1 AND subject = $2 AND dirty_since IS NOT NULL"
+        asked = await self._database.rows(f"SELECT dirty_since FROM ferry_mirror_subject{marked}", peer, CENSUS)
+        due = f"UPDATE ferry_mirror_subject SET dirty_since = NULL, is_forced = FALSE{marked}"
+        if not asked or not await self._database.execute(due, peer, CENSUS):
             return 0
+        # As of the beginning of the snapshot: what another process tells at this moment is newer, and stays.
+        revision = stamp_of(instant_of(asked[0]["dirty_since"]))
         known = await self._database.rows(
             "SELECT subject FROM ferry_mirror_subject WHERE peer = $1 AND revision > 0", peer
         )
@@ -231,7 +241,7 @@ class Mirror:
                 type="state.census",
                 key="census",
                 at=now,
-                body=Census(revision=stamp_of(now), after=after, until=until, subjects=tuple(page)),
+                body=Census(revision=revision, after=after, until=until, subjects=tuple(page)),
             )
             for number, (page, after, until) in enumerate(zip(pages, edges[:-1], edges[1:], strict=True))
         ]

@@ -20,6 +20,7 @@ import msgspec
 
 from casework.intake.acts import KeepUpload
 from casework.intake.query_passwords import query_password
+from casework.intake.uploads import keep_for_good
 from certs.authority import Authority
 from certs.tokens import officer_actor
 from ferry.orders import Routes
@@ -116,6 +117,8 @@ class Performer:
             # The octets come by the bulk lane, before or after.
             note = KeepUpload(sha256=file.sha256, size=file.size, media_type=file.media_type)
             await self._office.perform(note, ANYBODY, key=None)
+        # A file crosses once. Were it collected because this act is refused, no later one could bring it again.
+        await keep_for_good(file.sha256 for file in asked.files)
         proof = asked.proof.proof if asked.proof else None
         outcome = await self._office.perform(act, actor, key=f"ferry:{asked.key or arrived.rid}", proof=proof)
         self._reach("after act")

@@ -57,6 +57,8 @@ _ATTEMPTS, _BACKOFF_S = 4, 0.01
 _NO_KEY = "-:"
 #: Acts that wait for an outcome: with more the ferry has stood still for long, or somebody is filling the disk.
 MOST_WAITING = 50_000
+#: Query passwords in memory, the newest: a door shows one as soon as it is carried.
+MOST_CARRIED = 10_000
 
 
 class CarriedSecrets(Secrets):
@@ -68,6 +70,8 @@ class CarriedSecrets(Secrets):
 
     def carry(self, number: str, password: str) -> None:
         self._carried[number] = password
+        if len(self._carried) > MOST_CARRIED:
+            del self._carried[next(iter(self._carried))]
 
     def derived_code(self, purpose: str, value: str, digits: int) -> str:
         carried = self._carried.get(value) if purpose == "query" else None

@@ -136,6 +136,18 @@ async def test_a_disk_that_is_full_while_a_parcel_is_written_loses_nothing(pair,
     assert failures == 0
 
 
+async def test_a_clock_that_is_set_back_stops_neither_statuses_nor_parcels(pair):
+    await pair.outer.hand_over("a")
+    await pair.settle()
+    earlier = pair.clock.now() - timedelta(hours=1)
+    with pair.outer.here():
+        assert (await pair.outer.engine.turn(earlier)).told
+        assert not (await pair.outer.engine.turn(earlier + timedelta(seconds=1))).told
+    await pair.outer.hand_over("b")
+    with pair.outer.here():
+        assert (await pair.outer.engine.turn(earlier + timedelta(seconds=2))).sealed == 1
+
+
 async def test_a_paused_lane_is_not_sealed_and_goes_on_when_told(pair):
     with pair.outer.here():
         await pair.outer.engine.pause(Lane.CASE, is_paused=True)

@@ -48,10 +48,10 @@ async def test_it_starts_on_an_empty_folder_answers_is_alone_there_and_ends_on_s
 async def test_sigterm_finishes_what_is_under_way_and_the_next_start_sends_the_rest_once(
     tmp_path: Path, installed_url: str
 ):
-    phones = {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(200)}
+    phones = {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(1000)}
     await fill_queue(installed_url, phones)
     async with carrier() as smsc:
-        smsc.faults.response_delay_s = 0.03
+        smsc.faults.response_delay_s = 0.2
         config = configuration(tmp_path, installed_url, smsc)
         async with serving(tmp_path, "--config", str(config)) as server:
             await until(lambda: smsc.counts["accepted"] >= 30)
@@ -61,11 +61,11 @@ async def test_sigterm_finishes_what_is_under_way_and_the_next_start_sends_the_r
             assert left.keys() <= {"queued", "submitted", "delivered"}
             assert left["queued"] > 0
             [parts] = await database.rows("SELECT COUNT(*) AS n FROM message_part")
-            assert parts["n"] == smsc.counts["accepted"] == 200 - left["queued"]
+            assert parts["n"] == smsc.counts["accepted"] == len(phones) - left["queued"]
         assert smsc.connections == 0
         smsc.faults.response_delay_s = 0.0
         async with serving(tmp_path, "--config", str(config)) as server, opened(installed_url) as database:
-            await until(lambda: delivered(database, 200), pause_s=0.05)
+            await until(lambda: delivered(database, len(phones)), pause_s=0.05)
             assert await server.stop() == 0
         assert sorted(pdu.destination for _, pdu in smsc.accepted) == sorted(phones)
 
@@ -102,7 +102,7 @@ async def test_a_database_that_hangs_up_is_called_again_and_no_text_is_lost(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
-            await until(lambda: delivered(database, 200), pause_s=0.05)
+            await until(lambda: delivered(database, len(phones)), pause_s=0.05)
             assert await server.stop() == 0
             [parts] = await database.rows("SELECT COUNT(*) AS n FROM message_part")
         assert parts["n"] == 200, "what was recorded was not sent again"

@@ -187,6 +187,18 @@ async def every_name(database, clock) -> set[str]:
     return names | set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
 
 
+async def test_a_ferry_that_cannot_be_looked_at_hides_no_text(database, clock):
+    async def gone():
+        raise FileNotFoundError("the folder of the ferry is not mounted")
+
+    metrics = Metrics(database, clock, lambda: (), gone)
+    await put(database, clock, "【衡江】一")
+    seen = Scrape((await scraped(metrics)).text)
+    assert seen("database_up") == 1
+    assert seen("texts", state="queued") == 1
+    assert not [name for name in seen.names if name.startswith("zhangban_ferry")]
+
+
 async def test_the_alarm_rules_name_metrics_that_exist(database, clock):
     rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
     assert len({rule["alert"] for rule in rules}) == len(rules) > 8

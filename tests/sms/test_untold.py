@@ -9,8 +9,9 @@ from alerts.settling import Outcome, Report
 from alerts.texts import Code
 from sms.carriers import UNTOLD
 from tests.alerts.queue_desk import QueueDesk
-from tests.sms.carrier_desk import put, running, until
+from tests.sms.carrier_desk import put, running, until, wait_for
 from tests.sms.test_survival import PHONE, Taker
+from tests.sms.test_urgent import IMPATIENT
 
 CODE = Code("card-reply", "7:nonce", 5)
 
@@ -68,3 +69,32 @@ async def test_codes_go_by_the_carrier_that_is_told_and_by_the_other_when_it_is_
         gateway.wake()
         await until(database, delivered=11)
         assert len(mas.took) == 1
+
+
+class Busy(Smpp):
+    """Has more than half of what it may hold, and says nothing of it."""
+
+    name, ahead = "east", 4
+
+    def send(self, text, on_sent):
+        self.took.append(text.words)
+
+
+@pytest.mark.parametrize("mas_ahead", [1, 1000])
+async def test_a_code_does_not_wait_until_the_carrier_that_is_told_is_half_empty(database, clock, mas_ahead):
+    """Nor behind the other, whose room is greater."""
+    east, mas = Busy(), Mas()
+    mas.is_up, mas.ahead = False, mas_ahead
+    async with running(database, clock, mas, east, pace=IMPATIENT) as gateway:
+        await put(database, clock, *[f"【衡江】{number}" for number in range(4)], phone=PHONE)
+        gateway.wake()
+        await wait_for(lambda: _has(east, 4))
+        mas.is_up = True
+        await put(database, clock, "【衡江】确认码", phone=PHONE, template="T05", code=CODE)
+        gateway.wake()
+        await wait_for(lambda: _has(east, 5), timeout_s=5)
+        assert mas.took == []
+
+
+async def _has(carrier, count):
+    return len(carrier.took) == count

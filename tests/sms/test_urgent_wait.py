@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from tortoise.exceptions import OperationalError
 
 from alerts.settings import AlertRules
+from sms import urgent_wait
 from sms.urgent_wait import AGAIN, UrgentWait
 from tests.alerts.queue_desk import QueueDesk
 from tests.sms.carrier_desk import put, running, wait_for
@@ -56,6 +58,22 @@ async def test_it_is_told_once_an_hour_however_many_gateways_notice(queue):
             await watch.look(is_any_up=True, now=queue.clock.now())
         assert len(await told(queue)) == 2 * (1 + (minutes - 3) // 60), minutes
     assert timedelta(hours=1) == AGAIN
+
+
+async def test_what_the_database_refused_to_write_is_told_at_the_next_look(queue, monkeypatch):
+    watch = UrgentWait(queue.database, RULES)
+    await queue.put(template="T02")
+    queue.clock.advance(timedelta(minutes=3))
+
+    async def refuse(*_, **__):
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as locked:
+        locked.setattr(urgent_wait, "enqueue", refuse)
+        with pytest.raises(OperationalError):
+            await watch.look(is_any_up=True, now=queue.clock.now())
+    assert await watch.look(is_any_up=True, now=queue.clock.now())
+    assert len(await told(queue)) == 2
 
 
 async def test_where_nobody_can_be_told_the_log_is(queue, caplog):

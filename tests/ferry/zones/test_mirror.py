@@ -3,10 +3,13 @@
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from casework.intake.query_passwords import query_password
 from casework.papers.printing import check_code
 from certs.tables import IssuedCertificate
+from ferry.records import Direction
+from ferry.zones import mirror
 from ferry.zones.mirroring import shown_as_of
 from kernel.tables import Officer
 from supervision.acts import IssueOrders, TurnLights
@@ -133,6 +136,53 @@ async def test_what_the_inner_zone_lost_in_a_disaster_a_snapshot_takes_from_the_
     await glass.carry()
     assert await glass.pair.outer.rows("SELECT number FROM case_file") == [{"number": kept}]
     assert len(await glass.pair.outer.rows("SELECT DISTINCT case_id FROM task")) == 1
+
+
+async def test_a_census_takes_nothing_that_another_process_tells_at_the_same_moment(glass: Glass):
+    await glass.carry()
+    await glass.snapshot()
+    glass.pair.clock.advance(timedelta(minutes=1))
+    number = await glass.inner.accepted()
+    await glass.carry()
+    types, outer = glass.route.types, glass.pair.outer
+    [line] = [line for line in await glass.told() if '"state.census"' in line and f'"case:{number}"' in line]
+    envelope = types.read(line.encode(), Direction.OUTWARD)
+    # As it is written by whoever looks a moment earlier.
+    others = tuple(each for each in envelope.body.subjects if each != f"case:{number}")
+    early = replace(envelope, body=replace(envelope.body, subjects=others))
+    with outer.here():
+        async with outer.database.transaction():
+            await types.kind("state.census").apply(outer.database, glass.pair.clock.now(), early)
+    assert await outer.rows("SELECT number FROM case_file") == [{"number": number}]
+
+
+async def test_an_event_that_waits_for_its_delivery_does_not_make_a_snapshot_of_every_minute(glass: Glass):
+    await glass.inner.accepted()
+    with glass.pair.inner.here():
+        later = glass.pair.clock.now() + timedelta(days=1)
+        assert await glass.inner.database.execute("UPDATE outbox SET due_at = $1 WHERE consumer = 'mirror'", later)
+    await glass.tell()
+    assert await glass.pair.inner.rows("SELECT * FROM ferry_mirror_age") == []
+    before = len(await glass.told())
+    assert before
+    glass.pair.clock.advance(timedelta(minutes=2))
+    await glass.tell()
+    assert len(await glass.told()) == before
+
+
+async def test_while_the_lane_stands_still_states_wait_and_are_told_as_they_are_then(glass: Glass, monkeypatch):
+    await glass.settle()
+    number = await glass.inner.accepted()
+    await glass.tell()
+    before = len(await glass.told())
+    monkeypatch.setattr(mirror, "ROOM", 1)
+    await glass.inner.decide(HANDLER, number, "AGREE")
+    await glass.tell()
+    assert len(await glass.told()) == before
+    await glass.pair.settle()
+    await glass.settle()
+    steps = "SELECT seq, step, opinion FROM case_step ORDER BY seq"
+    assert await glass.pair.outer.rows(steps) == await glass.pair.inner.rows(steps) != []
 
 
 async def contents(glass: Glass) -> dict[str, list]:

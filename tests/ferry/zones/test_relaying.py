@@ -22,11 +22,12 @@ from casework.acts import (
     PrepareDecision,
     Withdraw,
 )
-from casework.intake.acts import KeepUpload
+from casework.intake.acts import CollectUploads, KeepUpload
 from casework.intake.query_passwords import query_password
 from casework.intake.tables import Upload
 from certs.acts import BeginLogin, FinishLogin, PruneRequests, SessionView
 from certs.encodings import sign_es256
+from certs.login import PREFIX
 from certs.tokens import officer_actor
 from ferry.records import Direction, Registry
 from ferry.refusals import RecordRefused
@@ -35,6 +36,7 @@ from ferry.zones.acting import ActAsked, act_records, cleaned
 from ferry.zones.logins import NoteLogin
 from ferry.zones.refusals import ActNotTaken, Pending
 from ferry.zones.refused import ForgetRelayedActs
+from ferry.zones.relaying import CarriedSecrets
 from hall.accounts import ApplicantSession, LogInByCode, RequestLoginCode, applicant_behind, login_code
 from hall.progress import QueryProgress
 from hall.tables import LoginCode
@@ -226,6 +228,29 @@ async def test_files_cross_with_the_act_that_refers_to_them(zoned):
         assert (await Upload.get(sha256=sha256)).kept
 
 
+async def test_a_file_that_crossed_with_a_refused_act_is_there_for_the_next_one_days_later(zoned):
+    sha256 = hashlib.sha256(b"paper").hexdigest()
+    await zoned.outside(KeepUpload(sha256=sha256, size=5, media_type="application/pdf"), ANYBODY)
+    papers = (MaterialGiven(name="申请表", file_name="a.pdf", sha256=sha256),)
+    await zoned.outside(application(item="ZJ-XK-999", materials=papers), ANYBODY, key="app:filing-1")
+    await zoned.crosses()
+    assert (await zoned.outside(application(item="ZJ-XK-999", materials=papers), ANYBODY, key="app:filing-1")).code
+    zoned.pair.clock.advance(timedelta(days=3))
+    with zoned.pair.inner.here():
+        await zoned.inner.office.perform(CollectUploads(), THE_CLOCK, key=None)
+        assert (await Upload.get(sha256=sha256)).kept
+
+
+def test_of_the_passwords_that_came_back_the_newest_are_in_memory(monkeypatch):
+    monkeypatch.setattr(relaying, "MOST_CARRIED", 2)
+    secrets = CarriedSecrets(b"o" * 32)
+    for number in ("1", "2", "3"):
+        secrets.carry(number, f"00000{number}")
+    shown = [secrets.derived_code("query", number, 6) for number in ("1", "2", "3")]
+    assert shown[1:] == ["000002", "000003"]
+    assert shown[0] != "000001"
+
+
 # ------------------------------------------------------------------------------------------------------ once, for all
 async def test_whoever_dies_at_any_point_inside_performs_it_exactly_once(zoned):
     alive = zoned.performer
@@ -370,6 +395,26 @@ async def test_a_login_that_was_recorded_is_worth_nothing_when_it_is_shown_again
         await zoned.step(2)
         codes.append((await zoned.arrived())[-1])
     assert codes == [("ferry.note_login", "LOGIN_CHALLENGE_USED"), ("ferry.note_login", "LOGIN_CHALLENGE_EXPIRED")]
+
+
+@pytest.mark.parametrize(
+    "expires_at",
+    [
+        "2126-11-22T00:00:00Z",  # a login that never ends: the act says that it was asked in 2126
+        "2026-11-22T00:00:00",  # no instant
+        "never",
+    ],
+)
+async def test_a_challenge_as_the_inner_zone_would_not_make_it_is_no_login(zoned, expires_at):
+    key, certificate = await zoned.certified(CLERK)
+    fingerprint = hashlib.sha256(certificate).hexdigest()
+    said = {"aud": zoned.inner.authority.settings.audience, "certificate": fingerprint, "expires_at": expires_at,
+            "nonce": "n"}  # fmt: skip
+    challenge = PREFIX + json.dumps(said).encode()
+    note = NoteLogin(certificate=fingerprint, challenge=challenge, signature=sign_es256(key, challenge))
+    await zoned.forged(asked(note), rid="login:n")
+    await zoned.step(2)
+    assert await zoned.arrived() == [("ferry.note_login", "LOGIN_CHALLENGE_UNKNOWN")]
 
 
 async def test_an_applicant_logs_in_outside_and_is_known_inside_by_the_phone(zoned):
