@@ -51,7 +51,7 @@ async def test_sigterm_finishes_what_is_under_way_and_the_next_start_sends_the_r
     phones = {f"138000{n:05d}": f"【衡江政务服务】第{n}件" for n in range(1000)}
     await fill_queue(installed_url, phones)
     async with carrier() as smsc:
-        smsc.faults.response_delay_s = 0.2
+        smsc.faults.response_delay_s = 0.06
         config = configuration(tmp_path, installed_url, smsc)
         async with serving(tmp_path, "--config", str(config)) as server:
             await until(lambda: smsc.counts["accepted"] >= 30)

@@ -161,6 +161,7 @@ async def test_an_event_that_waits_for_its_delivery_does_not_make_a_snapshot_of_
     with glass.pair.inner.here():
         later = glass.pair.clock.now() + timedelta(days=1)
         assert await glass.inner.database.execute("UPDATE outbox SET due_at = $1 WHERE consumer = 'mirror'", later)
+    glass.pair.clock.advance(timedelta(seconds=1))
     await glass.tell()
     assert await glass.pair.inner.rows("SELECT * FROM ferry_mirror_age") == []
     before = len(await glass.told())
