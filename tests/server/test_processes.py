@@ -132,6 +132,17 @@ async def test_each_act_of_the_clock_rests_as_long_as_the_table_says(clock: Fake
     assert ledger.told() == due_after(timedelta.max)
 
 
+async def test_a_clock_that_is_set_back_does_not_stop_the_acts_of_the_clock(clock: FakeClock):
+    ticking, ledger = timer(clock)
+    await ticking.tick()
+    ledger.told()
+    ticking._system.clock = FakeClock(clock.now() - timedelta(days=1))
+    await ticking.tick()
+    assert ledger.told() == due_after(timedelta.max)
+    await ticking.tick()
+    assert ledger.told() == due_after(timedelta(0))
+
+
 async def test_an_act_of_the_clock_that_fails_delays_no_other(clock: FakeClock):
     ticking, ledger = timer(clock)
     ledger.answers = {"DeemAccepted": KeyError("one bad case"), "TurnLights": Busy()}
