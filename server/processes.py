@@ -164,7 +164,8 @@ class Timer:
         now, count = self._system.clock.now(), 0
         for act, rest in self._clockwork:
             name = type(act).__name__
-            if now < self._rests_until.get(name, now):
+            # Further ahead than the rest is long: the clock was set back meanwhile.
+            if timedelta(0) < self._rests_until.get(name, now) - now <= rest:
                 continue
             self._rests_until[name] = now + rest
             try:

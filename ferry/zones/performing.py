@@ -118,7 +118,8 @@ class Performer:
             note = KeepUpload(sha256=file.sha256, size=file.size, media_type=file.media_type)
             await self._office.perform(note, ANYBODY, key=None)
         # A file crosses once. Were it collected because this act is refused, no later one could bring it again.
-        await keep_for_good(file.sha256 for file in asked.files)
+        async with self._database.transaction():
+            await keep_for_good(file.sha256 for file in asked.files)
         proof = asked.proof.proof if asked.proof else None
         outcome = await self._office.perform(act, actor, key=f"ferry:{asked.key or arrived.rid}", proof=proof)
         self._reach("after act")

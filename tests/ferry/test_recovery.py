@@ -43,7 +43,7 @@ class Backups:
             made = self._shelf.blank()
             shutil.copyfile(url.removeprefix("sqlite://"), made.removeprefix("sqlite://"))
         else:
-            made = self._shelf._created(template=url.rsplit("/", 1)[1])
+            made = self._shelf._cloned(url.rsplit("/", 1)[1]).result()
         self._made.append(made)
         return made
 

@@ -152,6 +152,7 @@ async def test_a_census_takes_nothing_that_another_process_tells_at_the_same_mom
     types, outer = glass.route.types, glass.pair.outer
     [line] = [line for line in await glass.told() if '"state.census"' in line and f'"case:{number}"' in line]
     envelope = types.read(line.encode(), Direction.OUTWARD)
+    assert isinstance(envelope.body, mirror.Census)
     # As it is written by whoever looks a moment earlier.
     others = tuple(each for each in envelope.body.subjects if each != f"case:{number}")
     early = replace(envelope, body=replace(envelope.body, subjects=others))
