@@ -221,11 +221,11 @@ _NEW = "ON CONFLICT DO NOTHING RETURNING id"
 _WAITING = (
     "SELECT '{lane}' AS lane, COUNT(*) AS waiting, SUM(LENGTH(line)) AS waiting_octets, MIN(at) AS oldest,"
     " 0 AS parcels, 0 AS octets FROM (SELECT line, at FROM ferry_record WHERE peer = $1 AND lane = '{lane}'"
-    " AND epoch = '' AND seq IS NULL ORDER BY id LIMIT {records}) AS first_{lane}"
+    " AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT {records}) AS first_{lane}"
 )
 _PIECES = (
     "SELECT 'bulk', 0, SUM(octets), MIN(at), 0, 0 FROM (SELECT octets, at FROM ferry_piece WHERE peer = $1"
-    " AND epoch = '' AND seq IS NULL ORDER BY id LIMIT 100) AS first_pieces"
+    " AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT 100) AS first_pieces"
 )
 _UNDER_WAY = (
     "SELECT lane, 0, 0, NULL, COUNT(*), SUM(octets) FROM ferry_parcel"
@@ -249,7 +249,7 @@ async def _assigned(station: Station, lane: Lane, now: datetime) -> tuple[FerryP
     assert channel is not None
     waiting = await database.rows(
         "SELECT id, line, expires_at FROM ferry_record WHERE peer = $1 AND lane = $2 AND epoch = '' AND seq IS NULL"
-        f" ORDER BY id LIMIT {rule.records}",
+        f" ORDER BY seq, id LIMIT {rule.records}",
         station.peer,
         lane,
     )
@@ -283,7 +283,7 @@ def _first(waiting: Sequence[Row], octets: int) -> tuple[dict[int, bytes], int]:
 async def _waiting_pieces(station: Station, octets: int) -> list[Row]:
     found = await station.database.rows(
         "SELECT id, sha256, size, start, octets FROM ferry_piece WHERE peer = $1 AND epoch = '' AND seq IS NULL"
-        " ORDER BY id LIMIT 1000",
+        " ORDER BY seq, id LIMIT 1000",
         station.peer,
     )
     fit: list[Row] = []
