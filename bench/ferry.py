@@ -8,6 +8,11 @@ transaction. Both zones run in this process, each with a database of its own. Th
 kilobyte sealed a second, 8 000 applied; attachments at 150 MB/s with flat memory; an urgent record visible on the
 other side within a second (p99), beside a bulk transfer. The last line is JSON.
 
+Measured on two quiet cores, PostgreSQL and SQLite: 28 000 to 34 000 sealed, 14 000 to 24 000 applied a second, which is
+0.08 and 0.09 of the pipeline's speed: that has one file and no rows, and half of ours is the database. An attachment of
+1 GiB: 351 to 461 MB/s sealed, 234 to 262 opened, 0.6 and 0.4 of age, which neither signs nor reads twice; memory grew
+by 34 MiB. Urgent: 0.23 s (p50), 0.45 s (p99), of which the loops' rest is 0.2.
+
     python -m bench.ferry [--quick] [--sqlite]
 """
 

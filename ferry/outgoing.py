@@ -92,7 +92,9 @@ async def hand_over_file(database: Database, route: Route, *, sha256: str, size:
 
 async def backlogs(station: Station) -> dict[Lane, Backlog]:
     """What every lane has to do; what waits is counted up to one full parcel."""
-    parts = [_WAITING.format(lane=lane, records=rule.records) for lane, rule in station.rules.items()]
+    # Counting characters would have PostgreSQL read every one of them.
+    octets = "OCTET_LENGTH(line)" if station.database.dialect == "postgres" else "LENGTH(CAST(line AS BLOB))"
+    parts = [_WAITING.format(lane=lane, records=rule.records, octets=octets) for lane, rule in station.rules.items()]
     found = await station.database.rows(" UNION ALL ".join([*parts, _PIECES, _UNDER_WAY]), station.peer)
     backlogs = dict.fromkeys(Lane, Backlog())
     for row in found:
@@ -219,7 +221,7 @@ def total(value: object) -> int:
 _NEW = "ON CONFLICT DO NOTHING RETURNING id"
 #: Of what waits no more is looked at than one parcel takes: backlogs get long.
 _WAITING = (
-    "SELECT '{lane}' AS lane, COUNT(*) AS waiting, SUM(LENGTH(line)) AS waiting_octets, MIN(at) AS oldest,"
+    "SELECT '{lane}' AS lane, COUNT(*) AS waiting, SUM({octets}) AS waiting_octets, MIN(at) AS oldest,"
     " 0 AS parcels, 0 AS octets FROM (SELECT line, at FROM ferry_record WHERE peer = $1 AND lane = '{lane}'"
     " AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT {records}) AS first_{lane}"
 )
