@@ -17,12 +17,12 @@ Jasmin is installed with pip at the first run, beside nothing of ours (bench/_ja
 said why and no figure is made up. Its simulated carrier sends receipts after eight seconds, which are not counted: one
 that comes before Jasmin has written down the id is looked up again ten seconds later.
 
-Measured in four runs (two whole, two quick) on two cores that other work shared, at a load of 8 to 14, this bench with
-the higher priority: 5.2 to 10 times Kannel on PostgreSQL and 5.9 to 11 on SQLite (Kannel: 880 to 1,850 a second); 90
-times Jasmin at least; 0.30 to 0.35 of the ceiling on PostgreSQL and 0.30 to 0.39 on SQLite. **The 0.4 is not reached
-there.** An urgent text was taken after 0.29 s at most. 1,000,000 queued: 147,892 KiB against 147,688 on PostgreSQL,
-149,844 against 149,260 on SQLite.
-What the rest is made of, in µs of processor for one text: the simulator 37 to 46, which is all that the ceiling waits
+Measured on two quiet cores in six quick runs: 0.38 to 0.41 of the ceiling on PostgreSQL, so the 0.4 is reached there in
+one run of two, and 0.41 to 0.48 on SQLite; 7 to 9 times Kannel (1,480 to 1,740 a second), 200 times Jasmin; an urgent
+text was taken after 0.16 s at most. In two whole runs beside other work (load 8 to 14, this bench with the higher
+priority): 0.30 to 0.39 of the ceiling, 5.2 to 11 times Kannel, 90 times Jasmin at least, 0.29 s for an urgent text;
+1,000,000 queued: 147,892 KiB against 147,688 on PostgreSQL, 149,844 against 149,260 on SQLite.
+What the rest is made of, in µs of processor for one text, beside other work: the simulator 37 to 46, which is all that the ceiling waits
 for; our process 35 to 53 (18 of them divide, encode, decode and match; 11 speak with the database; the rest is the
 loop, its sockets and what sharing a cache costs); PostgreSQL 35 to 41 (28 where nothing runs beside it), three tenths
 of it index entries of the two updates of the message's row. Together 115 to 140 on two cores in 90 to 115: a ratio of

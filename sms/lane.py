@@ -47,7 +47,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     #: Before what the database refused is written again; twice as long each time, up to a few seconds.
     again_s: float = 0.2
     #: For the receipt of what was just taken, where they come at once: to write both together costs half.
-    linger_s: float = 0.03
+    linger_s: float = 0.06
 
 
 PACE = Pace()
