@@ -22,11 +22,11 @@ one run of two, and 0.41 to 0.48 on SQLite; 7 to 9 times Kannel (1,480 to 1,740 
 text was taken after 0.16 s at most. In two whole runs beside other work (load 8 to 14, this bench with the higher
 priority): 0.30 to 0.39 of the ceiling, 5.2 to 11 times Kannel, 90 times Jasmin at least, 0.29 s for an urgent text;
 1,000,000 queued: 147,892 KiB against 147,688 on PostgreSQL, 149,844 against 149,260 on SQLite.
-What the rest is made of, in µs of processor for one text, beside other work: the simulator 37 to 46, which is all that the ceiling waits
-for; our process 35 to 53 (18 of them divide, encode, decode and match; 11 speak with the database; the rest is the
-loop, its sockets and what sharing a cache costs); PostgreSQL 35 to 41 (28 where nothing runs beside it), three tenths
-of it index entries of the two updates of the message's row. Together 115 to 140 on two cores in 90 to 115: a ratio of
-0.4 against a ceiling of 30,000 means 83, so both cores must never wait.
+What the rest is made of, in µs of processor for one text, beside other work: the simulator 37 to 46, which is all that
+the ceiling waits for; our process 35 to 53 (18 of them divide, encode, decode and match; 11 speak with the database;
+the rest is the loop, its sockets and what sharing a cache costs); PostgreSQL 35 to 41 (28 where nothing runs beside
+it), three tenths of it index entries of the two updates of the message's row. Together 115 to 140 on two cores in 90
+to 115: a ratio of 0.4 against a ceiling of 30,000 means 83, so both cores must never wait.
 
     python -m bench.sms [--quick] [--database URL]
 """
