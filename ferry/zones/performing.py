@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 #: After each try that came to nothing the next waits so long; then the act is given up.
 TRY_AGAIN = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 _AT_ONCE = 50
+_NO_LOGIN = "没有有效登录"
 
 
 def _anywhere(point: str) -> None:
@@ -110,6 +111,8 @@ class Performer:
         try:
             act, actor = self._act(asked), await self._believed(arrived, asked)
         except Refusal as refusal:
+            if arrived.tries == 0 and refusal.details.get("why") == _NO_LOGIN:
+                return  # the login may still be on its way, by another lane: once more, later
             await self._noted(arrived, asked, refusal)
             await self._answer(arrived, asked, refusal)
             return
@@ -170,7 +173,7 @@ class Performer:
         if not set(asked.roles) <= set(officer.roles):
             raise ActorMayNotCross(why="角色不符")
         if not await logged_in(self._authority, officer.id, arrived.asked_at):
-            raise ActorMayNotCross(why="没有有效登录")
+            raise ActorMayNotCross(why=_NO_LOGIN)
         return officer_actor(officer)
 
     async def _noted(self, arrived: ArrivedAct, asked: ActAsked, refusal: Refusal) -> None:

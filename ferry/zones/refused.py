@@ -22,7 +22,8 @@ class NoteForeignAct(Act[Done], frozen=True, tag="ferry.note_foreign_act"):
 
 
 class ForgetRelayedActs(Act[Done], frozen=True, tag="ferry.forget_relayed"):
-    """The clock's: acts that crossed more than a month ago. What still waits for an outcome stays."""
+    """The clock's: acts of more than a month ago. Outside also those that no outcome came back of, which would count as
+    waiting for ever; inside what is still to do stays."""
 
 
 class ForeignActRefused(Event, frozen=True, tag="ferry.act_refused"):
@@ -56,6 +57,6 @@ async def note_foreign_act(work: Work, act: NoteForeignAct) -> Done:
 
 async def forget_relayed_acts(work: Work, act: ForgetRelayedActs) -> Done:
     before = work.now - KEPT_FOR
-    relayed = await RelayedAct.filter(at__lt=before, answered_at__isnull=False).delete()
+    relayed = await RelayedAct.filter(at__lt=before).delete()
     arrived = await ArrivedAct.filter(at__lt=before, done_at__isnull=False).delete()
     return Done(count=relayed + arrived)
