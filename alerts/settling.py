@@ -95,6 +95,7 @@ async def record(
         if perhaps_before:
             before = await accepted_parts(database, [report.message.id for report in reports])
             accepted = [each for each in accepted if each[1] not in before.get(each[0].message.id, ())]
+            reports = await _still_claimed(database, carrier, reports)
         # A receipt in the same batch as its submit_resp costs no statement of its own.
         known = {id_: each for id_, each in receipts.items() if id_ in phones and _may_be_of(each, phones[id_])}
         late = [receipt for sms_id, receipt in receipts.items() if sms_id not in known]
@@ -114,6 +115,17 @@ async def record(
         await move(database, now, changes)
         await _give_back_attempts(database, reports)
         await _settle_long(database, now, long)
+
+
+async def _still_claimed(database: Database, carrier: str, reports: Sequence[Report]) -> list[Report]:
+    """Without those of texts that were to go again, and that somebody has claimed since: theirs is the next word."""
+    mine = await database.rows(
+        f"SELECT m.id FROM message m JOIN {listed(database, 1, id='bigint', attempts='integer')} ON m.id = r.id"
+        " WHERE state = 'sending' AND carrier = $2 AND m.attempts = r.attempts",
+        as_json({"id": each.message.id, "attempts": each.message.attempts} for each in reports),
+        carrier,
+    )
+    return [each for each in reports if each.outcome is Outcome.SUBMITTED or {"id": each.message.id} in mine]
 
 
 async def tend(database: Database, *, now: datetime, spellings: Spellings, expiry: Expiry | None = None) -> None:
@@ -150,8 +162,7 @@ def _after(report: Report, known: Mapping[str, Heard], now: datetime) -> Change:
 
 async def _give_back_attempts(database: Database, reports: Sequence[Report]) -> None:
     """Else a link that comes and goes would use up all the tries of texts that it never sent."""
-    unsent = [{"id": report.message.id} for report in reports if report.outcome is Outcome.UNSENT]
-    if unsent:
+    if unsent := [{"id": report.message.id} for report in reports if report.outcome is Outcome.UNSENT]:
         await database.execute(
             f"UPDATE message SET attempts = attempts - 1 FROM {listed(database, 1, id='bigint')}"
             " WHERE message.id = r.id AND state = 'queued' AND attempts > 0",

@@ -202,6 +202,18 @@ async def test_a_report_that_may_have_been_written_before_is_not_written_twice(d
     assert await database.rows("SELECT id FROM receipt") == []
 
 
+async def test_a_text_that_somebody_has_claimed_since_is_not_put_back_by_a_report_written_twice(database, clock):
+    await put(database, clock, "【衡江】甲", phone=PHONE)
+    claimed = partial(claim, database, now=clock.now(), limit=1, channel=Channel.SMS)
+    (message,) = await claimed(carrier="east")
+    report = Report(message=message, outcome=Outcome.UNSENT)
+    await record(database, now=clock.now(), carrier="east", reports=[report])
+    assert await claimed(carrier="west")
+    await record(database, now=clock.now(), carrier="east", reports=[report], perhaps_before=True)
+    rows = await database.rows("SELECT state, carrier, attempts FROM message")
+    assert rows == [{"state": "sending", "carrier": "west", "attempts": 1}]
+
+
 # ------------------------------------------------------------------------------------------------------------- clocks
 
 START = datetime(2026, 9, 18, 1, 0, tzinfo=UTC)
