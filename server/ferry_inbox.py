@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import cast
 
 from tortoise.exceptions import OperationalError
 
@@ -20,7 +21,7 @@ from ferry.outgoing import hand_over
 from ferry.records import Envelope
 from ferry.refusals import RecordRefused
 from ferry.station import Route
-from ferry.zones.texts import ARRIVED, ArrivedPart, TextArrived, decent
+from ferry.zones.texts import ARRIVED, ArrivedPart, Concat, TextArrived, decent
 from ferry.zones.texts_outside import forget_texts, report_texts
 from kernel.chance import Secrets
 from kernel.clock import Clock
@@ -179,7 +180,7 @@ def _part(row: InboundPdu) -> ArrivedPart:
         data_coding=row.data_coding,
         digest=row.digest,
         received_at=row.received_at,
-        concat=row.concat,  # type: ignore[arg-type]  # one of three words, or none
+        concat=cast("Concat", row.concat),
         reference=row.reference,
         total=row.total,
         number=row.number,

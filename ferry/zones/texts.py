@@ -58,6 +58,10 @@ class TextReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     error: Annotated[str, Meta(max_length=80)] = ""
 
 
+#: How a part of a long text says so; empty: it is the whole text.
+Concat = Literal["", "udh8", "udh16", "sar"]
+
+
 class ArrivedPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One part as the carrier delivered it: `frame` is evidence, `octets` the words in it, both in Base64."""
 
@@ -66,7 +70,7 @@ class ArrivedPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     data_coding: Annotated[int, Meta(ge=0, le=255)]
     digest: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z", max_length=64)]
     received_at: _Instant
-    concat: Literal["", "udh8", "udh16", "sar"] = ""
+    concat: Concat = ""
     reference: Annotated[int, Meta(ge=0, le=65_535)] = 0
     total: Annotated[int, Meta(ge=1, le=255)] = 1
     number: Annotated[int, Meta(ge=1, le=255)] = 1
