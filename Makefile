@@ -68,7 +68,7 @@ features: $(READY) ## print feature id -> tests -> result, from the tests' marks
 bench: $(READY) ## print the ratio of every promise, quickly
 	@for bench in bench/[!_]*.py; do echo "== $$bench"; $(BIN)/python $$bench --quick || exit 1; done
 
-chaos: $(READY) ## break everything the text gateway depends on, and see that nothing is lost or done twice (SIZE=0.1: less)
+chaos: $(READY) ## break everything the text gateway and the ferry depend on, and see that nothing is lost or done twice (SIZE=0.1: less)
 	@$(BIN)/python -m tests.chaos --size $(or $(SIZE),1)
 
 peers: $(READY) ## try the text gateway with what others have written: Kannel, npm's smpp, smpplib

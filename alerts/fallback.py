@@ -58,6 +58,10 @@ BY_TEMPLATE: Mapping[str, Chain] = MappingProxyType(
         "T41": NOTHING,  # 摆渡告警: `zhangban ferry status` and the metrics show it
         "T42": NOTHING,  # 摆渡恢复
         "T43": NOTHING,  # 积压告警
+        "T44": Chain(officer=_WARNED, supervised=True),  # 发牌确认（移动审批）
+        "T45": Chain(officer=_WARNED, supervised=True),  # 发牌通知（移动审批）
+        "T46": NOTHING,  # 报送告警: `zhangban exchange status` and the metrics show it
+        "T47": NOTHING,  # 报送恢复
     }
 )
 

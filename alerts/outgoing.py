@@ -81,8 +81,9 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     extension: str = ""
     template: str = ""
     template_version: int = 0
-    #: Since when it could have gone.
-    due_at: datetime | None = None
+    #: When it was queued, and since when it could have gone: after a try that failed, since the pause behind it.
+    queued_at: datetime
+    due_at: datetime
     accepted: frozenset[int] = frozenset()
 
     def words(self, secrets: Secrets) -> str:
@@ -119,14 +120,23 @@ async def claim(
     urgent_only: bool = False,
     needs_left: timedelta = timedelta(),
     leaves_codes: bool = False,
+    takes_codes: bool = True,
 ) -> list[Outgoing]:
     """Up to `limit` due messages, the urgent first, now ours until the lease ends.
 
     Without `may_repeat` what this carrier had last is left to the others. What has less of its life left than
-    `needs_left` is not claimed. With `leaves_codes` neither is a code that no carrier has had yet.
+    `needs_left` is not claimed. With `leaves_codes` neither is a code that no carrier has had yet; without
+    `takes_codes` no text whose code acts.
     """
     priorities = URGENT if urgent_only else PRIORITIES
-    due = _due(database, int(limit), priorities, may_repeat=may_repeat, leaves_codes=leaves_codes)
+    due = _due(
+        database,
+        int(limit),
+        priorities,
+        may_repeat=may_repeat,
+        leaves_codes=leaves_codes,
+        takes_codes=takes_codes,
+    )
     async with database.transaction():
         await by_index(database)
         rows = await database.rows(
@@ -134,7 +144,7 @@ async def claim(
             f" WHERE id {due}"
             " RETURNING id, priority, COALESCE(NULLIF(to_phone, ''), to_email) AS \"to\","
             " subject, body, secret, confirms, parts, attempts, expires_at, extension, template, template_version,"
-            " send_after AS due_at",
+            " created_at AS queued_at, send_after AS due_at",
             carrier,
             now + LEASE,
             channel,
@@ -223,7 +233,13 @@ _COLUMNS = (
 
 
 def _due(
-    database: Database, limit: int, priorities: Sequence[int], *, may_repeat: bool, leaves_codes: bool = False
+    database: Database,
+    limit: int,
+    priorities: Sequence[int],
+    *,
+    may_repeat: bool,
+    leaves_codes: bool,
+    takes_codes: bool,
 ) -> str:
     """The condition on `id`: the first `limit` that are due, by priority and by the time since when.
 
@@ -239,6 +255,8 @@ def _due(
     if leaves_codes:
         # One that came from another zone has its code in its words.
         whose += " AND (secret = '' AND confirms = FALSE OR carrier <> '')"
+    if not takes_codes:
+        whose += " AND confirms = FALSE"
 
     def first(priority: object) -> str:
         return (

@@ -11,10 +11,11 @@ from casework.tables import Case, Step, Task
 from kernel.actor import Role
 from kernel.tables import Officer
 from kernel.work import Work
-from supervision.people import unit_leaders
+from supervision.events import CardProposed, CardReminded, CardServed
+from supervision.people import supervision_leaders, unit_leaders
 from supervision.reply_codes import Purpose
 from supervision.rules import SupervisionRules
-from supervision.tables import ReplyCode
+from supervision.tables import Card, ReplyCode
 
 
 def as_recipients(officers: list[Officer]) -> list[Recipient]:
@@ -76,6 +77,14 @@ async def asked_about(work: Work, card: str, purpose: Purpose) -> list[Recipient
         Recipient(phone=row.phone, code=Code("card-reply", f"{row.id}:{row.nonce}", digits), until=row.expires_at)
         for row in rows
     ]
+
+
+async def concerned_by(work: Work, event: CardProposed | CardReminded | CardServed) -> list[Officer]:
+    """The leaders who decide about a card, or whose unit it was served on."""
+    if not isinstance(event, CardProposed):
+        return await Officer.filter(id__in=list(event.officers), active=True).order_by("id")
+    proposer = (await Card.get(id=event.card)).proposed_by
+    return [leader for leader in await supervision_leaders(work) if proposer != f"officer:{leader.id}"]
 
 
 async def turns(unit: str, role: str, assignee: str | None, *, before: datetime) -> tuple[int, Task | None]:

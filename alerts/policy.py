@@ -14,7 +14,15 @@ from typing import Any, Generic
 from alerts import abnormal_words as abnormal
 from alerts import clock_words, words
 from alerts.dispatch import Notice, Recipient, in_general, notify
-from alerts.people import answerable, as_recipients, asked_about, holders, holders_anywhere, takers_of_turn
+from alerts.people import (
+    answerable,
+    as_recipients,
+    asked_about,
+    concerned_by,
+    holders,
+    holders_anywhere,
+    takers_of_turn,
+)
 from alerts.settings import AlertRules
 from alerts.templates import TEMPLATES
 from alerts.texts import Code
@@ -70,6 +78,7 @@ from supervision.events import (
     StepOverdue,
 )
 from supervision.reply_codes import Purpose
+from supervision.rules import SupervisionRules
 from supervision.tables import Complaint
 
 log = logging.getLogger(__name__)
@@ -139,6 +148,12 @@ async def _carded_leaders(matter: Matter[CardServed]) -> Sequence[Recipient]:
     return await asked_about(matter.work, matter.event.card, Purpose.ACKNOWLEDGE)
 
 
+async def _in_the_app(matter: Matter[CardProposed | CardReminded | CardServed]) -> Sequence[Recipient]:
+    """The same leaders, where no codes are texted."""
+    texts_codes = matter.work.given(SupervisionRules).texts_codes
+    return [] if texts_codes else as_recipients(await concerned_by(matter.work, matter.event))
+
+
 async def _who_logs_in(matter: Matter[LoginCodeDrawn]) -> Sequence[Recipient]:
     row = await LoginCode.get(id=matter.event.code)
     applicant = await Applicant.get(id=row.applicant_id)
@@ -177,6 +192,9 @@ POLICY: tuple[Line[Any], ...] = (
     Line(CardProposed,       "T05",    _deciding_leaders,    words.card_proposed),
     Line(CardReminded,       "T05",    _deciding_leaders,    words.card_proposed),
     Line(CardServed,         "T06",    _carded_leaders,      words.card_served),
+    Line(CardProposed,       "T44",    _in_the_app,          words.card_in_the_app),
+    Line(CardReminded,       "T44",    _in_the_app,          words.card_in_the_app),
+    Line(CardServed,         "T45",    _in_the_app,          words.card_served_in_the_app),
     Line(CaseFiled,          "T09",    _applicant,           words.received),
     Line(CaseFiled,          "T04",    _window_and_answering, abnormal.late_entry),
     Line(SupplementAsked,    "T10",    _applicant,           words.supplement),

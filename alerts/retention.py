@@ -80,6 +80,10 @@ PERIODS: Mapping[str, Keep] = MappingProxyType(
         "T41": Keep.OFFICE,  # 摆渡告警
         "T42": Keep.OFFICE,  # 摆渡恢复
         "T43": Keep.OFFICE,  # 积压告警
+        "T44": Keep.LAW,  # 发牌确认（移动审批）
+        "T45": Keep.LAW,  # 发牌通知（移动审批）
+        "T46": Keep.OFFICE,  # 报送告警
+        "T47": Keep.OFFICE,  # 报送恢复
         "R01": Keep.OFFICE,  # 说明
         "R02": Keep.LAW,  # in the place of any of them
         "O01": Keep.OFFICE,  # 运维短信

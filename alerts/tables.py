@@ -2,9 +2,9 @@
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
 
 from casework.papers.tables import TemplateState
+from kernel.models import Model
 
 
 class Message(Model):

@@ -208,6 +208,22 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "T43_URGENT_WAITS", "积压告警", _WARNING, 1,
                 "积压告警：有通道可用，预警或验证码短信自{time}起仍未发出，请尽快检查短信通道和服务。",
             ),
+            Template(
+                "T44_CARD_IN_THE_APP", "发牌确认（移动审批）", _WARNING, 0,
+                "发牌确认：拟对{dept}发{color}牌，{no}{why}。请登录移动审批签名确认或不同意，本短信不能回复办理。",
+            ),
+            Template(
+                "T45_CARD_SERVED", "发牌通知（移动审批）", _WARNING, 0,
+                "{color}牌通知{cno}：{dept}因{no}{why}被发{color}牌。请登录移动审批签收；有异议请于{ap}前登录系统申诉。",
+            ),
+            Template(
+                "T46_REPORTS_STUCK", "报送告警", _WARNING, 1,
+                "报送告警：向上级的数据报送自{time}起{abn}，请尽快检查，恢复后另行告知。",
+            ),
+            Template(
+                "T47_REPORTS_WELL", "报送恢复", _WARNING, 1,
+                "报送恢复：向上级的数据报送已于{time}恢复正常。",
+            ),
         )
     }
 )  # fmt: skip

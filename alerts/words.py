@@ -275,6 +275,16 @@ async def card_served(matter: Matter[CardServed], to: Recipient) -> Words | None
     return {**await _card(card), "cno": matter.event.number, "code": to.code, "ap": _day(appeal_until)}
 
 
+async def card_in_the_app(matter: Matter[CardProposed | CardReminded], to: Recipient) -> Words:
+    return await _card(await Card.get(id=matter.event.card))
+
+
+async def card_served_in_the_app(matter: Matter[CardServed], to: Recipient) -> Words:
+    card = await Card.get(id=matter.event.card)
+    appeal_until = matter.calendar.nth_working_day_after(matter.today, matter.rules.appeal_working_days)
+    return {**await _card(card), "cno": matter.event.number, "ap": _day(appeal_until)}
+
+
 async def licence_expiring(matter: Matter[LicenceExpiring], to: Recipient) -> Words | None:
     return {**await _licence(matter), "date": _day(matter.event.valid_until)}
 

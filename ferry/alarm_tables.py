@@ -1,7 +1,8 @@
 """The table of what is wrong with a ferry and lasts."""
 
 from tortoise import fields
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class FerryAlarm(Model):

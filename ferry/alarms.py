@@ -34,6 +34,7 @@ WORDS: Mapping[Concern, str] = MappingProxyType(
         Concern.SILENT: "对端无心跳",
         Concern.CLOCKS_DIFFER: "两端时钟相差过大",
         Concern.LANE_FULL: "待确认量达上限七成",
+        Concern.LANE_UNWRITTEN: "有包无法写出",
         Concern.LANE_STUCK: "通道停滞",
         Concern.LANE_FROZEN: "通道冻结",
         Concern.STASH_FULL: "暂存量达上限七成",
@@ -41,6 +42,10 @@ WORDS: Mapping[Concern, str] = MappingProxyType(
         Concern.QUARANTINE: "有包被隔离",
         Concern.POISON: "有记录未能应用",
         Concern.FILE_CORRUPT: "有附件损坏",
+        Concern.LEDGERS_DIFFER: "日账对账不符",
+        Concern.FILES_UNCHECKED: "有附件未能查验",
+        Concern.KEYS_ENDING: "密钥有效期已过七成",
+        Concern.ACTS_WAIT: "外网操作积压达上限七成",
         Concern.DISK_LOW: "磁盘空间不足",
     }
 )
@@ -65,27 +70,13 @@ async def look(database: Database, rules: AlertRules, found: Overview, *, now: d
             gone = await FerryAlarm.filter(peer=found.peer, told_at__isnull=False).delete()
             if gone:
                 log.warning("ferry: all is well again with %s", found.peer)
-                await _tell(database, rules, "T42", {"chan": found.peer, "time": _moment(now)}, found.peer, now)
+                await tell_duty(database, rules, "T42", {"chan": found.peer, "time": moment(now)}, found.peer, now)
 
 
-# ------------------------------------------------------------------------------------------------------------ below
-
-
-async def _lasts(database: Database, rules: AlertRules, row: FerryAlarm, now: datetime) -> None:
-    if row.gone_at is not None:
-        await rows.change(FerryAlarm, {"id": row.id}, gone_at=None)
-    if row.told_at is not None or now - row.since < rules.alarm_after:
-        return
-    if not await rows.change(FerryAlarm, {"id": row.id, "told_at": None}, told_at=now):
-        return
-    log.error("ferry: %s %s towards %s", row.concern, row.lane, row.peer)
-    words = {"chan": row.peer, "time": _moment(row.since), "abn": WORDS[Concern(row.concern)]}
-    await _tell(database, rules, "T41", words, f"{row.peer}:{row.concern}:{row.lane}", now)
-
-
-async def _tell(
+async def tell_duty(
     database: Database, rules: AlertRules, template: str, words: Mapping[str, str], about: str, now: datetime
 ) -> None:
+    """Queues a text and a mail to the officer on duty, as far as there are any, in the caller's transaction."""
     reachable = ((Channel.SMS, rules.duty_phone, True), (Channel.MAIL, rules.duty_email, rules.mail))
     addresses = [(channel, address) for channel, address, is_open in reachable if address and is_open]
     if not addresses:
@@ -106,6 +97,21 @@ async def _tell(
     await enqueue(database, letters, now=now)
 
 
-def _moment(instant: datetime) -> str:
+def moment(instant: datetime) -> str:
     local = instant.astimezone(CHINA)
     return f"{local.month}月{local.day}日{local:%H:%M}"
+
+
+# ------------------------------------------------------------------------------------------------------------ below
+
+
+async def _lasts(database: Database, rules: AlertRules, row: FerryAlarm, now: datetime) -> None:
+    if row.gone_at is not None:
+        await rows.change(FerryAlarm, {"id": row.id}, gone_at=None)
+    if row.told_at is not None or now - row.since < rules.alarm_after:
+        return
+    if not await rows.change(FerryAlarm, {"id": row.id, "told_at": None}, told_at=now):
+        return
+    log.error("ferry: %s %s towards %s", row.concern, row.lane, row.peer)
+    words = {"chan": row.peer, "time": moment(row.since), "abn": WORDS[Concern(row.concern)]}
+    await tell_duty(database, rules, "T41", words, f"{row.peer}:{row.concern}:{row.lane}", now)

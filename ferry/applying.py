@@ -14,6 +14,7 @@ from tortoise.exceptions import IntegrityError
 
 from alerts.states import as_json, instant_at, listed
 from ferry import pieces
+from ferry.ledger import sorts_of
 from ferry.parcel import Label, Piece
 from ferry.records import Envelope, RecordType, rid_of
 from ferry.refusals import RecordExpired, RecordMisdirected, RecordRefused
@@ -109,9 +110,13 @@ async def _take_place(station: Station, arrival: Arrival, now: datetime) -> bool
         stood = {**where, "applied": label.seq - 1, "content_id": label.prev, "frozen_why": ""}
         if not await rows.change(FerryCursor, stood, applied=label.seq, content_id=arrival.content_id):
             return False
+    lines = b"".join(b"%b\n" % line for line in arrival.records)
+    octets = len(lines) + sum(piece.octets for piece in arrival.pieces)
     inbox = (station.peer, arrival.lane, label.epoch, label.seq, label.prev, arrival.content_id, len(arrival.records),
-             arrival.file[:80], arrival.sha256, arrival.manifest.decode(), now)  # fmt: skip
-    columns = ("peer", "lane", "epoch", "seq", "prev", "content_id", "count", "file", "sha256", "manifest", "at")
+             octets, sorts_of(lines), arrival.file[:80], arrival.sha256, arrival.manifest.decode(),
+             now)  # fmt: skip
+    columns = ("peer", "lane", "epoch", "seq", "prev", "content_id", "count", "octets", "sorts", "file", "sha256",
+               "manifest", "at")  # fmt: skip
     new = await station.database.insert(
         FerryInbox._meta.db_table, columns, [inbox], tail="ON CONFLICT DO NOTHING RETURNING id"
     )

@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,14 +18,15 @@ from msgspec import Struct
 from tortoise.exceptions import OperationalError
 
 from ferry import epochs, history, inspecting, offering, outgoing, pieces, quarantine, tidying
-from ferry.incoming import Dock, sweep
+from ferry.incoming import Dock
 from ferry.lanes import Lane, Turns, rank
-from ferry.parcel import Label
+from ferry.parcel import Label, json_lines
 from ferry.refusals import FerryForgotten
 from ferry.sealing import seal
-from ferry.station import SCHEMA, STATUS, Station
+from ferry.station import SCHEMA, STATUS, Station, throw_away
 from ferry.status import compose, encoded
 from ferry.tables import FerryChannel, FerryParcel, FerryPeer
+from ferry.transports.folder import copy
 from kernel import rows
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 #: How long `run` rests when a turn found nothing to do: an urgent record waits this long and 200 ms at most.
 REST_S = 0.2
 _REST_AFTER_FAULT_S = 2.0
+#: How long a lane rests that could not be written: to seal a parcel only to find the disk full costs as much as any.
+_REST_OF_LANE = timedelta(seconds=2)
 
 
 class Turn(Struct, frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class Engine:
         self._dock = Dock(station)
         self._turns = Turns(station.rules)
         self._closed_at: dict[Lane, datetime] = {}
+        self._failed_at: dict[str, datetime] = {}
         self._told_at: datetime | None = None
         self._history_at: datetime | None = None
         self._tidied_at: datetime | None = None
@@ -62,15 +67,18 @@ class Engine:
     async def start(self, *, now: datetime) -> None:
         """Makes what the peer needs, and throws away what a dead process left half written."""
         await epochs.open_peer(self._station, now=now)
-        await sweep(self._station)
+        await tidying.sweep(self._station)
 
     async def turn(self, now: datetime) -> Turn:
-        """One round. A transport or disk that fails is tried again in the next. Raises OperationalError."""
-        taken = await self._taken(now)
-        applied = await self._dock.apply_held(now=now)
+        """One round. A transport or disk that fails stops a step, which the next round tries again, and no other.
+
+        Raises OperationalError.
+        """
+        taken = await _unless_a_disk_fails(self._dock.take_in(now=now))
+        applied = await _unless_a_disk_fails(self._dock.apply_held(now=now))
         if self._station.is_one_way and await history.pass_gaps(self._station, now=now):
-            applied += await self._dock.apply_held(now=now)
-        whole = await pieces.assemble(self._station, now=now)
+            applied += await _unless_a_disk_fails(self._dock.apply_held(now=now))
+        whole = await _unless_a_disk_fails(pieces.assemble(self._station, now=now))
         if self._dock.diverged is not None:
             log.error("ferry: %s", self._dock.diverged.why)
             await epochs.begin(self._station, now=now, everything=self._dock.diverged.everything)
@@ -121,17 +129,25 @@ class Engine:
             await rows.change(FerryChannel, {"peer": self._station.peer, "lane": lane}, wanted=wanted)
 
     async def write_status(self, path: Path, *, now: datetime) -> None:
-        """Writes a status to a file that a person carries: one-way, the signed list of gaps."""
-        await self._status_file(path, now, with_history=False)
+        """Writes a status to a file that a person carries: one-way, the signed list of gaps. Raises OSError."""
+        sealed = self._station.place("sealing") / f".tmp-{secrets.token_hex(8)}"
+        try:
+            await self._status_file(sealed, now, with_history=False)
+            await asyncio.to_thread(copy, sealed, path)
+        finally:
+            throw_away(sealed)
 
     async def take_file(self, path: Path, *, now: datetime) -> None:
-        """Takes in a file that a person brought; `path` stays. Raises a ParcelRefused, and then nothing was done."""
-        copy = self._station.place("incoming") / secrets.token_hex(8)
-        await asyncio.to_thread(shutil.copyfile, path, copy)
+        """Takes in a file that a person brought; `path` stays.
+
+        Raises a ParcelRefused, and then nothing was done, or OSError.
+        """
+        brought = self._station.place("incoming") / secrets.token_hex(8)
         try:
-            await self._dock.accept(copy, path.name, now=now)
+            await asyncio.to_thread(shutil.copyfile, path, brought)
+            await self._dock.accept(brought, path.name, now=now)
         finally:
-            copy.unlink(missing_ok=True)
+            throw_away(brought)
 
     async def retry(self, item_id: int, *, why: str, now: datetime) -> None:
         """Takes a file in quarantine in again. Raises NotFound, or the ParcelRefused that put it there."""
@@ -141,16 +157,9 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------------- below
 
-    async def _taken(self, now: datetime) -> int:
-        try:
-            return await self._dock.take_in(now=now)
-        except OSError as fault:
-            log.warning("ferry: nothing can be taken in: %s", type(fault).__name__)
-            return 0
-
     async def _offered_again(self, now: datetime) -> int:
         """What was numbered and never written, then what is missed."""
-        halted = await self._halted()
+        halted = await self._halted(now)
         waiting = await offering.unsealed(self._station)
         try:
             waiting += await offering.due_again(self._station, now=now)
@@ -159,26 +168,48 @@ class Engine:
         waiting.sort(key=lambda parcel: (rank(parcel.lane), parcel.seq))
         done = 0
         for parcel in waiting:
-            if parcel.lane not in halted:
-                done += await self._offered(parcel, now=now)
+            if parcel.lane in halted:
+                continue
+            if await self._offered(parcel, now=now):
+                done += 1
+            else:
+                halted.add(parcel.lane)
         return done
 
     async def _sealed(self, now: datetime) -> int:
-        """Closes and writes parcels, lane by lane in turn; looks at the urgent lanes again after each."""
+        """Closes and writes parcels, lane by lane in turn; looks at the urgent lanes again after each.
+
+        While one is compressed, sealed and synced by a thread, the database numbers the next.
+        """
         station, sealed = self._station, 0
-        halted = await self._halted()
-        for _ in range(station.pace.seals):
-            backlogs = await outgoing.backlogs(station)
-            lane = self._turns.next(outgoing.ready(backlogs, station, halted, self._closed_at, now=now))
-            if lane is None:
-                break
-            assigned = await outgoing.assign(station, lane, now=now)
-            self._closed_at[lane] = now
+        halted = await self._halted(now)
+
+        async def write(parcel: FerryParcel, content: outgoing.Content) -> None:
+            nonlocal sealed
             # Numbered and not written: the next turn tries that one first.
-            if assigned is None or not await self._offered(*assigned, now=now):
-                halted.add(lane)
+            if parcel.lane in halted or not await self._offered(parcel, content, now=now):
+                halted.add(parcel.lane)
             else:
                 sealed += 1
+
+        writing: asyncio.Task[None] | None = None
+        try:
+            for _ in range(station.pace.seals):
+                backlogs = await outgoing.backlogs(station)
+                lane = self._turns.next(outgoing.ready(backlogs, station, halted, self._closed_at, now=now))
+                if lane is None:
+                    break
+                assigned = await outgoing.assign(station, lane, now=now)
+                self._closed_at[lane] = now
+                if writing is not None:
+                    await writing
+                if assigned is None:
+                    halted.add(lane)
+                else:
+                    writing = asyncio.create_task(write(*assigned))
+        finally:
+            if writing is not None:
+                await writing
         return sealed
 
     async def _offered(self, parcel: FerryParcel, held: outgoing.Content | None = None, *, now: datetime) -> bool:
@@ -192,36 +223,47 @@ class Engine:
             return False
         except OSError as fault:
             log.warning("ferry: parcel %s of %s cannot be written: %s", parcel.seq, parcel.lane, type(fault).__name__)
+            self._failed_at[parcel.lane] = now
             return False
+        self._failed_at.pop(parcel.lane, None)
         self._dock.has_news = self._dock.has_news or self._station.is_one_way
         return True
 
-    async def _halted(self) -> set[str]:
+    async def _halted(self, now: datetime) -> set[str]:
+        """Lanes that a person stopped, and those that could not be written just now."""
         channels = await rows.many(FerryChannel, peer=self._station.peer)
-        return {channel.lane for channel in channels if channel.wanted != "running"}
+        stopped = {channel.lane for channel in channels if channel.wanted != "running"}
+        return stopped | {lane for lane, at in self._failed_at.items() if not _is_time(at, _REST_OF_LANE, now)}
 
     async def _told(self, now: datetime) -> bool:
         """Sends a status when there is something to tell, or as a heartbeat."""
         pace, station = self._station.pace, self._station
         if not _is_time(self._told_at, pace.status_after if self._dock.has_news else pace.heartbeat, now):
             return False
+        if not _is_time(self._failed_at.get(STATUS), _REST_OF_LANE, now):
+            return False
         assert station.out is not None
         is_due = _is_time(self._history_at, pace.history, now)
-        path = station.place("sealing") / f".tmp-{secrets.token_hex(8)}"
+        name, path = "", self._station.folder / "sealing" / f".tmp-{secrets.token_hex(8)}"
         try:
+            station.place("sealing")
             name = await self._status_file(path, now, with_history=station.is_one_way and is_due)
             station.reach("after status tmp")
             peer = await rows.one(FerryPeer, peer=station.peer)
             assert peer is not None
             await station.out.put(name, path)
             station.reach("after status put")
-            if peer.status_file:
-                await station.out.remove(peer.status_file)
         except OSError as fault:
             log.warning("ferry: no status can be written: %s", type(fault).__name__)
+            self._failed_at[STATUS] = now
             return False
         finally:
-            path.unlink(missing_ok=True)
+            throw_away(path)
+        if peer.status_file:
+            try:
+                await station.out.remove(peer.status_file)
+            except OSError as fault:  # a device that lets us put and not remove: one file more, and no matter
+                log.warning("ferry: the last status cannot be taken back: %s", type(fault).__name__)
         async with station.database.transaction():
             await rows.change(FerryPeer, {"peer": station.peer}, status_file=name)
         self._told_at, self._dock.has_news = now, False
@@ -234,10 +276,19 @@ class Engine:
         station = self._station
         status = await compose(station, now=now)
         lines = [encoded(status), *(await history.told(station) if with_history else [])]
+        records = json_lines(lines)
         channel = station.route.outgoing(STATUS)
         label = Label(channel=channel, epoch=status.epoch, seq=status.no)
-        await asyncio.to_thread(_write, station, path, label, lines)
+        await asyncio.to_thread(_write, station, path, label, records)
         return f"{channel}.{status.no}.{secrets.token_hex(4)}.fry"
+
+
+async def _unless_a_disk_fails(step: Awaitable[int]) -> int:
+    try:
+        return await step
+    except OSError as fault:
+        log.warning("ferry: a step waits for its disk or transport: %s", type(fault).__name__)
+        return 0
 
 
 def _is_time(last: datetime | None, wait: timedelta, now: datetime) -> bool:
@@ -245,15 +296,16 @@ def _is_time(last: datetime | None, wait: timedelta, now: datetime) -> bool:
     return last is None or not timedelta(0) <= now - last < wait
 
 
-def _write(station: Station, path: Path, label: Label, lines: list[bytes]) -> None:
+def _write(station: Station, path: Path, label: Label, records: bytes) -> None:
     with path.open("wb") as target:
         seal(
             target,
             label,
-            lines,
+            records,
             schema=SCHEMA,
             addressed=station.keys.addressed(),
             keys=station.keys.sealing(),
             clock=station.clock,
+            suite=station.suite,
         )
         os.fsync(target.fileno())

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from ferry.lanes import Lane
 from ferry.outgoing import place_parcel
-from ferry.parcel import NO_PARCEL, Number
+from ferry.parcel import NO_PARCEL, Number, json_lines
 from ferry.records import Direction, Envelope, RecordType
 from ferry.station import Route, Station
 from ferry.tables import (
@@ -178,7 +178,7 @@ async def _announce(station: Station, envelope: Envelope, now: datetime) -> None
     channel = await rows.one(FerryChannel, peer=station.peer, lane=Lane.CTL)
     assert channel is not None
     line = station.route.types.line(envelope, station.route.sends)
-    parcel = await place_parcel(station, channel, [line], [], now=now)
+    parcel = await place_parcel(station, channel, json_lines([line]), [], now=now)
     await FerryRecord.create(
         peer=station.peer,
         lane=Lane.CTL,

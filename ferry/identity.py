@@ -227,6 +227,14 @@ class ZoneKeys:
         return False
 
 
+async def lives(own: str, peer: str) -> list[tuple[datetime, datetime]]:
+    """From when and until when the newest certificates hold: this zone's, and the peer's; those there are."""
+    ours = await newest_keys(own, READY)
+    pins = await FerryPin.filter(peer=peer, state=TRUSTED, revoked_at__isnull=True).order_by("-number").limit(1)
+    found = [read_certificate(octets_of(introduction_of(row).certificates[0])) for row in (ours, *pins) if row]
+    return [(each.not_valid_before_utc, each.not_valid_after_utc) for each in found]
+
+
 def announcement_rid(zone: str, number: int) -> str:
     return f"keys:{zone}:{number}"
 

@@ -7,12 +7,13 @@ applied, and only then removed. Statuses are outside every order.
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import re
 import secrets
 import shutil
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -35,14 +36,17 @@ from ferry.refusals import (
     ParcelTorn,
     RecordRefused,
 )
-from ferry.station import STATUS, Station, unlink
+from ferry.station import STATUS, Station, throw_away, unlink
 from ferry.status import Diverged, Status, heed
 from ferry.tables import FerryCursor, FerryGap, FerryHeld, FerryInbox, FerryPeer
+from ferry.tidying import unlink_unless_held
 from ferry.transports import Transport
 from kernel import rows
 
 log = logging.getLogger(__name__)
 
+#: After so many files that cannot be read or removed, the transport itself is in trouble: the next turn goes on.
+_FAULTS_IN_A_TURN = 3
 #: Only to look at urgent files first; what a file is, its header says.
 _HINT = re.compile(r"\.([a-z]+)\.(\d+)\.")
 
@@ -56,25 +60,37 @@ class Opened(Struct, frozen=True, kw_only=True):
 
 
 class Dock:
-    """Where files come in. Remembers, for the life of the process, since when a torn file has not grown."""
+    """Where files come in. Remembers, for the life of the process, which are torn or could not be read, or removed."""
 
     def __init__(self, station: Station) -> None:
         self._station = station
         self._torn: dict[str, tuple[int, datetime]] = {}
+        self._failed: dict[str, datetime] = {}
         #: What a status or an applied parcel made worth telling the other side.
         self.has_news = False
         self.diverged: Diverged | None = None
 
     async def take_in(self, *, now: datetime) -> int:
-        """Looks at up to `takes` files, the urgent first; how many are done with."""
+        """Looks at up to `takes` files, the urgent first; how many are done with. Raises OSError."""
         into = self._station.into
         if into is None:
             return 0
         names = sorted(await into.names(), key=_order)
         self._torn = {name: torn for name, torn in self._torn.items() if name in names}
-        done = 0
-        for name in names[: self._station.pace.takes + len(self._torn)]:
-            done += await self._take(into, name, now)
+        rest = self._station.pace.first_again
+        self._failed = {
+            name: at for name, at in self._failed.items() if name in names and timedelta(0) <= now - at < rest
+        }
+        done = faults = 0
+        for name in [name for name in names if name not in self._failed][: self._station.pace.takes + len(self._torn)]:
+            try:
+                done += await self._take(into, name, now)
+            except OSError as fault:
+                log.warning("ferry: a file cannot be taken in: %s", type(fault).__name__)
+                self._failed[name] = now
+                faults += 1
+                if faults == _FAULTS_IN_A_TURN:
+                    break
         return done
 
     async def accept(self, copy: Path, name: str, *, now: datetime) -> None:
@@ -93,7 +109,9 @@ class Dock:
                 path = station.place("held") / held.file
                 try:
                     opened = await self._opened(path)
-                except (ParcelRefused, FileNotFoundError) as fault:
+                except (ParcelRefused, OSError) as fault:
+                    if isinstance(fault, OSError) and await asyncio.to_thread(_is_readable, path):
+                        raise  # no room to open it
                     # It was sound when it came: a disk failed, or a key was taken away. It will be sent again.
                     log.error("ferry: a held parcel cannot be opened: %s", type(fault).__name__)
                     await self._drop_held(held)
@@ -143,7 +161,7 @@ class Dock:
             except ParcelRefused as refusal:
                 await quarantine.keep(station, copy, name, refusal, now=now)
         finally:
-            copy.unlink(missing_ok=True)
+            throw_away(copy)
         station.reach("before remove")
         await into.remove(name)
         station.reach("after remove")
@@ -152,7 +170,7 @@ class Dock:
     def _is_given_up(self, name: str, octets: int, now: datetime) -> bool:
         """Whether a file that ends early has not grown for so long that nobody is writing it any more."""
         before, since = self._torn.get(name, (-1, now))
-        if octets != before:
+        if octets != before or now < since:
             self._torn[name] = octets, now
             return False
         return now - since >= self._station.pace.torn_after
@@ -304,23 +322,16 @@ class Dock:
         await unlink_unless_held(self._station, held.file)
 
 
-async def unlink_unless_held(station: Station, file: str) -> None:
-    if await rows.one(FerryHeld, peer=station.peer, file=file) is None:
-        await unlink(station.place("held") / file)
-
-
-async def sweep(station: Station) -> None:
-    """At the start: what a process that died left half done. Nothing of it was ever noted."""
-    for kind in ("incoming", "sealing"):
-        for left in station.place(kind).iterdir():
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-    held = {parcel.file for parcel in await rows.many(FerryHeld, peer=station.peer)}
-    for left in station.place("held").iterdir():
-        if left.name not in held:
-            left.unlink()
-
-
 # ------------------------------------------------------------------------------------------------------------ below
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, "sha256")
+    except OSError:
+        return False
+    return True
 
 
 def _open(station: Station, copy: Path, staged: Path) -> Opened:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from alerts.states import as_int
 from ferry.disarm import RULES, inspect
 from ferry.refusals import AttachmentRefused, AttachmentUnchecked
 from ferry.tables import DROPPED, UNJUDGED, WAITING, FerryVerdict
@@ -47,16 +48,20 @@ class Inspector(Struct, frozen=True, kw_only=True):
 
 
 async def judge(station: "Station", sha256: str, path: Path, *, now: datetime) -> None:
-    """Looks at a file and keeps the verdict. Raises AttachmentRefused, AttachmentUnchecked."""
-    if station.inspector is None:
-        return
+    """Looks at a file and keeps the verdict. Raises AttachmentRefused, AttachmentUnchecked, FileNotFoundError."""
+    if station.inspector is not None:
+        await judge_file(station.database, station.inspector, sha256, path, now=now)
+
+
+async def judge_file(database: Database, inspector: Inspector, sha256: str, path: Path, *, now: datetime) -> None:
+    """The same without a ferry's end: also before anything is handed over."""
     try:
-        media_type, engine = await station.inspector.look(path)
+        media_type, engine = await _looked(inspector, path)
     except (AttachmentRefused, AttachmentUnchecked) as refusal:
         log.warning("ferry: a file may not cross: %s", refusal.code)
-        await _keep(station.database, sha256, refusal.code, str(refusal.details.get("why", "")), "", RULES, now)
+        await _keep(database, sha256, refusal.code, str(refusal.details.get("why", "")), "", RULES, now)
         raise
-    await _keep(station.database, sha256, "", "", media_type, engine, now)
+    await _keep(database, sha256, "", "", media_type, engine, now)
 
 
 async def judge_waiting(station: "Station", *, now: datetime) -> int:
@@ -64,9 +69,9 @@ async def judge_waiting(station: "Station", *, now: datetime) -> int:
     database = station.database
     waiting = await database.rows(
         "SELECT p.sha256 FROM ferry_piece p LEFT JOIN ferry_verdict v ON v.sha256 = p.sha256"
-        " WHERE p.peer = $1 AND p.epoch = $2 AND (v.code IS NULL OR v.code <> $3 OR v.at <= $4)"
+        " WHERE p.peer = $1 AND p.epoch = $2 AND (v.code IS NULL OR v.code <> $3 OR v.at <= $4 OR v.at > $5)"
         f" GROUP BY p.sha256 ORDER BY MIN(p.id) LIMIT {_FILES_IN_A_TURN}",
-        station.peer, UNJUDGED, AttachmentUnchecked.code, now - AGAIN,
+        station.peer, UNJUDGED, AttachmentUnchecked.code, now - AGAIN, now,
     )  # fmt: skip
     for row in waiting:
         sha256, becomes = str(row["sha256"]), WAITING
@@ -74,7 +79,10 @@ async def judge_waiting(station: "Station", *, now: datetime) -> int:
             await judge(station, sha256, station.files.path_of(sha256), now=now)
         except AttachmentUnchecked:
             continue
-        except (AttachmentRefused, FileNotFoundError):
+        except AttachmentRefused:
+            becomes = DROPPED
+        except FileNotFoundError:
+            log.error("ferry: a file that was to cross is gone: %s", sha256)
             becomes = DROPPED
         async with database.transaction():
             await database.execute(
@@ -84,8 +92,29 @@ async def judge_waiting(station: "Station", *, now: datetime) -> int:
     return len(waiting)
 
 
+async def unchecked(station: "Station") -> int:
+    """Files, of this side or the other, that wait because nobody could look into them."""
+    found = await station.database.rows(
+        "SELECT COUNT(*) AS files FROM ferry_verdict v WHERE code = $2 AND (EXISTS (SELECT 1 FROM ferry_piece p"
+        " WHERE p.sha256 = v.sha256 AND p.peer = $1 AND p.epoch = $3) OR EXISTS (SELECT 1 FROM ferry_file f"
+        " WHERE f.sha256 = v.sha256 AND f.peer = $1 AND f.state = 'waiting'))",
+        station.peer, AttachmentUnchecked.code, UNJUDGED,
+    )  # fmt: skip
+    return as_int(found[0]["files"])
+
+
 async def verdict_of(sha256: str) -> FerryVerdict | None:
     return await rows.one(FerryVerdict, sha256=sha256)
+
+
+async def _looked(inspector: Inspector, path: Path) -> tuple[str, str]:
+    """As the inspector does; a disk that fails is no verdict."""
+    try:
+        return await inspector.look(path)
+    except FileNotFoundError:
+        raise
+    except OSError as fault:
+        raise AttachmentUnchecked(why=type(fault).__name__) from None
 
 
 async def _keep(

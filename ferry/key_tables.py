@@ -2,7 +2,8 @@
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class FerryOwnKeys(Model):

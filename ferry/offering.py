@@ -16,7 +16,7 @@ from ferry.outgoing import Content, content, label_of
 from ferry.parcel import Piece
 from ferry.refusals import FerryForgotten
 from ferry.sealing import Sealed, seal
-from ferry.station import SCHEMA, Station, still_there
+from ferry.station import SCHEMA, Station, still_there, throw_away
 from ferry.tables import FerryParcel, FerryPeer
 from ferry.transports import Transport
 from kernel import rows
@@ -41,7 +41,7 @@ async def offer(station: Station, parcel: FerryParcel, held: Content | None = No
         station.reach("after tmp")
         await station.out.put(name, path)
     finally:
-        path.unlink(missing_ok=True)
+        throw_away(path)
     station.reach("after rename")
     async with station.database.transaction():
         again_at = await _again_at(station, parcel, now)
@@ -65,13 +65,17 @@ async def unsealed(station: Station) -> list[FerryParcel]:
 
 async def due_again(station: Station, *, now: datetime) -> list[FerryParcel]:
     """Parcels to offer again: two-way the oldest of each lane without acknowledgement, and what was asked for."""
-    only = "" if station.is_one_way else f" AND (again_at = $3 OR seq = ({_OLDEST}))"
+    pace = station.pace
+    only = "" if station.is_one_way else f" AND (again_at = $4 OR seq = ({_OLDEST}))"
     asked: tuple[SqlValue, ...] = () if station.is_one_way else (_ASKED,)
+    # Later than anybody would wait: the clock was ahead when that was reckoned.
+    never = now + (pace.repeats[-1] if station.is_one_way else max(pace.longest_again, pace.first_again))
     found = await station.database.rows(
-        f"SELECT p.id FROM ferry_parcel p WHERE peer = $1 AND state = 'sealed' AND again_at <= $2{only}"
-        f" ORDER BY id LIMIT {station.pace.seals}",
+        f"SELECT p.id FROM ferry_parcel p WHERE peer = $1 AND state = 'sealed' AND (again_at <= $2 OR again_at > $3)"
+        f"{only} ORDER BY id LIMIT {pace.seals}",
         station.peer,
         now,
+        never,
         *asked,
     )
     if not found:
@@ -89,11 +93,12 @@ async def ask_again(station: Station, lane: str, first: int, last: int, *, now: 
     """Has parcels of our epoch offered again at the next turn; how many. Without `force`, none that just left."""
     peer = await rows.one(FerryPeer, peer=station.peer)
     assert peer is not None
-    left_before = now if force else now - max(timedelta(milliseconds=peer.round_trip_ms), timedelta(seconds=1))
-    values: list[SqlValue] = [station.peer, lane, peer.epoch, first, last, left_before, _ASKED]
+    round_trip = max(timedelta(milliseconds=peer.round_trip_ms), timedelta(seconds=1))
+    left_before = now if force else now - min(round_trip, station.pace.longest_again)
+    values: list[SqlValue] = [station.peer, lane, peer.epoch, first, last, left_before, _ASKED, now]
     return await station.database.execute(
         "UPDATE ferry_parcel SET state = 'sealed', again_at = $7 WHERE peer = $1 AND lane = $2 AND epoch = $3"
-        " AND seq BETWEEN $4 AND $5 AND state <> 'assigned' AND offered_at <= $6",
+        " AND seq BETWEEN $4 AND $5 AND state <> 'assigned' AND (offered_at <= $6 OR offered_at > $8)",
         *values,
     )
 
@@ -122,6 +127,7 @@ def _write(station: Station, parcel: FerryParcel, held: Content, path: Path) -> 
             addressed=station.keys.addressed(),
             keys=station.keys.sealing(),
             clock=station.clock,
+            suite=station.suite,
         )
         os.fsync(target.fileno())
     return sealed
@@ -141,7 +147,7 @@ async def _again_at(station: Station, parcel: FerryParcel, now: datetime) -> dat
     if station.is_one_way:
         if offers >= len(pace.repeats):
             return None
-        return (parcel.offered_at or now) + pace.repeats[offers] - pace.repeats[offers - 1]
+        return min(parcel.offered_at or now, now) + pace.repeats[offers] - pace.repeats[offers - 1]
     peer = await rows.one(FerryPeer, peer=station.peer)
     assert peer is not None
     first = max(pace.first_again, 3 * timedelta(milliseconds=peer.round_trip_ms))

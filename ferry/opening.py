@@ -6,6 +6,7 @@ are worth nothing until it returns. Memory stays flat. Whoever opens a parcel fr
 it is read twice.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -47,10 +48,9 @@ from ferry.refusals import (
     ParcelMalformed,
     ParcelOversize,
     ParcelTorn,
-    ParcelUnknownSuite,
     ParcelUnreadable,
 )
-from ferry.suites import SUITES, Suite
+from ferry.suites import Suite, suite_named
 
 _LIMITS = {Kind.RECORDS: MAX_RECORDS_OCTETS, Kind.PIECE: MAX_PIECE_OCTETS, Kind.MANIFEST: MAX_MANIFEST_OCTETS}
 
@@ -92,7 +92,7 @@ def check(source: BinaryIO, sender: Callable[[Header], ec.EllipticCurvePublicKey
     source.seek(0)
     octets = _header_octets(source)
     header = read_header(octets)
-    suite = _suite(header)
+    suite = suite_named(header.suite)
     read = suite.hash()
     start = MAGIC + U32.pack(len(octets)) + octets
     read.update(start)
@@ -123,7 +123,7 @@ def unseal(
     keep: Keep,
 ) -> Unsealed:
     """Decrypts what `check` let pass. Raises a ParcelRefused; what `keep` took before that must be thrown away."""
-    header, suite = checked.header, _suite(checked.header)
+    header, suite = checked.header, suite_named(checked.header.suite)
     key = suite.unwrap(_hex(header.wrapped), own, key_info(header))
     source.seek(checked.frames_at)
     plain = _Plain(_decrypted(source, suite, key, bytes.fromhex(checked.header_sha256)))
@@ -135,7 +135,7 @@ def unseal(
         and manifest.header == checked.header_sha256
         and [(piece.sha256, piece.offset, piece.octets) for piece in manifest.pieces] == pieces
         and all(piece.offset + piece.octets <= piece.size for piece in manifest.pieces)
-        and manifest.records == _sha256(suite, records)
+        and manifest.records == hashlib.sha256(records).hexdigest()
         and manifest.count == len(lines) - 1
         and lines[-1] == b""
         and manifest.content_id == content_id(manifest.label, manifest.records, manifest.pieces)
@@ -295,13 +295,6 @@ def _manifest(signed: bytes, suite: Suite, sender: ec.EllipticCurvePublicKey) ->
         raise ParcelMalformed(why="manifest: not in canonical form")
     suite.verify(sender, bytes.fromhex(_sha256(suite, bytes(parts.manifest))), _hex(parts.signature))
     return manifest
-
-
-def _suite(header: Header) -> Suite:
-    suite = SUITES.get(header.suite)
-    if suite is None:
-        raise ParcelUnknownSuite(suite=header.suite)
-    return suite
 
 
 def _hex(text: str) -> bytes:

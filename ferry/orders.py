@@ -57,10 +57,10 @@ class Verb(StrEnum):
     RESEND = "resend"
     PAUSE = "pause"
     RESUME = "resume"
-    THAW = "thaw"
     RETRY = "retry"
     DISCARD = "discard"
     CLOSE_POISON = "close_poison"
+    ACCEPT_LEDGER = "accept_ledger"
     EXPORT_GAP = "export_gap"
     IMPORT = "import"
     SNAPSHOT = "snapshot"
@@ -69,7 +69,7 @@ class Verb(StrEnum):
 
 
 #: What cannot be taken back.
-TWO_PERSONS = frozenset({Verb.DISCARD, Verb.CLOSE_POISON})
+TWO_PERSONS = frozenset({Verb.DISCARD, Verb.CLOSE_POISON, Verb.ACCEPT_LEDGER})
 
 
 class KeysView(View, frozen=True, tag="ferry.keys"):

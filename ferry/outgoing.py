@@ -15,13 +15,14 @@ from msgspec import Struct
 
 from alerts.states import as_int, as_json, instant_at, listed
 from ferry.lanes import ALARM_SHARE, Lane, LaneRule
+from ferry.ledger import sorts_of
 from ferry.parcel import MAX_PIECE_OCTETS, Label, Piece, content_id
 from ferry.records import Envelope
 from ferry.refusals import RecordExpired
 from ferry.station import Route, Station
 from ferry.tables import DROPPED, UNJUDGED, FerryChannel, FerryParcel
 from kernel import rows
-from kernel.db import Database, Row, SqlValue, instant, instant_of, stored_instant
+from kernel.db import Database, Row, SqlValue, instant, stored_instant
 
 
 class _Overtaken(Exception):
@@ -29,9 +30,9 @@ class _Overtaken(Exception):
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """What is in a parcel, in its order: the lines of its records, and its pieces with the files they are of."""
+    """What is in a parcel, in its order: its records, a line each, and its pieces with the files they are of."""
 
-    lines: Sequence[bytes] = ()
+    lines: bytes = b""
     pieces: Sequence[tuple[Piece, Path]] = ()
 
 
@@ -111,7 +112,7 @@ async def backlogs(station: Station) -> dict[Lane, Backlog]:
 
 
 def ready(
-    backlogs: dict[Lane, Backlog],
+    backlogs: Mapping[Lane, Backlog],
     station: Station,
     paused: Collection[str],
     closed_at: Mapping[Lane, datetime],
@@ -126,9 +127,7 @@ def ready(
         if lane not in paused
         and _is_due(backlog, rule := station.rules[lane], closed_at.get(lane), now)
         # Without acknowledgements nothing tells how much is under way.
-        and (
-            station.is_one_way or (backlog.parcels < rule.under_way_parcels and backlog.octets < rule.under_way_octets)
-        )
+        and (station.is_one_way or backlog.has_room(rule))
         and (free is None or free >= rule.free_octets)
     }
 
@@ -148,19 +147,16 @@ async def assign(station: Station, lane: Lane, *, now: datetime) -> tuple[FerryP
 async def content(station: Station, parcel: FerryParcel) -> Content:
     """What a numbered parcel was given."""
     where = (parcel.peer, parcel.epoch, parcel.seq)
-    lines = await station.database.rows(
-        "SELECT line FROM ferry_record WHERE peer = $1 AND lane = $4 AND epoch = $2 AND seq = $3 ORDER BY id",
-        *where, parcel.lane,
-    )  # fmt: skip
+    found = await _stretch(station, "lane = $4 AND epoch = $2 AND seq = $3 ORDER BY id", *where, parcel.lane)
     pieces: list[Piece] = []
     if parcel.lane == Lane.BULK:
-        found = await station.database.rows(
+        rows_of_pieces = await station.database.rows(
             "SELECT sha256, size, start, octets FROM ferry_piece WHERE peer = $1 AND epoch = $2 AND seq = $3"
             " ORDER BY id",
             *where,
         )
-        pieces = [_piece(row) for row in found]
-    return _content(station, [str(row["line"]).encode() for row in lines], pieces)
+        pieces = [_piece(row) for row in rows_of_pieces]
+    return _content(station, found.lines, pieces)
 
 
 def label_of(route: Route, parcel: FerryParcel) -> Label:
@@ -168,7 +164,7 @@ def label_of(route: Route, parcel: FerryParcel) -> Label:
 
 
 async def place_parcel(
-    station: Station, channel: FerryChannel, lines: Sequence[bytes], pieces: Sequence[Piece], *, now: datetime
+    station: Station, channel: FerryChannel, lines: bytes, pieces: Sequence[Piece], *, now: datetime
 ) -> FerryParcel:
     """The row of the parcel that follows the head of `channel`. Raises when the head is no longer there."""
     label = Label(
@@ -177,8 +173,7 @@ async def place_parcel(
         seq=channel.head_seq + 1,
         prev=channel.head_id,
     )
-    joined = b"".join(b"%b\n" % line for line in lines)
-    identity = content_id(label, hashlib.sha256(joined).hexdigest(), tuple(pieces))
+    identity = content_id(label, hashlib.sha256(lines).hexdigest(), tuple(pieces))
     head = {"epoch": channel.epoch, "head_seq": channel.head_seq, "head_id": channel.head_id}
     where = {"peer": channel.peer, "lane": channel.lane, **head}
     if not await rows.change(FerryChannel, where, head_seq=label.seq, head_id=identity):
@@ -190,8 +185,9 @@ async def place_parcel(
         seq=label.seq,
         prev=label.prev,
         content_id=identity,
-        count=len(lines),
-        octets=len(joined) + sum(piece.octets for piece in pieces),
+        count=lines.count(b"\n"),
+        octets=len(lines) + sum(piece.octets for piece in pieces),
+        sorts=sorts_of(lines),
         state="assigned",
         assigned_at=now,
     )
@@ -219,6 +215,12 @@ def total(value: object) -> int:
 # ------------------------------------------------------------------------------------------------------------ below
 
 _NEW = "ON CONFLICT DO NOTHING RETURNING id"
+#: The lines of rows in the order of a subquery, which both databases keep for want of anything that could change it;
+#: each with its line feed, as octets.
+_JOINED = {
+    "postgres": "convert_to(string_agg(line, E'\\n') || E'\\n', 'UTF8')",
+    "sqlite": "CAST(group_concat(line, char(10)) || char(10) AS BLOB)",
+}
 #: Of what waits no more is looked at than one parcel takes: backlogs get long.
 _WAITING = (
     "SELECT '{lane}' AS lane, COUNT(*) AS waiting, SUM({octets}) AS waiting_octets, MIN(at) AS oldest,"
@@ -235,6 +237,15 @@ _UNDER_WAY = (
 )
 
 
+class _Stretch(Struct, frozen=True, kw_only=True):
+    """Records in their order: how many, the first id and the last, their lines, and when the first of them expires."""
+
+    count: int
+    ids: tuple[int, int]
+    lines: bytes
+    expires: datetime | None
+
+
 def _is_due(backlog: Backlog, rule: LaneRule, closed_at: datetime | None, now: datetime) -> bool:
     """In a lane that has been quiet the first record leaves at once; those that follow it leave together."""
     if backlog.oldest is None:
@@ -249,37 +260,62 @@ async def _assigned(station: Station, lane: Lane, now: datetime) -> tuple[FerryP
     database, rule = station.database, station.rules[lane]
     channel = await rows.one(FerryChannel, peer=station.peer, lane=lane)
     assert channel is not None
-    waiting = await database.rows(
-        "SELECT id, line, expires_at FROM ferry_record WHERE peer = $1 AND lane = $2 AND epoch = '' AND seq IS NULL"
-        f" ORDER BY seq, id LIMIT {rule.records}",
-        station.peer,
-        lane,
-    )
-    expired = [row for row in waiting if row["expires_at"] is not None and instant_of(row["expires_at"]) <= now]
-    codes = [(as_int(row["id"]), str(row["line"]).encode(), RecordExpired.code) for row in expired]
-    await tell_source(station, codes, now=now, epoch=DROPPED)
-    lines, octets = _first([row for row in waiting if row not in expired] if expired else waiting, rule.octets)
-    pieces = await _waiting_pieces(station, rule.octets - octets) if lane is Lane.BULK else []
-    if not lines and not pieces:
+    records = await _waiting_records(station, lane, rule.records)
+    if records.expires is not None and records.expires <= now:
+        dropped = await _drop_expired(station, lane, rule.records, now)
+        records = await _waiting_records(station, lane, rule.records - dropped)
+    while len(records.lines) > rule.octets and records.count > 1:
+        fitting = records.lines.count(b"\n", 0, rule.octets)
+        records = await _waiting_records(station, lane, max(1, fitting))
+    pieces = await _waiting_pieces(station, rule.octets - len(records.lines)) if lane is Lane.BULK else []
+    if not records.count and not pieces:
         return None
     said = [_piece(row) for row in pieces]
-    parcel = await place_parcel(station, channel, list(lines.values()), said, now=now)
-    await _number_rows(database, "ferry_record", "lane = $6", list(lines), parcel)
-    await _number_rows(database, "ferry_piece", "$6 = 'bulk'", [as_int(row["id"]) for row in pieces], parcel)
-    return parcel, _content(station, list(lines.values()), said)
+    parcel = await place_parcel(station, channel, records.lines, said, now=now)
+    await _number_rows(database, "ferry_record", "lane = $6", records.ids, records.count, parcel)
+    ids = [as_int(row["id"]) for row in pieces]
+    await _number_rows(
+        database, "ferry_piece", "$6 = 'bulk'", (min(ids, default=0), max(ids, default=0)), len(ids), parcel
+    )
+    return parcel, _content(station, records.lines, said)
 
 
-def _first(waiting: Sequence[Row], octets: int) -> tuple[dict[int, bytes], int]:
-    """By their ids as many lines as fit into `octets`, and at least one."""
-    lines: dict[int, bytes] = {}
-    total = 0
-    for row in waiting:
-        line = str(row["line"]).encode()
-        total += len(line) + 1
-        if total > octets and lines:
-            return lines, octets
-        lines[as_int(row["id"])] = line
-    return lines, total
+async def _waiting_records(station: Station, lane: Lane, most: int) -> "_Stretch":
+    return await _stretch(
+        station, f"lane = $2 AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT {most}", station.peer, lane
+    )
+
+
+async def _stretch(station: Station, which: str, *values: SqlValue) -> "_Stretch":
+    """Records of `peer = $1` joined by the database: a thousand rows that never become objects here."""
+    [row] = await station.database.rows(
+        f"SELECT COUNT(*) AS count, MIN(id) AS first, MAX(id) AS last, MIN(expires_at) AS expires,"
+        f" {_JOINED[station.database.dialect]} AS lines"
+        f" FROM (SELECT id, line, expires_at FROM ferry_record WHERE peer = $1 AND {which}) AS r",
+        *values,
+    )
+    lines = row["lines"] or b""
+    assert isinstance(lines, bytes)
+    return _Stretch(
+        count=as_int(row["count"]),
+        ids=(total(row["first"]), total(row["last"])),
+        lines=lines,
+        expires=instant(row["expires"]),
+    )
+
+
+async def _drop_expired(station: Station, lane: Lane, most: int, now: datetime) -> int:
+    """Of the first `most` that wait; how many were of no use any more."""
+    found = await station.database.rows(
+        "SELECT id, line FROM (SELECT id, line, expires_at FROM ferry_record WHERE peer = $1 AND lane = $2"
+        f" AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT {most}) AS r WHERE expires_at <= $3 ORDER BY id",
+        station.peer,
+        lane,
+        now,
+    )
+    expired = [(as_int(row["id"]), str(row["line"]).encode(), RecordExpired.code) for row in found]
+    await tell_source(station, expired, now=now, epoch=DROPPED)
+    return len(expired)
 
 
 async def _waiting_pieces(station: Station, octets: int) -> list[Row]:
@@ -297,20 +333,22 @@ async def _waiting_pieces(station: Station, octets: int) -> list[Row]:
     return fit
 
 
-async def _number_rows(database: Database, table: str, where: str, picked: Sequence[int], parcel: FerryParcel) -> None:
-    """One stretch of ids, which is a fraction of the cost of a list. Raises _Overtaken if it holds anything else."""
-    if not picked:
+async def _number_rows(
+    database: Database, table: str, where: str, ids: tuple[int, int], count: int, parcel: FerryParcel
+) -> None:
+    """From the first to the last id, which is a fraction of the cost of a list. Raises _Overtaken if others came in."""
+    if not count:
         return
     numbered = await database.execute(
         f"UPDATE {table} SET epoch = $1, seq = $2 WHERE peer = $3 AND epoch = '' AND seq IS NULL"
         f" AND id BETWEEN $4 AND $5 AND {where}",
-        parcel.epoch, parcel.seq, parcel.peer, picked[0], picked[-1], parcel.lane,
+        parcel.epoch, parcel.seq, parcel.peer, *ids, parcel.lane,
     )  # fmt: skip
-    if numbered != len(picked):
+    if numbered != count:
         raise _Overtaken
 
 
-def _content(station: Station, lines: Sequence[bytes], pieces: Sequence[Piece]) -> Content:
+def _content(station: Station, lines: bytes, pieces: Sequence[Piece]) -> Content:
     return Content(lines=lines, pieces=[(piece, station.files.path_of(piece.sha256)) for piece in pieces])
 
 

@@ -3,28 +3,37 @@
 A number is an alarm from seven tenths of its limit on: who hears of it at ten tenths hears too late.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
 
 from ferry.history import open_gaps
+from ferry.identity import lives
+from ferry.inspecting import unchecked
 from ferry.lanes import ALARM_SHARE, Lane
+from ferry.ledger_tables import FerryLedger
 from ferry.outgoing import Backlog, backlogs, total
+from ferry.records import Direction
 from ferry.station import Station
 from ferry.status import missing
 from ferry.tables import FerryChannel, FerryCursor, FerryFile, FerryPeer, FerryPoison, FerryQuarantine
+from ferry.zones import turns
 from kernel import rows
 from kernel.db import Row, instant
 
 #: Heartbeats of the other side that may stay away before somebody is told.
 _SILENT_HEARTBEATS = 3
+#: Between its number and its file a parcel has a moment; longer, and a disk is full or a server gone.
+_UNWRITTEN_AFTER = timedelta(seconds=30)
 
 
 class Concern(StrEnum):
     SILENT = "SILENT"  # nothing heard from the other side for three heartbeats
     CLOCKS_DIFFER = "CLOCKS_DIFFER"
     LANE_FULL = "LANE_FULL"  # what is under way comes near its limit
+    LANE_UNWRITTEN = "LANE_UNWRITTEN"  # a numbered parcel finds no room, or no way
     LANE_STUCK = "LANE_STUCK"  # the rows of a numbered parcel are gone
     LANE_FROZEN = "LANE_FROZEN"  # ours: somebody must look before it goes on
     STASH_FULL = "STASH_FULL"  # what waits for an earlier parcel comes near its limit
@@ -32,6 +41,10 @@ class Concern(StrEnum):
     QUARANTINE = "QUARANTINE"
     POISON = "POISON"
     FILE_CORRUPT = "FILE_CORRUPT"
+    LEDGERS_DIFFER = "LEDGERS_DIFFER"  # of a past day, and the time for it is over
+    FILES_UNCHECKED = "FILES_UNCHECKED"  # the scanner does not answer, or a disk does not read them
+    KEYS_ENDING = "KEYS_ENDING"  # seven tenths of a certificate's life are over
+    ACTS_WAIT = "ACTS_WAIT"  # acts from outside that wait inside, or for an outcome, come near their limit
     DISK_LOW = "DISK_LOW"  # some lane is, or will soon be, stopped for want of room
 
 
@@ -50,6 +63,8 @@ class LaneState(Struct, frozen=True, kw_only=True):
     acked: int
     backlog: Backlog
     oldest_under_way: datetime | None
+    #: Since when the oldest parcel has its number and is in no file.
+    unwritten_since: datetime | None
     applied: int
     held: int
     held_octets: int
@@ -68,6 +83,8 @@ class Overview(Struct, frozen=True, kw_only=True):
     quarantined: int
     poison: int
     alarms: tuple[Alarm, ...]
+    #: Days of which the two ledgers differ.
+    unequal_days: int = 0
     #: Between two zones: up to when the outer one was told, or has heard, everything; how many states are left to tell.
     mirrored_until: datetime | None = None
     untold: int = 0
@@ -86,11 +103,15 @@ async def overview(station: Station, *, now: datetime) -> Overview:
         Concern.QUARANTINE: quarantined,
         Concern.POISON: poison,
         Concern.GAPS: await open_gaps(station),
+        Concern.FILES_UNCHECKED: await unchecked(station),
         Concern.FILE_CORRUPT: await FerryFile.filter(peer=station.peer, state="corrupt").count(),
+        Concern.LEDGERS_DIFFER: await FerryLedger.filter(peer=station.peer, state="different").count(),
     }
     alarms = [Alarm(concern=concern, count=count) for concern, count in counts.items() if count]
     alarms += _of_peer(station, peer, now)
-    alarms += [Alarm(concern=concern, lane=lane.lane) for lane in lanes for concern in _of_lane(station, lane)]
+    alarms += _of_keys(await lives(station.route.own, station.peer), now)
+    alarms += [Alarm(concern=concern, lane=lane.lane) for lane in lanes for concern in _of_lane(station, lane, now)]
+    alarms += await _of_acts(station)
     mirror = await station.database.rows(
         "SELECT (SELECT MAX(as_of) FROM ferry_mirror_age WHERE peer IN ($1, $2)) AS as_of,"
         " (SELECT COUNT(*) FROM ferry_mirror_subject WHERE peer = $1 AND dirty_since IS NOT NULL) AS untold",
@@ -107,6 +128,7 @@ async def overview(station: Station, *, now: datetime) -> Overview:
         lanes=lanes,
         quarantined=quarantined,
         poison=poison,
+        unequal_days=counts[Concern.LEDGERS_DIFFER],
         alarms=tuple(alarms),
         mirrored_until=instant(mirror[0]["as_of"]),
         untold=total(mirror[0]["untold"]),
@@ -121,7 +143,8 @@ async def _lane(station: Station, lane: Lane, backlog: Backlog) -> LaneState:
     cursor = await rows.one(FerryCursor, peer=station.peer, lane=lane)
     under_way = await _first(
         station,
-        "SELECT MIN(seq) AS seq, MIN(assigned_at) AS oldest FROM ferry_parcel WHERE peer = $1 AND lane = $2"
+        "SELECT MIN(seq) AS seq, MIN(assigned_at) AS oldest, MIN(CASE state WHEN 'assigned' THEN assigned_at END)"
+        " AS unwritten FROM ferry_parcel WHERE peer = $1 AND lane = $2"
         " AND epoch = $3 AND state IN ('assigned', 'sealed')",
         lane,
         channel.epoch if channel else "",
@@ -141,12 +164,26 @@ async def _lane(station: Station, lane: Lane, backlog: Backlog) -> LaneState:
         acked=head if under_way["seq"] is None else int(str(under_way["seq"])) - 1,
         backlog=backlog,
         oldest_under_way=instant(under_way["oldest"]),
+        unwritten_since=instant(under_way["unwritten"]),
         applied=cursor.applied if cursor else 0,
         held=total(held["parcels"]),
         held_octets=total(held["octets"]),
         missing=tuple(await missing(station, cursor)) if cursor else (),
         frozen=cursor.frozen_why if cursor else "",
     )
+
+
+async def _of_acts(station: Station) -> list[Alarm]:
+    """Both zones have both tables, and each uses its own."""
+    if station.route.sends in (Direction.UPWARD, Direction.DOWNWARD):
+        return []
+    [row] = await station.database.rows(
+        f"SELECT ({turns.waiting_inside()}) AS inside, ({turns.waiting_outside()}) AS outside"
+    )
+    limits = {turns.MOST: total(row["inside"]), turns.MOST_OUTSIDE: total(row["outside"])}
+    return [
+        Alarm(concern=Concern.ACTS_WAIT, count=count) for most, count in limits.items() if count >= ALARM_SHARE * most
+    ]
 
 
 def _of_peer(station: Station, peer: FerryPeer, now: datetime) -> list[Alarm]:
@@ -162,11 +199,17 @@ def _of_peer(station: Station, peer: FerryPeer, now: datetime) -> list[Alarm]:
     return found
 
 
-def _of_lane(station: Station, lane: LaneState) -> list[Concern]:
-    rule = station.rules[lane.lane]
+def _of_keys(lives: Sequence[tuple[datetime, datetime]], now: datetime) -> list[Alarm]:
+    ending = [until for since, until in lives if now - since >= ALARM_SHARE * (until - since)]
+    return [Alarm(concern=Concern.KEYS_ENDING, count=(min(ending) - now).days)] if ending else []
+
+
+def _of_lane(station: Station, lane: LaneState, now: datetime) -> list[Concern]:
+    rule, since = station.rules[lane.lane], lane.unwritten_since
     stash = max(lane.held / rule.stash_parcels, lane.held_octets / rule.stash_octets)
     said = {
         Concern.LANE_FULL: not station.is_one_way and lane.backlog.is_near(rule),
+        Concern.LANE_UNWRITTEN: lane.wanted == "running" and since is not None and now - since >= _UNWRITTEN_AFTER,
         Concern.LANE_STUCK: lane.wanted == "stuck",
         Concern.LANE_FROZEN: bool(lane.frozen),
         Concern.STASH_FULL: stash >= ALARM_SHARE,

@@ -14,6 +14,7 @@ parcel. Pure: names, limits, identity; sealing.py writes parcels and opening.py 
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
 from typing import Annotated, Any, Literal
@@ -120,6 +121,11 @@ def content_id(label: Label, records: str, pieces: tuple[Piece, ...]) -> str:
         [[piece.sha256, piece.size, piece.offset, piece.octets] for piece in pieces],
     ]
     return hashlib.sha256(rfc8785.dumps(said)).hexdigest()
+
+
+def json_lines(records: Iterable[bytes]) -> bytes:
+    """Records as they lie in a parcel: each with its line feed."""
+    return b"".join(b"%b\n" % record for record in records)
 
 
 def canonical(value: Struct) -> bytes:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +19,7 @@ from ferry import quarantine
 from ferry.inspecting import AGAIN, judge
 from ferry.parcel import Piece
 from ferry.refusals import AttachmentRefused, AttachmentUnchecked
-from ferry.station import Station
+from ferry.station import Station, throw_away
 from ferry.transports.folder import sync
 from kernel.db import Row
 
@@ -60,13 +61,17 @@ async def note(station: Station, pieces: Sequence[Piece], *, now: datetime) -> N
 
 
 async def assemble(station: Station, *, now: datetime) -> int:
-    """Puts together what is complete; how many files became whole. One that does not fit its name is `corrupt`."""
+    """Puts together what is complete; how many files became whole. One that does not fit its name is `corrupt`.
+
+    One for which the disk has no room waits, and keeps no other from being whole.
+    """
     done = 0
     complete = await station.database.rows(
         "SELECT sha256, size FROM ferry_file WHERE peer = $1 AND here >= size"
-        " AND (state = 'coming' OR (state = 'waiting' AND at <= $2))",
+        " AND (state = 'coming' OR (state = 'waiting' AND (at <= $2 OR at > $3)))",
         station.peer,
         now - AGAIN,
+        now,
     )
     for row in complete:
         sha256 = str(row["sha256"])
@@ -75,7 +80,11 @@ async def assemble(station: Station, *, now: datetime) -> int:
             station.peer,
             sha256,
         )
-        state = await _assembled(station, sha256, as_int(row["size"]), parts, now)
+        try:
+            state = await _assembled(station, sha256, as_int(row["size"]), parts, now)
+        except OSError as fault:
+            log.error("ferry: a file from %s cannot be put together: %s", station.peer, type(fault).__name__)
+            continue
         station.reach("after assembly")
         async with station.database.transaction():
             changed = await station.database.execute(
@@ -99,6 +108,8 @@ async def _assembled(station: Station, sha256: str, size: int, parts: Sequence[R
     """What became of the file: whole, corrupt, refused for its content, waiting as long as the scanner is gone."""
     target = station.files.path_of(sha256)
     if target.exists():
+        # Perhaps a disk failed just when its name should outlive a power cut.
+        sync(target.parent)
         return "whole"
     part = await asyncio.to_thread(_joined, station, sha256, size, parts)
     if part is None:
@@ -106,38 +117,47 @@ async def _assembled(station: Station, sha256: str, size: int, parts: Sequence[R
     try:
         await judge(station, sha256, part, now=now)
     except AttachmentUnchecked:
-        part.unlink()
+        throw_away(part)
         return "waiting"
     except AttachmentRefused as refusal:
         await quarantine.keep(station, part, sha256, refusal, now=now)
         return "refused"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(target)
+    finally:
+        throw_away(part)
     sync(target.parent)
     return "whole"
 
 
 def _joined(station: Station, sha256: str, size: int, parts: Sequence[Row]) -> Path | None:
-    """Writes the whole file aside. The sender chooses where pieces begin, so they are checked to adjoin."""
+    """Writes the whole file aside. The sender chooses where pieces begin, so they are checked to adjoin.
+
+    None where they do not make the file: one may be gone, where a backup of the database is newer than this disk.
+    """
     place = _place(station, sha256)
     station.files.root.mkdir(parents=True, exist_ok=True)
-    part = station.files.part(f"ferry-{sha256}")
-    digest, reached = hashlib.sha256(), 0
-    with part.open("wb") as whole:
-        for row in parts:
-            if as_int(row["start"]) != reached:
-                break
-            with (place / str(row["start"])).open("rb") as piece:
-                while octets := piece.read(_CHUNK):
-                    digest.update(octets)
-                    whole.write(octets)
-                    reached += len(octets)
-        whole.flush()
-        os.fsync(whole.fileno())
-    if reached != size or digest.hexdigest() != sha256:
-        part.unlink()
-        return None
-    return part
+    part = station.files.part(f"ferry-{sha256}-{secrets.token_hex(4)}")
+    digest, reached, is_good = hashlib.sha256(), 0, False
+    try:
+        with part.open("wb") as whole:
+            for row in parts:
+                came = place / str(row["start"])
+                if as_int(row["start"]) != reached or not came.exists():
+                    break
+                with came.open("rb") as piece:
+                    while octets := piece.read(_CHUNK):
+                        digest.update(octets)
+                        whole.write(octets)
+                        reached += len(octets)
+            whole.flush()
+            os.fsync(whole.fileno())
+        is_good = reached == size and digest.hexdigest() == sha256
+    finally:
+        if not is_good:
+            throw_away(part)
+    return part if is_good else None
 
 
 def _place(station: Station, sha256: str) -> Path:

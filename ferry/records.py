@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any
 
 import msgspec
@@ -77,7 +78,7 @@ class Registry:
         for kind in types:
             if kind.name in self._types:
                 raise TypeError(f"{kind.name} is entered twice")
-            _must_be_bounded(shape.type_info(kind.struct), kind.name)
+            _must_have_bounds(kind.struct, kind.name)
             self._types[kind.name] = kind
 
     def __iter__(self) -> Iterator[RecordType]:
@@ -92,7 +93,7 @@ class Registry:
 
     def line(self, envelope: Envelope, direction: Direction) -> bytes:
         """The record as it crosses. Raises a RecordRefused for what the other side would refuse."""
-        line = msgspec.json.encode(_Sent.of(envelope), order="sorted")
+        line = _CANONICAL.encode(_Sent.of(envelope))
         self.read(line, direction)
         return line
 
@@ -126,6 +127,7 @@ def rid_of(line: bytes) -> str:
 # ------------------------------------------------------------------------------------------------------------ below
 
 
+_CANONICAL = msgspec.json.Encoder(order="sorted")
 #: One without a zone could be compared with nothing.
 _Instant = Annotated[datetime, Meta(tz=True)]
 
@@ -165,7 +167,7 @@ def _plain(line: bytes) -> object:
     if not _is_plainly_decent(line):
         _must_be_decent(plain, MAX_DEPTH)
     # A key twice, a space, another escape: what one parser reads and another does not.
-    if msgspec.json.encode(plain, order="sorted") != line:
+    if _CANONICAL.encode(plain) != line:
         raise RecordMalformed(why="not in canonical form")
     return plain
 
@@ -210,6 +212,12 @@ def _converted(plain: object, into: Any) -> Any:
         # Only where: what msgspec says may quote the value, and values do not go into logs.
         _, _, where = str(wrong).partition(" - at `")
         raise RecordMalformed(why=where.rstrip("`")[:60] or "shape") from None
+
+
+@cache
+def _must_have_bounds(struct: type[Struct], name: str) -> None:
+    """Once for each type: every registry of every peer is made of the same."""
+    _must_be_bounded(shape.type_info(struct), name)
 
 
 def _must_be_bounded(kind: shape.Type, where: str) -> None:

@@ -157,3 +157,11 @@ class AttachmentUnchecked(Refusal):
     zh = "病毒扫描服务没有应答（{why}），附件暂不摆渡，稍后自动重试。"
     en = "The scanner did not answer ({why}); the attachment waits."
     retryable = True
+
+
+class FerryFileUnusable(Refusal):
+    """The machine's own reason: no such folder, no right, no room."""
+
+    code = "FERRY_FILE_UNUSABLE"
+    zh = "文件{file}无法读写：{why}。"
+    en = "The file {file} cannot be used: {why}."

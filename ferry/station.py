@@ -1,6 +1,8 @@
 """What every part of the ferry is given: who the other side is, its keys, the way there, and the limits."""
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +19,7 @@ from ferry.parcel import Header
 from ferry.records import Direction, Registry
 from ferry.refusals import ParcelForeign
 from ferry.sealing import Addressed, SealingKeys
+from ferry.suites import DEFAULT, Suite
 from ferry.transports import Transport
 from kernel.clock import Clock
 from kernel.db import Database
@@ -143,6 +146,8 @@ class Station:
     on_file: Callable[[Database, datetime, str], Awaitable[None]] = _nothing
     #: Looks into every file before it is sealed, and before it is kept; None: nobody does.
     inspector: Inspector | None = None
+    #: With which parcels are sealed; any that is installed is opened.
+    suite: Suite = DEFAULT
     free_octets: Callable[[], int] | None = None
     #: Passed at the named points between the steps; a test dies there.
     reach: Callable[[str], None] = _anywhere
@@ -166,5 +171,14 @@ async def still_there(transport: Transport, names: Collection[str]) -> set[str]:
     return set(names) & set(await transport.names()) if names else set()
 
 
+def throw_away(path: Path) -> None:
+    """Removes one of the ferry's own files or folders. What a broken disk keeps is swept up at the next start."""
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 async def unlink(path: Path) -> None:
-    await asyncio.to_thread(path.unlink, missing_ok=True)
+    await asyncio.to_thread(throw_away, path)

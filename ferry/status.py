@@ -5,6 +5,7 @@ counts, one that is lost is made good by the next, none is acknowledged. It says
 late, twice, or by a person: a status that was written to a stick is a signed list of gaps.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -21,6 +22,8 @@ from ferry.station import Station
 from ferry.tables import FerryChannel, FerryCursor, FerryGap, FerryParcel, FerryPeer
 from kernel import rows
 from kernel.db import instant_of
+
+log = logging.getLogger(__name__)
 
 #: In one status; more missing parcels, or more refused records, wait for the next.
 MAX_RANGES, MAX_REFUSED = 500, 200
@@ -79,7 +82,9 @@ async def compose(station: Station, *, now: datetime) -> Status:
     """Numbers the next status and says what is so now. Opens its own transaction."""
     database = station.database
     async with database.transaction():
-        await database.execute("UPDATE ferry_peer SET status_no = status_no + 1 WHERE peer = $1", station.peer)
+        await database.execute(
+            "UPDATE ferry_peer SET status_no = status_no + 1, status_at = $2 WHERE peer = $1", station.peer, now
+        )
         peer = await rows.one(FerryPeer, peer=station.peer)
         assert peer is not None
         number = peer.status_no
@@ -154,7 +159,7 @@ async def heed(station: Station, status: Status, *, now: datetime) -> Diverged |
             return None
         await rows.change(
             FerryPeer, known, their_status_no=status.no, heard_at=now,
-            skew_ms=_smallest(now - status.at, peer.skew_ms if peer.heard_at else None),
+            skew_ms=_skew(peer, status, now),
         )  # fmt: skip
         for lane, head in status.heads.items():
             where = {"peer": station.peer, "lane": lane, "epoch": status.epoch}
@@ -176,7 +181,10 @@ async def heed(station: Station, status: Status, *, now: datetime) -> Diverged |
             if diverged is not None:
                 return diverged
     if station.out is not None:
-        await take_back(station.out, files)
+        try:
+            await take_back(station.out, files)
+        except OSError as fault:
+            log.warning("ferry: what was taken cannot be taken away: %s", type(fault).__name__)
     return None
 
 
@@ -221,7 +229,7 @@ async def _acknowledge(
     )  # fmt: skip
     files += [str(row["file"]) for row in done]
     prompt = [now - instant_of(row["offered_at"]) for row in done if row["offers"] == 1]
-    if prompt:
+    if prompt and min(prompt) >= timedelta(0):  # else the clock was set back meanwhile
         took = int(max(prompt) / timedelta(milliseconds=1))
         smoothed = (7 * peer.round_trip_ms + took) // 8 if peer.round_trip_ms else took
         await rows.change(FerryPeer, {"peer": station.peer}, round_trip_ms=smoothed)
@@ -247,10 +255,17 @@ async def _tell(station: Station, refused: Sequence[RefusedRecord], now: datetim
         await tell_source(station, codes, now=now)
 
 
-def _smallest(measured: timedelta, known_ms: int | None) -> int:
-    """The way can only add to the difference of the clocks, so the smaller is the better one; a drift is followed."""
-    ms = int(measured / timedelta(milliseconds=1))
-    return ms if known_ms is None or ms <= known_ms else (15 * known_ms + ms) // 16
+def _skew(peer: FerryPeer, status: Status, now: datetime) -> int:
+    """By how much our clock is ahead. The way can only add to that, so the smaller is the better; a drift is followed.
+
+    What was said after hearing us was not said before: a clock that jumped is known by that at once.
+    """
+    ms = (now - status.at) // timedelta(milliseconds=1)
+    if peer.heard_at is not None and ms > peer.skew_ms:
+        ms = (15 * peer.skew_ms + ms) // 16
+    if peer.status_at is not None and (status.heard_epoch, status.heard_no) == (peer.epoch, peer.status_no):
+        ms = max(ms, (peer.status_at - status.at) // timedelta(milliseconds=1))
+    return ms
 
 
 def encoded(status: Status) -> bytes:

@@ -1,5 +1,8 @@
 """The cryptography of a parcel behind one seam, so that a site may bring its own (SM2, SM3, SM4; an HSM).
 
+It installs a package beside this one whose metadata name a class under the entry points `zhangban.ferry_suites`, and
+says in the settings to which peers parcels are sealed with it; a receiver opens every suite it has.
+
 `P256-A256GCM` is the default: HPKE (RFC 9180) with P-256 wraps a fresh key, AES-256-GCM (NIST SP 800-38D) seals the
 frames, ECDSA P-256 with SHA-256 signs. Limits: no certified module is in here, and no SM suite: `cryptography` has SM3
 and SM4 but no SM2 curve.
@@ -7,6 +10,8 @@ and SM4 but no SM2 curve.
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -17,7 +22,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM
 from cryptography.hazmat.primitives.hpke import Suite as Hpke
 
-from ferry.refusals import ParcelSignature, ParcelUnreadable
+from ferry.refusals import ParcelSignature, ParcelUnknownSuite, ParcelUnreadable
+
+ENTRY_POINTS = "zhangban.ferry_suites"
 
 
 class Hash(Protocol):
@@ -92,5 +99,18 @@ class P256A256Gcm:
 
 
 DEFAULT: Suite = P256A256Gcm()
-#: By the name in a parcel's header. A site adds its own here.
-SUITES: Mapping[str, Suite] = {DEFAULT.name: DEFAULT}
+
+
+def suite_named(name: str) -> Suite:
+    """By the name in a parcel's header, or in the settings. Raises ParcelUnknownSuite."""
+    suite = _installed().get(name)
+    if suite is None:
+        raise ParcelUnknownSuite(suite=name)
+    return suite
+
+
+@cache
+def _installed() -> Mapping[str, Suite]:
+    brought: list[Suite] = [point.load()() for point in metadata.entry_points(group=ENTRY_POINTS)]
+    # Whatever somebody installs, ours is ours.
+    return {suite.name: suite for suite in (*brought, DEFAULT)}

@@ -6,7 +6,8 @@ written. Receiving: a cursor per lane moves in the same transaction as the effec
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+
+from kernel.models import Model
 
 #: In `epoch` of what waits to be numbered, of what will never be, and of files whose content nobody has looked at yet.
 WAITING, DROPPED, UNJUDGED = "", "-", "?"
@@ -19,6 +20,7 @@ class FerryPeer(Model):
     epoch = fields.CharField(max_length=32, default="")  # ours
     former = fields.CharField(max_length=32, default="")  # ours before
     status_no = fields.BigIntField(default=0)  # the last status we numbered in `epoch`
+    status_at = fields.DatetimeField(null=True)  # when it was numbered, by our clock
     status_file = fields.CharField(max_length=80, default="")
     their_epoch = fields.CharField(max_length=32, default="")
     their_status_no = fields.BigIntField(default=0)
@@ -112,6 +114,7 @@ class FerryParcel(Model):
     content_id = fields.CharField(max_length=64)
     count = fields.IntField()
     octets = fields.BigIntField()  # before compression
+    sorts = fields.TextField(default="", db_default="")  # records by type, as `ferry/ledger.py` counts them
     state = fields.CharField(max_length=8)
     file = fields.CharField(max_length=80, default="")
     offers = fields.IntField(default=0)
@@ -157,6 +160,8 @@ class FerryInbox(Model):
     prev = fields.CharField(max_length=64)
     content_id = fields.CharField(max_length=64)
     count = fields.IntField()
+    octets = fields.BigIntField(default=0, db_default=0)  # as the sender counts them, before compression
+    sorts = fields.TextField(default="", db_default="")
     file = fields.CharField(max_length=80)
     sha256 = fields.CharField(max_length=64)
     manifest = fields.TextField()

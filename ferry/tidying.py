@@ -4,13 +4,23 @@ The receiver remembers numbers twice as long as the sender keeps records, so tha
 is ever taken for new.
 """
 
+import asyncio
+import shutil
 from datetime import datetime, timedelta
 
-from ferry.station import Station
+from casework.intake.tables import Upload
+from ferry.station import Station, throw_away, unlink
+from ferry.tables import FerryFile, FerryHeld
+from kernel import rows
+from kernel.db import chunks
 
 EVERY = timedelta(hours=1)
 #: Rows in one transaction: others wait for it.
 _BATCH = 5000
+_FILES = 200
+#: Pieces lie there before a row says so, and for longer while somebody works on it.
+_SETTLED = timedelta(days=1)
+_UNFINISHED = ("coming", "waiting", "corrupt")
 
 #: Table, condition on its rows; $1 the peer, $2 the instant before which they may go.
 _SENT = (
@@ -29,9 +39,7 @@ _RECEIVED = (
     ("ferry_gap", "filled_at < $2"),
     ("ferry_poison", "closed_at < $2"),
     ("ferry_quarantine", "state <> 'kept' AND at < $2"),
-    ("ferry_arrived_piece", "EXISTS (SELECT 1 FROM ferry_file f WHERE f.peer = $1 AND f.state = 'whole'"
-                            " AND f.sha256 = ferry_arrived_piece.sha256 AND f.at < $2)"),
-)  # fmt: skip
+)
 
 
 async def tidy(station: Station, *, now: datetime) -> int:
@@ -41,7 +49,47 @@ async def tidy(station: Station, *, now: datetime) -> int:
         count += await _remove(station, table, condition.format(done=_DONE.format(table=table)), now - keep)
     for table, condition in _RECEIVED:
         count += await _remove(station, table, condition, now - 2 * keep)
+    count += await _forget_files(station, now - 2 * keep)
+    await _sweep_pieces(station, now - _SETTLED)
     return count
+
+
+async def _forget_files(station: Station, before: datetime) -> int:
+    """Files that came, or never came whole, so long ago that none of their pieces can come again.
+
+    The octets stay where something here refers to them: then they are noted as an upload, whose keeping is casework's.
+    """
+    count = 0
+    while True:
+        async with station.database.transaction():
+            forgotten = await station.database.rows(
+                "DELETE FROM ferry_file WHERE id IN (SELECT id FROM ferry_file WHERE peer = $1 AND at < $2"
+                f" AND state <> 'waiting' LIMIT {_FILES}) RETURNING sha256",
+                station.peer,
+                before,
+            )
+            names = [str(row["sha256"]) for row in forgotten]
+            for part in chunks(names, 500):
+                marks = ", ".join(f"${n}" for n in range(2, len(part) + 2))
+                await station.database.execute(
+                    f"DELETE FROM ferry_arrived_piece WHERE peer = $1 AND sha256 IN ({marks})", station.peer, *part
+                )
+            # Another peer may have brought the same file.
+            wanted = {upload.sha256 for upload in await Upload.filter(sha256__in=names)}
+            wanted |= {file.sha256 for file in await FerryFile.filter(sha256__in=names)}
+            for name in set(names) - wanted:
+                await asyncio.to_thread(station.files.discard, name)
+        count += len(names)
+        if len(names) < _FILES:
+            return count
+
+
+async def _sweep_pieces(station: Station, before: datetime) -> None:
+    """Pieces of files that are whole, refused or forgotten: they came once more, or somebody died before this."""
+    wanted = {file.sha256 for file in await FerryFile.filter(peer=station.peer, state__in=_UNFINISHED)}
+    for left in station.place("pieces").iterdir():
+        if left.name not in wanted and left.stat().st_mtime < before.timestamp():
+            await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
 
 
 async def _remove(station: Station, table: str, condition: str, before: datetime) -> int:
@@ -57,3 +105,19 @@ async def _remove(station: Station, table: str, condition: str, before: datetime
         total += count
         if count < _BATCH:
             return total
+
+
+async def unlink_unless_held(station: Station, file: str) -> None:
+    if await rows.one(FerryHeld, peer=station.peer, file=file) is None:
+        await unlink(station.place("held") / file)
+
+
+async def sweep(station: Station) -> None:
+    """At the start: what a process that died left half done. Nothing of it was ever noted."""
+    for kind in ("incoming", "sealing"):
+        for left in station.place(kind).iterdir():
+            throw_away(left)
+    held = {parcel.file for parcel in await rows.many(FerryHeld, peer=station.peer)}
+    for left in station.place("held").iterdir():
+        if left.name not in held:
+            throw_away(left)

@@ -63,6 +63,21 @@ class DatabaseNewer(Refusal):
     en = "A later program has migrated this database: {migrations}."
 
 
+class DatabaseUnfit(Refusal):
+    code = "DATABASE_UNFIT"
+    zh = "数据库缺少本版程序的表或列（{missing}），请从备份恢复，或按运维手册处理。"
+    en = "The database lacks tables or columns of this program: {missing}. Restore a backup, or see docs/operations.md."
+
+
+#: What there is, by table and column.
+_COLUMNS = {
+    "sqlite": "SELECT m.name AS name, c.name AS col FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+    " WHERE m.type = 'table'",
+    "postgres": "SELECT table_name AS name, column_name AS col FROM information_schema.columns"
+    " WHERE table_schema = current_schema()",
+}
+_SHOWN = 12
+
 #: Locks out other processes that migrate (SQLite by any write), then makes what tortoise keeps its history in.
 _ALONE_WITH_HISTORY = {
     "sqlite": (
@@ -140,6 +155,27 @@ class Database:
             if later := sorted(done - known):
                 raise DatabaseNewer(migrations=later)
         return applied
+
+    async def refuse_unfit(self) -> None:
+        """Raises DatabaseUnfit unless every column of the models is there.
+
+        The migrations may say so and be wrong: of a development version that was never released, of a database that
+        somebody altered by hand. Better not to start than to fail in the middle of an act.
+        """
+        there: dict[str, set[str]] = {}
+        for row in await self.rows(_COLUMNS[self.dialect]):
+            there.setdefault(str(row["name"]), set()).add(str(row["col"]))
+        assert self._context.apps is not None
+        missing: list[str] = []
+        for meta in (model._meta for models in self._context.apps.values() for model in models.values()):
+            if meta.db_table not in there:
+                missing.append(meta.db_table)
+                continue
+            lacking = set(meta.fields_db_projection.values()) - there[meta.db_table]
+            missing += [f"{meta.db_table}.{column}" for column in lacking]
+        if missing:
+            more = f" … ({len(missing)})" if len(missing) > _SHOWN else ""
+            raise DatabaseUnfit(missing="、".join(sorted(missing)[:_SHOWN]) + more)
 
     async def create_schema(self) -> None:
         """Creates every table from the models at once: what the migrations must amount to."""

@@ -81,6 +81,23 @@ class Office:
             await asyncio.sleep(_BACKOFF_S * attempt)
         return Busy()
 
+    async def give_up(self, act: Act[V], actor: Actor, *, key: str, refusal: Refusal) -> V | Refusal:
+        """What was answered under `key`; if nothing was, `refusal` from now on, and whoever is still at it fails."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with self._desk.database.transaction():
+                    if (remembered := await self._recall(act, actor, key)) is not None:
+                        return cast("V | Refusal", remembered)
+                    await self._remember(act, actor, key, refusal, self._desk.clock.now())
+                return refusal
+            except KeyReused as reused:
+                return reused
+            except IntegrityError:
+                if attempt == _ATTEMPTS:
+                    raise
+            await asyncio.sleep(_BACKOFF_S * attempt)
+        return Busy()
+
     async def _perform_once(
         self, rule: Rule, act: Act[V], actor: Actor, key: str | None, proof: Proof | None
     ) -> View | Refusal:

@@ -3,6 +3,7 @@
 Every time a link is followed the view is logged before an octet is sent.
 """
 
+from pathlib import Path
 from typing import Annotated, cast
 from urllib.parse import quote
 
@@ -58,12 +59,18 @@ async def follow(services: Services, link: FileLink, request: Request) -> Respon
     if kind in DocumentForm.names():
         return await shown(services, await _row(services, "document", link.case, int(number)), kind)
     material = await _row(services, "material", link.case, int(number))
-    path = FileStore(services.files).path_of(str(material["sha256"]))
-    if not await anyio.Path(path).is_file():
-        raise NotFound(what="文件")
+    path = await _lying_here(services, str(material["sha256"]))
     name = quote(str(material["file_name"]))
     headers = {**SANDBOXED, "Content-Disposition": f"inline; filename*=utf-8''{name}"}
     return FileResponse(path, media_type=str(material["media_type"]), headers=headers)
+
+
+async def _lying_here(services: Services, sha256: str) -> Path:
+    """Raises why it does not: NOT_FOUND; between two networks FILE_INSIDE, FILE_ON_ITS_WAY, FILE_NOT_TAKEN."""
+    path = FileStore(services.files).path_of(sha256)
+    if not await anyio.Path(path).is_file():
+        raise await services.missing_file(sha256)
+    return path
 
 
 async def _viewed(services: Services, link: FileLink) -> Done | KernelRefusal:
@@ -123,6 +130,8 @@ async def _link(info: Info, case: str, table: str, id: str, *, form: str = "") -
     row = await _row(services, table, case, number)
     if table == "material" and not row["sha256"]:
         raise NotFound(what="文件（该材料为纸质）")
+    if table == "material":
+        await _lying_here(services, str(row["sha256"]))
 
     def link(view: Done) -> FileLinkPayload:
         life = services.limits.link_life
@@ -147,6 +156,8 @@ async def _own_link(info: Info, case: str, table: str, id: str) -> FileLinkResul
     rows = cast("list[Row]", shown[f"{table}s"]) if shown else []  # as `own_case` makes them
     if not any(str(row["id"]) == id and not row.get("on_paper") for row in rows):
         raise NotFound(what="文件")
+    if table == "material":
+        await _lying_here(services, str((await _row(services, table, case, int(id)))["sha256"]))
 
     def link(view: Done) -> FileLinkPayload:
         life = services.limits.link_life

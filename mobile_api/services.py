@@ -16,7 +16,7 @@ from kernel.chance import Secrets
 from kernel.clock import Clock
 from kernel.db import Database
 from kernel.office import Office
-from kernel.refusals import Refusal
+from kernel.refusals import NotFound, Refusal
 
 
 class Authenticator(Protocol):
@@ -60,6 +60,10 @@ class Limits:
     absent: frozenset[str] = frozenset()
 
 
+async def _not_found(sha256: str) -> Refusal:
+    return NotFound(what="文件")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     database: Database
@@ -74,6 +78,8 @@ class Services:
     files: Path
     #: Up to when the office's doings are known here, in the outer zone; elsewhere everything is known at once.
     mirrored_until: Callable[[], Awaitable[datetime | None]] | None = None
+    #: Why a file of a case, known by its SHA-256, does not lie here: in two networks it may lie in the other.
+    missing_file: Callable[[str], Awaitable[Refusal]] = _not_found
     rules: CaseworkRules = field(default_factory=CaseworkRules)
     limits: Limits = field(default_factory=Limits)
     #: Origins of the portals whose pages may frame our feeds.

@@ -43,6 +43,7 @@ from casework.permissions import (
 from certs import acts as cert_acts
 from certs import enrolment, evidence, login, revocation
 from ferry import orders as ferry_orders
+from ferry import reconciling
 from ferry.exchange import acts as exchange_acts
 from ferry.exchange import cases as exchange_cases
 from ferry.exchange import days, holding, intake, senders
@@ -223,6 +224,7 @@ RULES = (
     Rule(ferry_orders.PinPeer, ferry_orders.pin_peer, the_system, SYSTEM),
     Rule(ferry_orders.OrderFerry, ferry_orders.order_ferry, the_system, SYSTEM),
     Rule(ferry_orders.TendFerryKeys, ferry_orders.tend_ferry_keys, the_system, SYSTEM),
+    Rule(reconciling.ReconcileFerry, reconciling.reconcile_ferry, the_system, SYSTEM),
     Rule(logins.NoteLogin, logins.note_login, anybody, NONE),
     Rule(refused.NoteForeignAct, refused.note_foreign_act, the_system, SYSTEM),
     Rule(refused.ForgetRelayedActs, refused.forget_relayed_acts, the_system, SYSTEM),

@@ -1,7 +1,8 @@
 """`zhangban ferry`: keys and peers, how every lane is doing, and what an operator may order.
 
-`status`, `keys` and `verify` only look. Everything else stands in the log with the account and the reason; what cannot
-be taken back takes two officers. Exit code of `status`, as monitoring plugins have it: 0 well, 1 a person is needed.
+`status`, `ledger`, `keys` and `verify` only look. Everything else stands in the log with the account and the reason;
+what cannot be taken back takes two officers. Exit code of `status`, as monitoring plugins have it: 0 well, 1 a person
+is needed.
 """
 
 from pathlib import Path
@@ -19,6 +20,7 @@ from ferry.verifying import KeyChest, Report, verify
 from ferry.words import is_slip
 from server import ferry_desk
 from server.cli_ferry_aside import poison_app, quarantine_app
+from server.cli_ferry_ledgers import accept_ledger, show_ledgers
 from server.commands import ConfigOption, JsonOption
 from server.ferry_desk import Why
 from server.ferry_display import print_keys, print_overviews, print_report
@@ -29,6 +31,8 @@ from server.ferry_options import (
     ReasonOption,
     SecondOption,
     WhyOption,
+    say,
+    using,
     with_system,
 )
 from server.wiring import System
@@ -36,6 +40,8 @@ from server.wiring import System
 ferry_app = typer.Typer(help="数据摆渡 · What crosses between networks and levels.", no_args_is_help=True)
 ferry_app.add_typer(quarantine_app, name="quarantine")
 ferry_app.add_typer(poison_app, name="poison")
+ferry_app.command("ledger")(show_ledgers)
+ferry_app.command("accept")(accept_ledger)
 
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="写入文件 · Write it here.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
@@ -82,7 +88,7 @@ def init(
         assert peer is not None
         why = Why(first=approve_as, second=second)
         view = await ferry_desk.pin_peer(system, name, peer.read_bytes(), words=words, why=why)
-        typer.echo(msgspec.json.encode(view) if as_json else f"{view.peer}：已信任 · trusted  {view.words}")
+        say(msgspec.to_builtins(view), f"{view.peer}：已信任 · trusted  {view.words}", as_json=as_json)
 
     async def make(system: System) -> None:
         try:
@@ -105,7 +111,8 @@ def show_keys(out: OutOption = None, as_json: JsonOption = False, config: Config
     async def look(system: System) -> None:
         sheet = await ferry_desk.key_sheet(system)
         if out is not None:
-            out.write_bytes((await ferry_desk.own_keys(system)).file)
+            with using(out):
+                out.write_bytes((await ferry_desk.own_keys(system)).file)
         if as_json:
             typer.echo(msgspec.json.encode(sheet))
         else:
@@ -142,11 +149,18 @@ def certificate(
 
 
 @ferry_app.command("send-list")
-def send_list(peer: PeerArgument, file: FileArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+def send_list(
+    peer: PeerArgument,
+    file: FileArgument,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """把外部 CA 的吊销列表（DER）发给对端 · Send the revocation list of a CA elsewhere."""
 
     async def send(system: System) -> None:
         await ferry_desk.send_list(system, peer, file.read_bytes(), why=Why(reason=reason))
+        say({"peer": peer, "file": file.name}, f"{peer}：列表待发 · the list is to be told", as_json=as_json)
 
     with_system(config, send)
 
@@ -158,6 +172,7 @@ def resend(
     lane: LaneArgument,
     numbers: Annotated[str, typer.Argument(metavar="A-B", help="包序号 · Numbers of parcels, first and last.")],
     reason: ReasonOption = "",
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """重发本端的包 · Offer parcels of ours again."""
@@ -165,39 +180,54 @@ def resend(
 
     async def order(system: System) -> None:
         count = await ferry_desk.resend(system, peer, lane, first, last, why=Why(reason=reason))
-        typer.echo(f"重发 · offered again: {count}")
+        found = {"peer": peer, "lane": lane, "first": first, "last": last, "again": count}
+        say(found, f"重发 · offered again: {count}", as_json=as_json)
 
     with_system(config, order)
 
 
 @ferry_app.command("pause")
-def pause(peer: PeerArgument, lane: LaneArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+def pause(
+    peer: PeerArgument,
+    lane: LaneArgument,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """暂停封装一条通道，接收照常 · Seal nothing more in a lane; what comes is still taken."""
 
     async def order(system: System) -> None:
         await ferry_desk.pause(system, peer, lane, why=Why(reason=reason))
-        typer.echo(f"{peer} {lane}：已暂停 · paused")
+        say({"peer": peer, "lane": lane, "state": "paused"}, f"{peer} {lane}：已暂停 · paused", as_json=as_json)
 
     with_system(config, order)
 
 
 @ferry_app.command("resume")
-def resume(peer: PeerArgument, lane: LaneArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+def resume(
+    peer: PeerArgument,
+    lane: LaneArgument,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """恢复一条通道，解除接收方向的冻结 · Let a lane go on, both ways, also one that froze."""
 
     async def order(system: System) -> None:
         thawed = await ferry_desk.resume(system, peer, lane, why=Why(reason=reason))
-        typer.echo(f"{peer} {lane}：已恢复 · goes on" + ("，解除冻结 · thawed" if thawed else ""))
+        sentence = f"{peer} {lane}：已恢复 · goes on" + ("，解除冻结 · thawed" if thawed else "")
+        say({"peer": peer, "lane": lane, "state": "running", "thawed": thawed}, sentence, as_json=as_json)
 
     with_system(config, order)
 
 
 @ferry_app.command("new-epoch")
-def new_epoch(peer: PeerArgument, reason: WhyOption, config: ConfigOption = None) -> None:
+def new_epoch(peer: PeerArgument, reason: WhyOption, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """从备份恢复后开始新批次 · Begin a new epoch, after this side was restored from a backup."""
 
     async def order(system: System) -> None:
-        typer.echo(await ferry_desk.new_epoch(system, peer, why=Why(reason=reason)))
+        epoch = await ferry_desk.new_epoch(system, peer, why=Why(reason=reason))
+        say({"peer": peer, "epoch": epoch}, epoch, as_json=as_json)
 
     with_system(config, order)
 
@@ -211,7 +241,7 @@ def take_snapshot(
     async def order(system: System) -> None:
         states = await ferry_desk.snapshot(system, peer, why=Why(reason=reason))
         found = {"peer": peer, "states": states}
-        typer.echo(msgspec.json.encode(found) if as_json else f"{peer}：{states} 份现状待发 · states to be told")
+        say(found, f"{peer}：{states} 份现状待发 · states to be told", as_json=as_json)
 
     with_system(config, order)
 
@@ -249,26 +279,35 @@ def verify_file(
 @ferry_app.command("export-gap")
 def export_gap(
     peer: PeerArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False)],
     reason: ReasonOption = "",
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """写出签名的缺口清单，由人带给对端 · The signed list of what is missing, for a person to carry."""
 
     async def order(system: System) -> None:
-        await ferry_desk.export_gap(system, peer, file, why=Why(reason=reason))
-        typer.echo(f"{file}：已写出 · written")
+        with using(file):
+            await ferry_desk.export_gap(system, peer, file, why=Why(reason=reason))
+        say({"peer": peer, "file": str(file)}, f"{file}：已写出 · written", as_json=as_json)
 
     with_system(config, order)
 
 
 @ferry_app.command("import")
-def import_file(peer: PeerArgument, file: FileArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+def import_file(
+    peer: PeerArgument,
+    file: FileArgument,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """接收由人带来的包或缺口清单 · Take in a parcel, or a list of gaps, that a person brought."""
 
     async def order(system: System) -> None:
-        await ferry_desk.import_file(system, peer, file, why=Why(reason=reason))
-        typer.echo(f"{file.name}：已接收 · taken in")
+        with using(file):
+            await ferry_desk.import_file(system, peer, file, why=Why(reason=reason))
+        say({"peer": peer, "file": file.name}, f"{file.name}：已接收 · taken in", as_json=as_json)
 
     with_system(config, order)
 
@@ -278,7 +317,8 @@ def _give(view: KeysView, out: Path | None, *, as_json: bool) -> None:
     """The peer file, or the request that a CA must answer first, to a file or to the screen."""
     content = view.file or view.request
     if out is not None:
-        out.write_bytes(content)
+        with using(out):
+            out.write_bytes(content)
     if as_json:
         found = {"zone": view.zone, "number": view.number, "words": view.words, "is_ready": bool(view.file)}
         typer.echo(msgspec.json.encode({**found, "certificate_sha256": view.certificate_sha256}))
@@ -292,7 +332,10 @@ def _range(text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if not first.isdecimal() or (dash and not last.isdecimal()) or len(text) > 33:
         raise typer.BadParameter(f"{text!r} 不是 A-B · is not A-B")
-    return int(first), int(last or first)
+    numbers = int(first), int(last or first)
+    if numbers[0] > numbers[1]:
+        raise typer.BadParameter(f"{text!r} 首号大于末号 · the first is greater than the last")
+    return numbers
 
 
 def _der(path: Path) -> bytes:

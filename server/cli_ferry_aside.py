@@ -10,7 +10,7 @@ import typer
 from server import ferry_desk
 from server.commands import ConfigOption, JsonOption
 from server.ferry_desk import Why
-from server.ferry_options import FirstOption, ItemArgument, PeerArgument, SecondOption, WhyOption, with_system
+from server.ferry_options import FirstOption, ItemArgument, PeerArgument, SecondOption, WhyOption, say, with_system
 from server.wiring import System
 
 quarantine_app = typer.Typer(help="隔离的文件 · Files that were refused.", no_args_is_help=True)
@@ -38,12 +38,14 @@ def list_quarantine(peer: PeerArgument, as_json: JsonOption = False, config: Con
 
 
 @quarantine_app.command("retry")
-def retry(peer: PeerArgument, item: ItemArgument, reason: WhyOption, config: ConfigOption = None) -> None:
+def retry(
+    peer: PeerArgument, item: ItemArgument, reason: WhyOption, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """重新接收 · Take a file in again."""
 
     async def order(system: System) -> None:
         await ferry_desk.retry(system, peer, item, why=Why(reason=reason))
-        typer.echo(f"{item}：已接收 · taken in")
+        say({"peer": peer, "id": item, "state": "retried"}, f"{item}：已接收 · taken in", as_json=as_json)
 
     with_system(config, order)
 
@@ -55,6 +57,7 @@ def discard(
     reason: WhyOption,
     approve_as: FirstOption,
     second: SecondOption,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """删除，须两人 · Delete a file; takes two officers."""
@@ -62,7 +65,7 @@ def discard(
     async def order(system: System) -> None:
         why = Why(reason=reason, first=approve_as, second=second)
         await ferry_desk.discard(system, peer, item, why=why)
-        typer.echo(f"{item}：已删除 · discarded")
+        say({"peer": peer, "id": item, "state": "discarded"}, f"{item}：已删除 · discarded", as_json=as_json)
 
     with_system(config, order)
 
@@ -96,6 +99,7 @@ def close_poison(
     reason: WhyOption,
     approve_as: FirstOption,
     second: SecondOption,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """了结，须两人 · A person has seen to it; takes two officers."""
@@ -103,6 +107,6 @@ def close_poison(
     async def order(system: System) -> None:
         why = Why(reason=reason, first=approve_as, second=second)
         await ferry_desk.close_poison(system, peer, item, why=why)
-        typer.echo(f"{item}：已了结 · closed")
+        say({"peer": peer, "id": item, "state": "closed"}, f"{item}：已了结 · closed", as_json=as_json)
 
     with_system(config, order)

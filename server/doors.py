@@ -125,6 +125,7 @@ def build_app(system: System, carriers: Sequence[Carrier], gateway: Gateway | No
         secrets=system.secrets,
         files=system.files,
         mirrored_until=zones.mirrored_until(system),
+        missing_file=zones.missing_file(system),
         rules=casework_rules(system.settings),
         limits=api_limits(system.settings),
         portals=system.settings.http.portals,
@@ -213,6 +214,7 @@ async def _gateway(system: System, carriers: Sequence[Carrier], inbox: Inbox) ->
         alone=alone,
         rules=alert_rules(system.settings),
         kinds={carrier.name: carrier.kind for carrier in system.settings.sms.carriers},
+        no_codes=[each.name for each in carriers if isinstance(each, TextFerry) and not each.takes_codes],
     )
     stop = Stop()
 

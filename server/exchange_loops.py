@@ -15,7 +15,7 @@ from certs.encodings import spki_of
 from certs.profiles import subject_name
 from certs.tables import IssuedCertificate
 from certs.verification import UNREADABLE
-from ferry.exchange import credentials
+from ferry.exchange import credentials, watching
 from ferry.exchange.acts import AddSender
 from ferry.exchange.fronts import RowTable, Signer, take_folder
 from ferry.exchange.https import HttpsWay
@@ -32,6 +32,7 @@ from kernel.outbox import Consumer
 from kernel.refusals import Refusal
 from server.exchange_settings import FolderFront, TableFront
 from server.ferry_stations import routes_of
+from server.provisions import alert_rules
 from server.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 OWN_KEY = "exchange.own"
 #: Seconds until a report is looked for again, and until a certificate that cannot be read is tried again.
 _REPORT_S, _BROKEN_S = 0.5, 30.0
+#: Between looks at whether reports get through.
+_WATCH_S = 15.0
 
 Turn = Callable[[], Awaitable[bool]]
 
@@ -58,6 +61,7 @@ def loops(system: "System", pace: "Pace") -> dict[str, tuple[Turn, float]]:
     settings, found = system.settings, dict[str, tuple[Turn, float]]()
     if settings.exchange.reports:
         found["reports"] = (_complaining(reporter(system).turn), min(_REPORT_S, pace.timer_s))
+        found["reports watched"] = (_watch(system), _WATCH_S)
     if any(peer.relation == "below" for peer in settings.ferry.peers):
         found["reports in parcels"] = (_arrivals(system), min(_REPORT_S, pace.timer_s))
     for front in settings.exchange.fronts:
@@ -103,6 +107,14 @@ def _complaining(turn: Turn) -> Turn:
         return did
 
     return turned
+
+
+def _watch(system: "System") -> Turn:
+    async def turn() -> bool:
+        await watching.look(system.database, alert_rules(system.settings), now=system.clock.now())
+        return False
+
+    return turn
 
 
 def _arrivals(system: "System") -> Turn:

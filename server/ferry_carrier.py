@@ -87,7 +87,7 @@ def _anywhere(point: str) -> None:
 class TextFerry:
     """`ahead` texts may be on their way there and back. Nothing is lost with them in a crash, only asked again.
 
-    `handed` is called when records wait to be carried.
+    `takes_codes`: whether texts go out there whose code acts. `handed` is called when records wait to be carried.
     """
 
     def __init__(
@@ -100,11 +100,12 @@ class TextFerry:
         *,
         weight: int = 10,
         ahead: int = 1000,
+        takes_codes: bool = False,
         patience: Patience = PATIENCE,
         handed: Callable[[], None] = _nobody,
         reach: Callable[[str], None] = _anywhere,
     ) -> None:
-        self.name, self.weight, self.ahead = name, weight, ahead
+        self.name, self.weight, self.ahead, self.takes_codes = name, weight, ahead, takes_codes
         self.needs_left = timedelta()  # the end of a text's life crosses with it
         self._database, self._clock, self._secrets, self._route = database, clock, secrets, route
         self._patience, self._bell, self._handed, self._reach = patience, Bell(), handed, reach
@@ -264,6 +265,11 @@ class TextFerry:
             if each.text.expires_at <= now:
                 self._waiting.remove(each)
                 _unsent(each.on_sent, "expired while it waited")
+                continue
+            template = BY_ID.get(each.text.template)
+            if template is not None and template.confirms and not self.takes_codes:
+                self._waiting.remove(each)
+                each.on_sent(Sent((), Fault.TECHNICAL, "CODE_STAYS_INSIDE"))
                 continue
             try:
                 self._route.types.line(self._envelope(each.text, "text", now), self._route.sends)

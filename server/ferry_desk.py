@@ -4,27 +4,29 @@ All operators act as one actor; the account they are logged in with is said besi
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from msgspec import Struct
 
 from certs.verification import read_certificate
-from ferry import quarantine
+from ferry import epochs, quarantine
 from ferry.engine import Engine
 from ferry.identity import TRUSTED, introduction_of
 from ferry.introductions import octets_of
 from ferry.key_tables import FerryOwnKeys, FerryPin, FerryTrust
 from ferry.lanes import Lane
+from ferry.ledger_sheet import Sheet, sheets
 from ferry.orders import KeysView, MakeFerryKeys, OrderFerry, PeerView, PinPeer, TakeFerryCertificate, Verb, keys_view
 from ferry.overview import Overview, overview
+from ferry.reconciling import accept
 from ferry.station import Station
 from ferry.tables import FerryPoison, FerryQuarantine
 from ferry.trust import tell_list
 from ferry.zones import mirror
 from ferry.zones.mirror import NotMirrored, mirrors
 from server.desk import done
-from server.ferry_stations import routes_of, station, zone_of
+from server.ferry_stations import ledger_rules, routes_of, station, zone_of
 from server.text_desk import account
 from server.wiring import System
 
@@ -84,6 +86,23 @@ async def overviews(system: System) -> list[Overview]:
     ]
 
 
+async def ledgers(system: System, day: date | None) -> list[Sheet]:
+    """Of every peer, both directions of a day, or of the last week."""
+    ways, now = ledger_rules(system.settings).ways, system.clock.now()
+    return [
+        sheet
+        for route in routes_of(system.settings).routes
+        for sheet in await sheets(system.database, route.peer, ways[route.peer], day=day, now=now)
+    ]
+
+
+async def accept_ledger(system: System, peer: str, day: date, *, why: Why) -> int:
+    """Of how many directions the differences of a day are accepted."""
+    await _ordered(system, peer, Verb.ACCEPT_LEDGER, str(day), why)
+    async with system.database.transaction():
+        return await accept(peer, day)
+
+
 async def resend(system: System, peer: str, lane: Lane, first: int, last: int, *, why: Why) -> int:
     """How many parcels are offered again."""
     engine = await _ordered(system, peer, Verb.RESEND, f"{lane} {first}-{last}", why)
@@ -103,6 +122,8 @@ async def resume(system: System, peer: str, lane: Lane, *, why: Why) -> bool:
 
 
 async def quarantined(system: System, peer: str) -> list[FerryQuarantine]:
+    """Raises FERRY_UNKNOWN_PEER."""
+    routes_of(system.settings).to(peer)
     return await FerryQuarantine.filter(peer=peer, state="kept").order_by("id")
 
 
@@ -118,6 +139,8 @@ async def discard(system: System, peer: str, item: int, *, why: Why) -> None:
 
 
 async def poison(system: System, peer: str) -> list[FerryPoison]:
+    """Raises FERRY_UNKNOWN_PEER."""
+    routes_of(system.settings).to(peer)
     return await FerryPoison.filter(peer=peer, closed_at=None).order_by("id")
 
 
@@ -207,7 +230,10 @@ async def _ordered(system: System, peer: str, verb: Verb, what: str, why: Why, *
             second_officer=why.second,
         ),
     )
-    return Engine((await station(system, peer, with_keys=with_keys))[0])
+    end, _ = await station(system, peer, with_keys=with_keys)
+    # Somebody may order before anything was ever sealed.
+    await epochs.open_peer(end, now=system.clock.now())
+    return Engine(end)
 
 
 async def _end(system: System, peer: str) -> Station:

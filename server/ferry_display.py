@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from casework.clock.working_days import CHINA
+from ferry.ledger import Kind
+from ferry.ledger_sheet import Sheet, Totals
 from ferry.overview import Overview
 from ferry.verifying import Report
 from server.ferry_desk import KeySheet
@@ -39,6 +41,45 @@ def print_overviews(found: Sequence[Overview]) -> None:
             console.print(f"现状截至 · as of {until}  待发现状 · states to be told {each.untold}")
         for alarm in each.alarms:
             console.print(f"  ! {alarm.concern} {alarm.lane or ''} {alarm.count or ''}".rstrip())
+
+
+def print_ledgers(found: Sequence[Sheet]) -> None:
+    console = Console()
+    table = Table("对端 · peer", "方向", "日 · day", "结论 · verdict", "包 · parcels", "记录 · records",
+                  "字节 · octets", "未应用 · refused", "另记 · aside")  # fmt: skip
+    for each in found:
+        counts = [
+            here if here == there else f"{here} / {there}"
+            for here, there in zip(_counts(each.ours), _counts(each.theirs), strict=True)
+        ]
+        aside = "  ".join(f"{name} {count}" for name, count in each.aside.items() if count)
+        table.add_row(each.peer, _WAYS[each.way], str(each.day), _VERDICTS[each.state], *counts, aside)
+    console.print(table)
+    for each in found:
+        if each.is_altered:
+            console.print(f"  ! {each.peer} {each.day} {_WAYS[each.way]}：账页与日志不符 · altered since it was closed")
+        for one in each.differences:
+            numbers = f"{one.first}-{one.last}" if one.last > one.first else str(one.first or "")
+            where = f"{one.lane} {numbers} {one.epoch[:8]}".strip()
+            console.print(f"  {each.peer} {each.day} {_WAYS[each.way]}：{_KINDS[one.kind]} {where}".rstrip())
+
+
+_WAYS = {"out": "发 · out", "in": "收 · in"}
+_VERDICTS = {
+    "equal": "一致 · equal", "different": "不符 · different", "accepted": "不符，已确认 · accepted",
+    "open": "未了 · open", "alone": "单向，由对端核对 · told", "unknown": "尚无 · unknown",
+}  # fmt: skip
+_KINDS = {
+    Kind.MISSING: "缺 · missing", Kind.EXTRA: "多 · extra", Kind.OTHER: "内容相异 · other content",
+    Kind.TOTALS: "计数不符 · totals", Kind.UNTOLD: "退回未达来源 · refused, and the source does not know",
+    Kind.UNHEARD: "未收到对端日账 · no ledger came",
+}  # fmt: skip
+
+
+def _counts(totals: Totals | None) -> list[str]:
+    if totals is None:
+        return ["—"] * 4
+    return [str(count) for count in (totals.parcels, totals.records, totals.octets, totals.refused)]
 
 
 def print_keys(sheet: KeySheet) -> None:

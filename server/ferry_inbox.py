@@ -64,8 +64,8 @@ class RelayInbox:
     ) -> None:
         self._database, self._clock, self._route = database, clock, route
         self._secrets, self._rules, self._look_s, self._handed = secrets, rules, look_s, handed
-        self._parts = Parts(secrets.token(), join_within=rules.join_within)
         self._taking, self._news, self._is_stopped = asyncio.Lock(), asyncio.Event(), False
+        self._parts = Parts(database, secrets.token(), join_within=rules.join_within, has_news=self._news.set)
         self._forgot_at: datetime | None = None
 
     async def take(self, arrival: Arrival) -> int:
@@ -87,6 +87,8 @@ class RelayInbox:
             with suppress(TimeoutError):
                 async with asyncio.timeout(0 if busy else self._look_s):
                     await self._news.wait()
+        with suppress(OperationalError):  # what the carriers' farewells have proved
+            await self._join_waiting()
 
     def wake(self) -> None:
         """Something may have changed."""
@@ -100,8 +102,7 @@ class RelayInbox:
     async def round(self) -> bool:
         """Hands over what waits, and tells what changed; whether there may be more."""
         now = self._clock.now()
-        async with self._taking, self._database.transaction():
-            await self._parts.join_waiting(now)
+        await self._join_waiting()
         waiting = await InboundMessage.filter(handled_at=None, tries__lt=self._rules.tries).order_by("id").limit(_BATCH)
         for message in waiting:
             await self._hand_over(message, now)
@@ -112,6 +113,10 @@ class RelayInbox:
             await forget_texts(self._database, self._route.peer, now=now)
             self._forgot_at = now
         return bool(waiting or told)
+
+    async def _join_waiting(self) -> None:
+        async with self._taking, self._database.transaction():
+            await self._parts.join_waiting(self._clock.now())
 
     async def _hand_over(self, message: InboundMessage, now: datetime) -> None:
         try:
@@ -144,7 +149,7 @@ class RelayInbox:
         )
 
 
-async def keep_arrived(database: Database, now: datetime, envelope: Envelope) -> None:
+async def keep_arrived(peer: str, database: Database, now: datetime, envelope: Envelope) -> None:
     """Inside, in the transaction that applies the record: rows of the inbox, as if the carrier had delivered it here.
 
     When it came the outer zone says, but nothing has come later than now.
@@ -169,7 +174,8 @@ async def keep_arrived(database: Database, now: datetime, envelope: Envelope) ->
                 received_at=min(part.received_at, now),
             )
             for part in body.parts
-        ]
+        ],
+        via=peer,
     )
 
 

@@ -1,4 +1,4 @@
-"""What /metrics says of the ferry: every lane of every peer, what was put aside, and acts that wait for an outcome.
+"""What /metrics says of the ferry: every lane of every peer, what was put aside, acts that wait, reports to above.
 
 Asked together with the other figures of the database, and as old as they. docs/monitoring/README.md lists them.
 """
@@ -8,6 +8,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from ferry.exchange.status import Above, above
 from ferry.overview import LaneState, Overview
 from kernel.db import Database, instant
 from server.families import Metric, gauge
@@ -20,6 +21,7 @@ class FerryFigures(Struct, frozen=True, kw_only=True):
     overviews: Sequence[Overview] = ()
     acts: int = 0
     oldest_act: datetime | None = None
+    above: Above = Above(due=0, waiting=0)
 
 
 async def ferry_figures(database: Database, overviews: Sequence[Overview], *, now: datetime) -> FerryFigures:
@@ -27,7 +29,13 @@ async def ferry_figures(database: Database, overviews: Sequence[Overview], *, no
         "SELECT COUNT(*) AS n, MIN(at) AS oldest FROM (SELECT at FROM relayed_act WHERE answered_at IS NULL"
         " UNION ALL SELECT at FROM arrived_act WHERE outcome = '') AS waiting"
     )
-    return FerryFigures(at=now, overviews=overviews, acts=int(str(row["n"])), oldest_act=instant(row["oldest"]))
+    return FerryFigures(
+        at=now,
+        overviews=overviews,
+        acts=int(str(row["n"])),
+        oldest_act=instant(row["oldest"]),
+        above=await above(database, now=now),
+    )
 
 
 def of_ferries(figures: FerryFigures) -> Iterator[Metric]:
@@ -53,6 +61,8 @@ def of_ferries(figures: FerryFigures) -> Iterator[Metric]:
     for name, help, values in (
         ("quarantine", "Refused files that wait for a person.", [found.quarantined for found in figures.overviews]),
         ("poison", "Records that could not be applied.", [found.poison for found in figures.overviews]),
+        ("ledgers_unequal", "Past days of which the two ledgers differ.",
+         [found.unequal_days for found in figures.overviews]),
         ("heard_seconds", "Since the other side last said anything; -1: never.",
          [_seconds(found.heard_at, figures.at) for found in figures.overviews]),
         ("skew_seconds", "By which our clock is ahead, at most.",
@@ -66,6 +76,12 @@ def of_ferries(figures: FerryFigures) -> Iterator[Metric]:
     yield gauge("ferry_acts_waiting", "Acts across the zones without an outcome.", (), [((), figures.acts)])
     yield gauge("ferry_acts_oldest_seconds", "How long the oldest of them waits.", (),
                 [((), max(0.0, _seconds(figures.oldest_act, figures.at)))])  # fmt: skip
+    up = figures.above
+    yield gauge("exchange_due", "Cases and batches that are in no report to the level above.", (), [((), up.due)])
+    yield gauge("exchange_reports_waiting", "Reports that the level above has not taken.", (), [((), up.waiting)])
+    yield gauge("exchange_oldest_seconds", "How long the oldest of them waits.", (),
+                [((), max(0.0, _seconds(up.since, figures.at)))])  # fmt: skip
+    yield gauge("exchange_stuck", "Whether somebody should look why nothing is taken.", (), [((), up.stuck)])
 
 
 def _oldest(lane: LaneState, now: datetime) -> float:

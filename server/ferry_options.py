@@ -1,12 +1,15 @@
 """What the commands of `zhangban ferry` have in common: how they name things, say why, reach the system."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 
 from ferry.lanes import Lane
+from ferry.refusals import FerryFileUnusable
 from server.commands import run, settings_of
 from server.wiring import System, open_system
 
@@ -21,6 +24,20 @@ FirstOption = Annotated[str, typer.Option("--approve-as", metavar="ID", help="�
 SecondOption = Annotated[
     str, typer.Option("--second", metavar="ID", help="复核人，须为另一人 · Another officer, who does too.")
 ]
+
+
+def say(found: Mapping[str, object], sentence: str, *, as_json: bool) -> None:
+    """What a command did: for a program, or for a person."""
+    typer.echo(msgspec.json.encode(found) if as_json else sentence)
+
+
+@contextmanager
+def using(file: Path) -> Iterator[None]:
+    """Raises FERRY_FILE_UNUSABLE for whatever the machine says against a file that somebody named."""
+    try:
+        yield
+    except OSError as wrong:
+        raise FerryFileUnusable(file=str(file), why=wrong.strerror or type(wrong).__name__) from None
 
 
 def with_system(config: Path | None, work: Callable[[System], Awaitable[T]]) -> T:

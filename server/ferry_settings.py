@@ -9,11 +9,24 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
+from ferry.refusals import ParcelUnknownSuite
+from ferry.suites import suite_named
 from server.setting_types import Port, Section
 
 Zone = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$")]
 Relation = Literal["inner", "outer", "above", "below"]
 _TABLE_NAME = r"^([A-Za-z_][A-Za-z0-9_]{0,39}(\.[A-Za-z_][A-Za-z0-9_]{0,39})?)?$"
+
+
+def _must_be_installed(suite: str) -> str:
+    try:
+        return suite and suite_named(suite).name
+    except ParcelUnknownSuite as unknown:
+        raise PydanticCustomError("suite", f"{unknown.text} · {unknown.text_en}") from None
+
+
+#: With which parcels to this peer are sealed; empty: the one that is always there.
+SuiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,40}$"), AfterValidator(_must_be_installed)]
 
 
 class FolderPeer(Section):
@@ -24,6 +37,7 @@ class FolderPeer(Section):
     relation: Relation
     out: str = ""
     into: str = ""
+    suite: SuiteName = ""
 
 
 class SftpPeer(Section):
@@ -39,6 +53,7 @@ class SftpPeer(Section):
     password: SecretStr = SecretStr("")
     out: str = ""
     into: str = ""
+    suite: SuiteName = ""
     connect_s: float = Field(20.0, ge=1, le=300)
     answer_s: float = Field(60.0, ge=1, le=600)
 
@@ -53,6 +68,7 @@ class TablePeer(Section):
     out: str = Field("", pattern=_TABLE_NAME)
     into: str = Field("", pattern=_TABLE_NAME)
     taken: Literal["delete", "flag"] = "delete"
+    suite: SuiteName = ""
 
     @model_validator(mode="after")
     def _sound(self) -> "TablePeer":
@@ -99,6 +115,7 @@ class FerrySettings(Section):
             'relation = "inner"  # 对端相对本端：inner、outer、above（上级）、below（下级）\n'
             'out = "/ferry/out"\n'
             'into = "/ferry/in"\n'
+            'suite = ""  # 密码套件，空为 P256-A256GCM · how parcels to it are sealed; empty: P256-A256GCM\n'
             "or a folder on an SSH server:\n"
             "[[ferry.peers]]\n"
             'kind = "sftp"\n'
@@ -112,6 +129,7 @@ class FerrySettings(Section):
             'password = ""\n'
             'out = "/out"\n'
             'into = "/in"\n'
+            'suite = ""\n'
             "connect_s = 20.0\n"
             "answer_s = 60.0\n"
             "or the tables of a front-end database:\n"
@@ -122,6 +140,7 @@ class FerrySettings(Section):
             'url = "mysql://zhangban:…@front.example/ferry"  # 或 postgres://、mysql+tls://\n'
             'out = "ferry_out"\n'
             'into = "ferry_in"\n'
+            'suite = ""\n'
             'taken = "delete"  # 或 flag：已取走的行置 1 而不删除 · or flag the rows that were taken'
         ),
     )
@@ -130,6 +149,15 @@ class FerrySettings(Section):
         ge=0,
         le=60,
         description="外网提交后最多等内网答复几秒 · Seconds that the outer zone waits for the inner one's answer",
+    )
+    card_codes: Literal["inside", "across"] = Field(
+        "across",
+        description=(
+            "内网：发牌确认、签收的短信回复码可否由外网通道收发。across 可以：掌握外网者能看到并冒用；inside 不可：\n"
+            "由内网自有通道发送，没有则不发回复码，请领导在移动审批签名办理 · In the inner zone, whether the codes\n"
+            "by which leaders answer cards pass the outer zone. across: they do, and whoever holds the outer zone\n"
+            "can use them; inside: they go by carriers of this zone only; without any, leaders sign in the app"
+        ),
     )
     gather_milliseconds: int = Field(
         2000,

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ from ferry.identity import ZoneKeys
 from ferry.inspecting import Inspector
 from ferry.lanes import RULES, Lane, LaneRule
 from ferry.orders import Routes
+from ferry.reconciling import LedgerRules, Way, ledger_records
 from ferry.records import Direction, Registry
 from ferry.station import Pace, Route, Station
+from ferry.suites import DEFAULT, suite_named
 from ferry.transports import Transport
 from ferry.transports.folder import Folder
 from ferry.trust import key_records
@@ -53,11 +56,21 @@ def routes_of(settings: Settings) -> Routes:
     return Routes(zone=zone, routes=tuple(_route(zone, peer) for peer in settings.ferry.peers))
 
 
+def ledger_rules(settings: Settings) -> LedgerRules:
+    """When a day must be the same on both sides: two-way after two rounds of offering again, one-way after patience."""
+    pace, ways = pace_of(settings), {}
+    for peer in settings.ferry.peers:
+        sends, takes = bool(peer.out), bool(peer.into)
+        late_after = 2 * pace.longest_again if sends and takes else pace.patience + pace.longest_again
+        ways[peer.name] = Way(sends=sends, takes=takes, late_after=late_after, keep=pace.keep)
+    return LedgerRules(ways=ways)
+
+
 def record_types(peer: str, relation: str) -> Registry:
     """What may cross between this zone and `peer`; `relation`: what the peer is to us."""
-    types = [EPOCH_RECORD, *key_records(peer)]
+    types = [EPOCH_RECORD, *key_records(peer), *ledger_records(peer)]
     if relation in ("inner", "outer"):
-        types += [*act_records(peer), *text_records(peer, keep_arrived), *state_records()]
+        types += [*act_records(peer), *text_records(peer, partial(keep_arrived, peer)), *state_records()]
     if relation in ("above", "below"):
         types += level_records(peer)
     return Registry(types)
@@ -84,8 +97,9 @@ async def station(system: "System", name: str, *, with_keys: bool = True) -> tup
         out=transport(peer, peer.out, system.clock),
         into=transport(peer, peer.into, system.clock),
         pace=pace_of(settings),
-        rules=_rules_of(settings),
+        rules=rules_of(settings),
         inspector=inspector_of(settings),
+        suite=suite_named(peer.suite) if peer.suite else DEFAULT,
         free_octets=lambda: shutil.disk_usage(settings.data_dir).free,
     )
     return made, keys
@@ -124,9 +138,12 @@ def inspector_of(settings: Settings) -> Inspector:
     return Inspector(max_octets=chosen.attachment_mebibytes << 20, scan=scan)
 
 
-def _rules_of(settings: Settings) -> Mapping[Lane, LaneRule]:
+def rules_of(settings: Settings) -> Mapping[Lane, LaneRule]:
+    """The lanes' rules with the time that is set; what is urgent never waits longer than what is not."""
     gathered = timedelta(milliseconds=settings.ferry.gather_milliseconds)
-    return {**RULES, Lane.CASE: replace(RULES[Lane.CASE], after=gathered)}
+    urgent, case = RULES[Lane.URGENT], RULES[Lane.CASE]
+    shorter = min(urgent.after, gathered)
+    return {**RULES, Lane.URGENT: replace(urgent, after=shorter), Lane.CASE: replace(case, after=gathered)}
 
 
 def pace_of(settings: Settings) -> Pace:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import platform
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from importlib.metadata import version
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -33,6 +33,7 @@ from server.families import counter, gauge, histogram
 from server.ferry_metrics import FerryFigures, ferry_figures, of_ferries
 from sms.backlog import Backlog, Waiting, backlog, meaning_of
 from sms.lane import Lane
+from sms.latency import Span
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +173,12 @@ def door(metrics: Metrics, allowed: Sequence[Network]) -> Callable[[Request], Aw
 # ------------------------------------------------------------------------------------------------------------ below
 
 _BUILD = (version("zhangban"), platform.python_version())
+_SPANS: Mapping[Span, str] = {
+    Span.QUEUED_TO_ANSWER: "From when a text was queued until the carrier had taken it, all tries and pauses included.",
+    Span.QUEUED_TO_RECEIPT: "From when a text was queued until the receipt of each part.",
+    Span.DUE_TO_ANSWER: "From when a text could go, at the try that the carrier took, until it had taken it.",
+    Span.ANSWER_TO_RECEIPT: "From when the carrier had taken a text until the receipt of each part.",
+}
 
 
 def _of_carriers(lanes: Sequence[Lane]) -> Iterator[Metric]:
@@ -196,18 +203,17 @@ def _of_carriers(lanes: Sequence[Lane]) -> Iterator[Metric]:
     yield each("pause_seconds", "How long it told us to wait still.", lambda lane: conditions[lane.name].paused_for_s)
     yield each("silent_seconds", "Since it last said anything.", lambda lane: conditions[lane.name].silent_for_s)
     yield each("answer_seconds", "How long its answers take, smoothed.", lambda lane: conditions[lane.name].answer_s)
-    yield histogram(
-        "carrier_due_to_answer_seconds",
-        "From when a text could have gone until the carrier had taken it.",
-        ("carrier", "urgency"),
-        [((lane.name, urgency), each) for lane in lanes for urgency, each in lane.latencies.to_answer.items()],
-    )
-    yield histogram(
-        "carrier_answer_to_receipt_seconds",
-        "From then until its receipt.",
-        ("carrier", "urgency"),
-        [((lane.name, urgency), each) for lane in lanes for urgency, each in lane.latencies.to_receipt.items()],
-    )
+    for span, help in _SPANS.items():
+        yield histogram(
+            f"carrier_{span}_seconds",
+            help,
+            ("carrier", "urgency"),
+            [
+                ((lane.name, urgency), spans[span])
+                for lane in lanes
+                for urgency, spans in (("urgent", lane.latencies.urgent), ("ordinary", lane.latencies.ordinary))
+            ],
+        )
     yield counter(
         "carrier_texts",
         "Texts by what became of a try: submitted, again, unsent, refused, given_up, unknown.",
@@ -283,9 +289,9 @@ def _of_texts(figures: Backlog) -> Iterator[Metric]:
             [(each, held.unreported_last_day) for each, held in held],
         ),
         ("dead_letters", "Lost, and not followed up.", [(each, held.dead_letters) for each, held in held]),
+        ("unmatched_receipts", "Receipts for no part we know.", list(figures.unmatched.items())),
     ):
         yield gauge(name, help, ("carrier",), [((each,), n) for each, n in values])
-    yield gauge("unmatched_receipts", "Receipts for no part we know.", (), [((), figures.unmatched_receipts)])
 
 
 def _of_waiting(name: str, of_what: str, waiting: Waiting, figures: Backlog) -> Iterator[Metric]:

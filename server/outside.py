@@ -5,7 +5,7 @@ An act stands here if it touches nothing but what the outer zone has: its own ke
 what is mirrored. What asks for a query password does not: passwords follow from the inner zone's key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from alerts import by_hand, dead_letters, digests, retention, wordings
@@ -16,6 +16,7 @@ from casework.licences import acts as licence_acts
 from casework.papers import acts as paper_acts
 from certs import acts as cert_acts
 from ferry import orders as ferry_orders
+from ferry.reconciling import ReconcileFerry
 from ferry.zones.refused import ForgetRelayedActs
 from hall import accounts, consultations, own_cases
 from kernel.acts import Act
@@ -68,6 +69,7 @@ LOCAL_OUTSIDE: frozenset[type[Act[Any]]] = frozenset(
         ferry_orders.PinPeer,
         ferry_orders.OrderFerry,
         ferry_orders.TendFerryKeys,
+        ReconcileFerry,
         ForgetRelayedActs,
         ForgetAnswers,
     )
@@ -76,6 +78,11 @@ LOCAL_OUTSIDE: frozenset[type[Act[Any]]] = frozenset(
 FILING: frozenset[type[Act[Any]]] = frozenset(
     (case_acts.FileApplication, flow_acts.FilePackage, consultations.AskQuestion, complaints.FileComplaint)
 )
+
+#: What a phone that saw such a view does next outside needs: an officer's certificate, to log in.
+SHOWS: Mapping[type[Act[Any]], Callable[[Any], str]] = {
+    cert_acts.ViewEnrolment: lambda view: f"officer:{view.officer}",
+}
 
 #: Root fields of the graph that show what is not mirrored.
 INSIDE_ONLY = frozenset(("complaints", "smsBill", "waitingEnrolments"))

@@ -30,6 +30,7 @@ from casework.licences.acts import TendLicences
 from certs.acts import PruneRequests, PublishRevocationList
 from ferry.exchange.acts import ReleaseHeldRows, TurnReportedLights, WatchDays
 from ferry.orders import TendFerryKeys
+from ferry.reconciling import ReconcileFerry
 from ferry.zones.refused import ForgetRelayedActs
 from hall.accounts import ForgetLoginCodes
 from hall.consultations import CallOverdueAnswers
@@ -134,7 +135,8 @@ CLOCKWORK: Clockwork = (
     (ArchiveCases(), timedelta(minutes=1)),
     (PublishRevocationList(), timedelta(minutes=1)),
     (TendFerryKeys(), timedelta(minutes=1)),
-    (ForgetRelayedActs(), timedelta(hours=1)),
+    (ReconcileFerry(), timedelta(minutes=1)),
+    (ForgetRelayedActs(), timedelta(minutes=10)),
     (PruneRequests(), timedelta(hours=1)),
     (ForgetAnswers(), timedelta(hours=1)),
     (CollectUploads(), timedelta(hours=1)),
@@ -214,7 +216,7 @@ def listening(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        door = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             wrong = Problem("http.port", f"端口 {port} 已被占用", f"port {port} is taken by another program")
@@ -222,6 +224,10 @@ def listening(host: str, port: int) -> socket.socket:
             reason = (error.strerror or "unusable").partition(" (while")[0]
             wrong = Problem("http", f"无法监听 {host}:{port}（{reason}）", f"cannot listen on {host}:{port} ({reason})")
         raise SettingsRefused([wrong]) from None
+    # asyncio says so for the sockets it makes itself; without, the body of every answer waits 40 ms for the caller's
+    # system to acknowledge its head.
+    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return door
 
 
 @asynccontextmanager

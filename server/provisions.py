@@ -11,6 +11,7 @@ from casework.rules import CaseworkRules
 from certs.settings import CertSettings
 from hall.rules import HallRules
 from mobile_api.services import Limits
+from server.ferry_answers import texts_codes
 from server.outside import INSIDE_ONLY
 from server.settings import Settings
 from sms.inbound import InboxRules
@@ -70,6 +71,7 @@ def supervision_rules(settings: Settings) -> SupervisionRules:
         supervision_unit=chosen.supervision_unit,
         code_validity=timedelta(hours=chosen.card_code_hours),
         code_tries=chosen.card_code_tries,
+        texts_codes=texts_codes(settings),
         remind_after=timedelta(hours=chosen.proposal_reminder_hours),
     )
 

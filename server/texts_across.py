@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from server.carrier_settings import FerryCarrier
+from server.ferry_answers import AnswersAcross, goes_across
 from server.ferry_carrier import Patience, TextFerry
 from server.ferry_inbox import RelayInbox
 from server.ferry_stations import routes_of
-from server.provisions import alert_rules, inbox_rules
+from server.provisions import alert_rules, inbox_rules, supervision_rules
 from server.wiring import System
 from server.zones import bells_of, inner_route
 from sms.inbound import Inbox
@@ -27,6 +28,7 @@ def carrier_of(chosen: FerryCarrier, system: System) -> TextFerry:
         system.secrets,
         routes_of(system.settings).to(chosen.peer),
         weight=chosen.weight,
+        takes_codes=goes_across(system.settings),
         patience=Patience(silent=max(_HEARTBEATS * heartbeat, _AT_LEAST)),
         handed=bells_of(system).leaving.ring,
     )
@@ -51,6 +53,13 @@ def inbox_of(system: System) -> Inbox | RelayInbox:
         system.secrets,
         alert_rules=alert_rules(system.settings),
         rules=rules,
+        believes=AnswersAcross(
+            system.database,
+            system.clock,
+            system.secrets,
+            goes_across=goes_across(system.settings),
+            digits=supervision_rules(system.settings).code_digits,
+        ),
     )
 
 

@@ -33,6 +33,8 @@ from certs.notary import CertNotary
 from ferry.exchange.events import EVENTS as EXCHANGE_EVENTS
 from ferry.orders import EVENTS as FERRY_EVENTS
 from ferry.orders import Routes
+from ferry.reconciling import EVENTS as LEDGER_EVENTS
+from ferry.reconciling import LedgerRules
 from ferry.zones.bell import Bells
 from ferry.zones.refused import EVENTS as ZONE_EVENTS
 from hall import events as hall_events
@@ -48,7 +50,7 @@ from kernel.outbox import Consumer, Courier, Outbox
 from kernel.work import Desk
 from server import exchange_loops, zones
 from server.config_file import Problem, SettingsRefused
-from server.ferry_stations import routes_of
+from server.ferry_stations import ledger_rules, routes_of
 from server.key_material import KeyMaterial, key_material
 from server.provisions import alert_rules, casework_rules, cert_settings, hall_rules, supervision_rules
 from server.settings import Settings
@@ -79,6 +81,7 @@ TABLES = (
     "ferry.key_tables",
     "ferry.zones.tables",
     "ferry.alarm_tables",
+    "ferry.ledger_tables",
     "ferry.zones.mirror_tables",
     "ferry.zones.text_tables",
 )
@@ -98,6 +101,7 @@ EVENTS: tuple[type[Event], ...] = (
     *alert_events.EVENTS,
     *CARRIER_EVENTS,
     *FERRY_EVENTS,
+    *LEDGER_EVENTS,
     *ZONE_EVENTS,
     *EXCHANGE_EVENTS,
 )
@@ -152,6 +156,7 @@ async def open_system(settings: Settings, *, clock: Clock | None = None) -> Asyn
     database = await Database.open(settings.database.url, modules=TABLES)
     try:
         await database.migrate()
+        await database.refuse_unfit()
         yield await _assemble(settings, clock, database)
     finally:
         await database.close()
@@ -178,6 +183,7 @@ async def _assemble(settings: Settings, clock: Clock, database: Database) -> Sys
         HallRules: hall_rules(settings),
         FileStore: FileStore(settings.data_dir / "files"),
         Routes: routes_of(settings),
+        LedgerRules: ledger_rules(settings),
         Bells: Bells(),
     }
     desk = Desk(database=database, clock=clock, notary=CertNotary(), secrets=secrets, provisions=provisions)

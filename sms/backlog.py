@@ -6,6 +6,7 @@ long the queue: texts of each state and priority are counted in one index, up to
 Limits: beyond COUNT_TO a figure says "at least"; beyond LOOK_AT those by class, carrier and error are of so many.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -79,7 +80,7 @@ class Waiting(Struct, frozen=True, kw_only=True):
 
 
 class Backlog(Struct, frozen=True, kw_only=True):
-    """`totals`: texts by state, of those that have not ended. `unmatched_receipts`: for no part that we know."""
+    """`totals`: texts by state, of those that have not ended. `unmatched`: receipts for no part we know, by carrier."""
 
     at: datetime
     totals: Mapping[str, int]
@@ -88,7 +89,11 @@ class Backlog(Struct, frozen=True, kw_only=True):
     troubles: tuple[Trouble, ...]
     inbox: Waiting
     events: Waiting
-    unmatched_receipts: int
+    unmatched: Mapping[str, int]
+
+    @property
+    def unmatched_receipts(self) -> int:
+        return sum(self.unmatched.values())
 
     @property
     def oldest_due_at(self) -> datetime | None:
@@ -117,7 +122,7 @@ async def backlog(database: Database, *, now: datetime) -> Backlog:
         troubles=tuple(_troubles(rows)),
         inbox=await _inbox(database),
         events=await _events(database),
-        unmatched_receipts=_int((await database.rows(_UNMATCHED))[0]["n"]),
+        unmatched=await _unmatched(database),
     )
 
 
@@ -142,7 +147,6 @@ _BY_NAME: Mapping[str, Meaning] = {
     for table in (FAMILIES, RECEIPT_ERRORS, RECEIPT_STATES, mas.RESPONSES, *_ANSWERS)
     for meaning in table.values()
 } | {fault: Meaning(fault, fault, "运营商自己的代码", "a code of the carrier's own") for fault in Fault}
-_UNMATCHED = f"SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM receipt LIMIT {LOOK_AT}) AS r"
 
 
 async def _counted(database: Database, now: datetime) -> list[Row]:
@@ -255,6 +259,18 @@ def _troubles(rows: Sequence[Row]) -> Iterator[Trouble]:
                 last_day=day,
                 waiting=waiting,
             )
+
+
+async def _unmatched(database: Database) -> Mapping[str, int]:
+    """Of the last LOOK_AT; 0 for a carrier that has none, so that a rise is seen from its beginning."""
+    rows = await database.rows(
+        "SELECT name, 0 AS n FROM carrier UNION ALL SELECT carrier AS name, COUNT(*) AS n"
+        f" FROM (SELECT carrier FROM receipt ORDER BY id DESC LIMIT {LOOK_AT}) AS r GROUP BY carrier"
+    )
+    counted: Counter[str] = Counter()
+    for row in rows:
+        counted[str(row["name"])] += _int(row["n"])
+    return dict(sorted(counted.items()))
 
 
 async def _inbox(database: Database) -> Waiting:

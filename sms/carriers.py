@@ -4,6 +4,7 @@ A carrier divides the text itself, because only it knows how its parts travel, a
 hears it hands to `Ears`, and tells its peer "taken" only when they have.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -83,7 +84,8 @@ class Arrival(Struct, frozen=True):
     `identity` is what stays the same when the carrier says it again: not the number it gave this delivery. If it
     `is_dated`, it holds the moment at which the person sent it, so that no other text will ever have the same. If it
     is not: `connected_at` is when the newest connection to the carrier began, for a carrier says again what it had no
-    answer to before that.
+    answer to before that. `was_read` comes true once the carrier has certainly read that it was taken; where that stays
+    unknown, never.
     """
 
     carrier: str
@@ -91,6 +93,7 @@ class Arrival(Struct, frozen=True):
     identity: bytes
     is_dated: bool = False
     connected_at: datetime | None = None
+    was_read: asyncio.Future[None] | None = None
 
 
 class Ears(Protocol):

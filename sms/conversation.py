@@ -139,6 +139,9 @@ class Conversation(Protocol[Submitted_contra]):
     once `state` is CLOSED. `now` is seconds of one steady clock."""
 
     state: State
+    #: The numbers of our newest request, and of the one that the peer answered last.
+    requested: int
+    answered: int
 
     @property
     def in_flight(self) -> int:
@@ -160,6 +163,9 @@ class Conversation(Protocol[Submitted_contra]):
 
     def acknowledge(self, sequence: int, status: int = ROK, message_id: str = "") -> None:
         """Answers a Received."""
+
+    def probe(self, now: float) -> None:
+        """Asks whether the peer is there, unless it owes that answer already."""
 
     def unbind(self, now: float) -> None: ...
 

@@ -11,7 +11,7 @@ Limits: a lane keeps what was given to it, so texts for a carrier that was told 
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -48,7 +48,8 @@ _ROUNDS_TO_RENEW = 3
 class Gateway:
     """`alone`: no other process speaks to these carriers (always so on SQLite), so orphans are taken over at once.
 
-    `kinds`: what the settings call each carrier's protocol, for its row. Without `rules` nobody is told of alarms.
+    `kinds`: what the settings call each carrier's protocol, for its row. `no_codes`: carriers that get no text whose
+    code acts. Without `rules` nobody is told of alarms.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class Gateway:
         pace: Pace = PACE,
         rules: AlertRules | None = None,
         kinds: Mapping[str, str] | None = None,
+        no_codes: Collection[str] = (),
     ) -> None:
         self._database, self._clock, self._pace, self._alone = database, clock, pace, alone
         #: `name`: which of several gateways wrote a carrier's row.
         self._inbox, self._kinds, self._name = inbox, kinds or {}, secrets.token()
+        self._no_codes = frozenset(no_codes)
         # Between a claim and the note of it nobody may look for orphans: a fake clock can jump past a lease.
         self._claiming = asyncio.Lock()
         self._room, self._is_fed, self._drained = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -175,8 +178,9 @@ class Gateway:
     async def _hand_out_urgent(self, lanes: Iterable[Lane]) -> None:
         """What is urgent and found no room goes all the same, ahead of what a lane holds."""
         rooms = {lane.name: room for lane in lanes if (room := lane.urgent_room) > 0}
-        # Who can be told first: the others leave the codes, and would seem to have taken all there was.
-        for name in sorted(rooms, key=lambda name: (self._lanes[name].needs_left, -rooms[name])):
+        # First who takes codes, then who can be told: the others leave the codes, and would seem to have taken all.
+        first = sorted(rooms, key=lambda name: (name in self._no_codes, self._lanes[name].needs_left, -rooms[name]))
+        for name in first:
             if await self._claim(self._lanes[name], rooms[name], urgent_only=True) < rooms[name]:
                 return
 
@@ -193,6 +197,7 @@ class Gateway:
                     urgent_only=urgent_only,
                     needs_left=lane.needs_left,
                     leaves_codes=bool(lane.needs_left) and self._others_take_back(),
+                    takes_codes=lane.name not in self._no_codes,
                 )
             except OperationalError as refused:
                 # Asked again after a poll. To give up would cut the carrier off in the middle of its answers.

@@ -9,6 +9,7 @@ are kept in their rows alone.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -54,7 +55,7 @@ from sms.patience import cause_of, patiently
 from sms.tables import InboundMessage, InboundPdu
 from supervision.acts import AcknowledgeCard, CardView, ConfirmCard, NoteRefusedText, RejectCard
 from supervision.complaints import ComplaintView, QueryComplaint, is_complaint
-from supervision.refusals import ReplyUnclear, TextTriesExhausted, UnknownComplaint
+from supervision.refusals import AnswerInTheApp, ReplyUnclear, TextTriesExhausted, UnknownComplaint
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,13 @@ _Outcome = TypeVar("_Outcome")
 _BATCH = 100
 
 
+async def _everybody(message: InboundMessage, code: str) -> bool:
+    return True
+
+
 class Inbox:
+    """`believes`: whether a card's code may be answered by this text, from where it came."""
+
     def __init__(
         self,
         office: Office,
@@ -76,11 +83,12 @@ class Inbox:
         *,
         alert_rules: AlertRules,
         rules: InboxRules = INBOX_RULES,
+        believes: Callable[[InboundMessage, str], Awaitable[bool]] = _everybody,
     ) -> None:
         self._office, self._database, self._clock, self._secrets = office, database, clock, secrets
-        self._alert_rules, self._rules = alert_rules, rules
-        self._parts = Parts(secrets.token(), join_within=rules.join_within)
+        self._alert_rules, self._rules, self._believes = alert_rules, rules, believes
         self._taking, self._news, self._is_stopped = asyncio.Lock(), asyncio.Event(), False
+        self._parts = Parts(database, secrets.token(), join_within=rules.join_within, has_news=self._news.set)
 
     async def take(self, arrival: Arrival) -> int:
         """Keeps one part; when it returns 0, the carrier may forget it."""
@@ -103,6 +111,8 @@ class Inbox:
                 log.warning("inbox: the database is busy: %s", cause_of(refused))
                 pause_s = self._rules.again_s
             if self._is_stopped:
+                with suppress(OperationalError):  # what the carriers' farewells have proved
+                    await self.give_up_waiting()
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -180,6 +190,10 @@ class Inbox:
             command = meant
         if _is_a_try(command) and not await limits.may_try(message, self._rules):
             return await self._stopped(message)
+        if isinstance(command, Decision) and not await self._believes(message, command.code):
+            refusal = AnswerInTheApp()
+            await self._note(message, refusal)
+            return self._refused(refusal)
         return await self._answer(message, command)
 
     async def _answer(self, message: InboundMessage, command: Command) -> Answer:

@@ -1,14 +1,19 @@
-"""How long texts take, as histograms with fixed buckets: from due to answered, and from answered to their receipt.
+"""How long texts take, as histograms with fixed buckets: what people wait, and what the carrier has to do with it.
 
-Noted in batches, when a lane has written one down: an addition and a search among fourteen bounds per text, no clock is
-read and no metrics library is asked. Times are those of the batches, so a tenth of a second is as fine as it gets.
-Limits: the second one knows what this process sent since it started, and of MOST_OPEN texts that wait for a receipt;
+People wait from the moment their text was queued until the carrier had taken it, and until its receipt came: through
+all tries, pauses between them, carriers and outages, and through what holds texts back on purpose. The carrier is
+measured from when the text could go, at the try that it took, and from then to the receipt.
+Noted in batches, when a lane has written one down: two additions and two searches among fourteen bounds per text and
+receipt, no clock is read and no metrics library is asked. Times are those of the batches, so a tenth of a second is as
+fine as it gets.
+Limits: those to the receipt know what this process sent since it started, and of MOST_OPEN texts that wait for one;
 what is taken beyond them is not measured, so that slow receipts count like quick ones and memory has an end.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 from math import inf
 
 from alerts.settling import Heard, Report
@@ -41,14 +46,23 @@ class Histogram:
             yield bound, total
 
 
+class Span(StrEnum):
+    """From when to when."""
+
+    QUEUED_TO_ANSWER = "queued_to_answer"
+    QUEUED_TO_RECEIPT = "queued_to_receipt"
+    DUE_TO_ANSWER = "due_to_answer"
+    ANSWER_TO_RECEIPT = "answer_to_receipt"
+
+
 class Latencies:
     """Of one lane. By urgency: warnings and codes, and all the rest."""
 
     def __init__(self) -> None:
-        self.to_answer = {"urgent": Histogram(), "ordinary": Histogram()}
-        self.to_receipt = {"urgent": Histogram(), "ordinary": Histogram()}
-        #: When a part was taken, and where its receipt counts, by its id; oldest first.
-        self._open: dict[str, tuple[datetime, Histogram]] = {}
+        self.urgent = {span: Histogram() for span in Span}
+        self.ordinary = {span: Histogram() for span in Span}
+        #: When a part was taken, its text queued, and where its receipt counts, by its id; oldest first.
+        self._open: dict[str, tuple[datetime, datetime, dict[Span, Histogram]]] = {}
 
     def note(self, reports: Iterable[Report], heard: Iterable[Heard], *, now: datetime) -> None:
         """What was written down together. `now`: when it was known."""
@@ -58,16 +72,17 @@ class Latencies:
             if not report.accepted:
                 continue
             message = report.message
-            urgency = "urgent" if message.priority in URGENT else "ordinary"
-            if message.due_at is not None:
-                self.to_answer[urgency].note(now - message.due_at)
+            spans = self.urgent if message.priority in URGENT else self.ordinary
+            spans[Span.QUEUED_TO_ANSWER].note(now - message.queued_at)
+            spans[Span.DUE_TO_ANSWER].note(now - message.due_at)
             for _, sms_id in report.accepted:
                 if len(waiting) < MOST_OPEN:
-                    waiting[sms_id] = (now, self.to_receipt[urgency])
+                    waiting[sms_id] = (now, message.queued_at, spans)
         for receipt in heard:
             if (known := waiting.pop(receipt.sms_id, None)) is not None:
-                since, histogram = known
-                histogram.note(now - since)
+                answered_at, queued_at, spans = known
+                spans[Span.ANSWER_TO_RECEIPT].note(now - answered_at)
+                spans[Span.QUEUED_TO_RECEIPT].note(now - queued_at)
 
     def _forget(self, now: datetime) -> None:
         while self._open:

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from kernel.clock import Clock
 from sms.conversation import (
+    ROK,
     Answered,
     BindRefused,
     Bound,
@@ -34,13 +35,25 @@ from sms.conversation import (
 )
 from sms.pacing import LINK_GONE, NotSent, OnOutcome, Pacer, Rate, Submission, SubmitOutcome
 from sms.statuses import DEFAULT_POLICY, Policy
+from sms.unread import Unread
 from sms.wire import Wire
 
 log = logging.getLogger(__name__)
 
+#: An answer that came later may be one that the carrier waits for no more: it will deliver again, though it read it.
+PROMPT_S = 2.0
+
+
+class Followed(Struct, frozen=True):
+    """One delivery, and somebody who wants to know when the carrier has certainly read that it was taken."""
+
+    taking: Awaitable[int]
+    was_read: asyncio.Future[None]
+
+
 #: Takes one delivery and its frame; the status it comes to is the answer. A coroutine, or a Future for those who take
 #: many at once.
-OnDeliver = Callable[[Delivered, bytes], Awaitable[int]]
+OnDeliver = Callable[[Delivered, bytes], Awaitable[int] | Followed]
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -110,6 +123,9 @@ class Link(Generic[Submitted, Delivered]):
         self._wire: Wire | None = None
         #: Who waits for which taking; a batch of receipts shares one.
         self._taking: dict[asyncio.Future[int], list[tuple[Wire, int]]] = {}
+        #: Who wants to know that its answer was read, and since when it was asked for.
+        self._followed: dict[asyncio.Future[int], tuple[asyncio.Future[None], float]] = {}
+        self._unread = Unread()
         self._is_bound, self._is_stopping, self._is_idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._last_activity: float | None = None
         self._last_error = ""
@@ -252,7 +268,7 @@ class Link(Generic[Submitted, Delivered]):
     # ---- what the wire tells
 
     def opened(self, wire: Wire, now: float) -> None:
-        self._wire = wire
+        self._wire, self._unread = wire, Unread()
         self.counts["connects"] += 1
         if self._is_stopping.is_set():
             wire.transport.abort()
@@ -265,7 +281,7 @@ class Link(Generic[Submitted, Delivered]):
         if isinstance(event, Received):
             taking = self._on_deliver(event.pdu, event.raw)
             if not isinstance(taking, asyncio.Future):
-                taking = asyncio.ensure_future(taking)
+                taking = self._follow(taking, now)
             if (waiting := self._taking.get(taking)) is None:
                 waiting = self._taking[taking] = []
                 taking.add_done_callback(self._taken)
@@ -290,6 +306,8 @@ class Link(Generic[Submitted, Delivered]):
         )
         if self._is_stopping.is_set() and self._pacer.is_empty and not self._taking:
             self._is_idle.set()
+        if self._unread and wire is self._wire and (look_at := self._unread.look(wire.session, now)) is not None:
+            again_at = look_at if again_at is None else min(again_at, look_at)
         return again_at
 
     def ended(self, wire: Wire) -> None:
@@ -298,8 +316,15 @@ class Link(Generic[Submitted, Delivered]):
         self._pacer.abandon(LINK_GONE)
         self._is_idle.set()
 
+    def _follow(self, taking: Awaitable[int] | Followed, now: float) -> asyncio.Future[int]:
+        if not isinstance(taking, Followed):
+            return asyncio.ensure_future(taking)
+        task = asyncio.ensure_future(taking.taking)
+        self._followed[task] = taking.was_read, now
+        return task
+
     def _taken(self, taking: asyncio.Future[int]) -> None:
-        waiting = self._taking.pop(taking)
+        waiting, followed = self._taking.pop(taking), self._followed.pop(taking, None)
         if taking.cancelled():
             return
         if error := taking.exception():
@@ -307,6 +332,10 @@ class Link(Generic[Submitted, Delivered]):
         status = self._dialect.not_now if error else taking.result()
         for wire, sequence in waiting:
             wire.session.acknowledge(sequence, status)
+            if followed is not None and wire is self._wire and status == ROK:
+                was_read, since = followed
+                if (now := asyncio.get_running_loop().time()) - since < PROMPT_S:
+                    self._unread.put(wire.session, was_read, now)
         for wire in {wire for wire, _ in waiting}:
             wire.turn_soon()
 

@@ -17,6 +17,7 @@ from hall.refusals import CaseAlreadyRated, RatingCodeExpired, RatingCodeWrong
 from kernel.refusals import Refusal
 from sms.tables import InboundMessage
 from supervision.refusals import (
+    AnswerInTheApp,
     CodeLocked,
     CodeWrong,
     NotTheRegisteredNumber,
@@ -58,11 +59,12 @@ INBOX_RULES = InboxRules()
 SELDOM_ANSWERED = (
     *("HELP", "COMMANDS"),
     *(UnknownNumber.code, UnknownComplaint.code, QueryQuota.code, NoOptOut.code, ReplyUnclear.code),
-    *(NotTheRegisteredNumber.code, RatingCodeWrong.code, RatingCodeExpired.code, CaseAlreadyRated.code),
+    *(NotTheRegisteredNumber.code, AnswerInTheApp.code),
+    *(RatingCodeWrong.code, RatingCodeExpired.code, CaseAlreadyRated.code),
 )
 #: Outcomes of who did not know a code or a password.
 WRONG_TRIES = (
-    *(CodeWrong.code, CodeLocked.code, NotTheRegisteredNumber.code, RatingCodeWrong.code),
+    *(CodeWrong.code, CodeLocked.code, NotTheRegisteredNumber.code, AnswerInTheApp.code, RatingCodeWrong.code),
     *(QueryPasswordWrong.code, QueryLocked.code),
 )
 

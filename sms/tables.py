@@ -2,7 +2,8 @@
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class CarrierRow(Model):
@@ -50,6 +51,8 @@ class InboundPdu(Model):
     received_at = fields.DatetimeField()
     #: When the carrier last said it, which is before it was kept; a repetition over another connection moves it.
     said_at = fields.DatetimeField(null=True)
+    #: A `said_at` of this row, if the carrier has certainly read our answer to what it said then.
+    read_at = fields.DatetimeField(null=True)
     message_id = fields.BigIntField(null=True, db_index=True)
 
     class Meta:
@@ -73,6 +76,7 @@ class InboundMessage(Model):
     outcome = fields.CharField(max_length=40, default="")
     is_answered = fields.BooleanField(default=True, db_default=True)  # false: its phone had been told often enough
     masked_at = fields.DatetimeField(null=True)  # when number and words were struck out
+    via = fields.CharField(max_length=16, default="", db_default="")  # another zone, whose carrier it was
 
     class Meta:
         table = "inbound_message"

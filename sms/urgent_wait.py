@@ -3,6 +3,8 @@
 A carrier that is down, failing or stuck has its own alarm (sms/alarms.py). This one is about the queue that all share:
 every carrier may seem well and still no warning leaves, because each is too slow, or for a fault of our own. It goes by
 text, before all else, and by mail where there is mail. Asked of the queue's index: two rows.
+What waited through an outage has waited long when the line is back, and leaves within seconds. So only the time
+counts in which a carrier could have taken it, as far as this process has seen.
 Limits: several gateways tell it once together, by the hour; the rest of a long text that waits for the carrier where it
 began counts, too.
 """
@@ -32,17 +34,26 @@ class UrgentWait:
         self._database, self._rules = database, rules
         self._within = (rules or _USUAL).urgent_within
         self._told_at: datetime | None = None
+        self._looked_at: datetime | None = None
+        self._was_up = False
+        #: How long the oldest could have gone: with a carrier up, all looks added up.
+        self._in_vain = timedelta()
 
     async def look(self, *, is_any_up: bool, now: datetime) -> bool:
         """Whether it had to be told now, by us."""
+        passed = max(timedelta(), now - (self._looked_at or now)) if self._was_up else timedelta()
+        self._looked_at, self._was_up = now, is_any_up
         if not is_any_up or (self._told_at is not None and self._told_at <= now < self._told_at + AGAIN):
             return False
         since = await oldest_urgent(self._database)
-        if since is None or now - since <= self._within:
+        # Never longer than the oldest waits.
+        self._in_vain = min(self._in_vain + passed, now - since) if since else timedelta()
+        if since is None or self._in_vain <= self._within:
             return False
         log.error("urgent texts have waited %s seconds although a carrier is up", int((now - since).total_seconds()))
         is_told = await self._tell(since, now)
-        self._told_at = now  # not before: what the database refused to write is told at the next look
+        # Not before: what the database refused to write is told at the next look.
+        self._told_at, self._in_vain = now, timedelta()
         return is_told
 
     async def _tell(self, since: datetime, now: datetime) -> bool:

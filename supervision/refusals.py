@@ -52,6 +52,14 @@ class NotTheRegisteredNumber(Refusal):
     en = "Nothing waits for an answer from this number."
 
 
+class AnswerInTheApp(Refusal):
+    """The text came by a way on which no such code was sent to this number."""
+
+    code = "ANSWER_IN_THE_APP"
+    zh = "此事项不能通过本短信号码回复办理，请登录移动审批处理。"
+    en = "No code was sent to this number this way: answer in the app."
+
+
 class CodeWrong(Refusal):
     code = "CODE_WRONG"
     zh = "回复码不正确，还可再试{left}次。"

@@ -77,14 +77,16 @@ async def live_codes(work: Work, card: str, purpose: Purpose) -> list[LiveCode]:
 
 
 async def draw(work: Work, asked: Sequence[Asked]) -> None:
-    """Draws a code for each; beyond the phone's measure of live codes, or for a phone that was reported lost, none is
-    drawn and the app remains."""
+    """Draws a code for each; beyond the phone's measure of live codes, for a phone that was reported lost, and where
+    no codes are texted, none is drawn and the app remains."""
+    rules = work.given(SupervisionRules)
+    if not rules.texts_codes:
+        return
     officers = await Officer.filter(id__in=[each.officer for each in asked]) if asked else []
     lost = {officer.id for officer in officers if await is_phone_lost(officer)}
     asked = [each for each in asked if each.officer not in lost]
     if not asked:
         return
-    rules = work.given(SupervisionRules)
     phones = sorted({each.phone for each in asked})
     await _lock_phones(work, phones)
     taken = await _codes_taken(work, phones)
@@ -117,6 +119,12 @@ async def find(work: Work, code: str) -> ReplyCode | Refusal:
     if matching:
         return _why_dead(matching[0])
     return await _count_wrong_try(work, known, rules)
+
+
+async def is_live_code(secrets: Secrets, phone: str, code: str, *, digits: int, now: datetime) -> bool:
+    """Whether some card waits for `code` from `phone`."""
+    rows = await ReplyCode.filter(phone=phone, expires_at__gt=now, used_at=None, locked_at=None).values("id", "nonce")
+    return code in {reply_code_for(secrets, row, digits=digits) for row in rows}
 
 
 async def use(work: Work, row: ReplyCode) -> None:

@@ -16,6 +16,8 @@ class SupervisionRules(msgspec.Struct, frozen=True, kw_only=True):
     code_validity: timedelta = timedelta(hours=24)
     code_digits: int = 5
     code_tries: int = 3
+    #: Whether leaders get codes by text. Without them they are told, and answer in the app.
+    texts_codes: bool = True
     #: More live codes on one phone would make a mistyped code hit another card; the rest is decided in the app.
     codes_per_phone: int = 200
     #: Office hours without an answer before a reminder, and again before the escalation.

@@ -6,7 +6,8 @@ never added up.
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class LightRow(Model):

@@ -14,13 +14,15 @@ import asyncio
 import functools
 import gc
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from types import ModuleType
+from typing import TypeVar, cast
 
 import asyncpg
 import hypothesis
@@ -59,6 +61,10 @@ def _prepare_once(apps: Apps) -> None:
 setattr(Apps, "_build_initial_querysets", _prepare_once)  # noqa: B010  a method is replaced
 # Nor do the commands change from one that is typed to the next.
 setattr(typer.testing, "_get_command", functools.cache(get_command))  # noqa: B010  nor is that one offered
+
+
+# Nor does one come here that httpx looks for on the whole path, in vain, at every request it hands to a program.
+sys.modules.setdefault("sniffio", cast(ModuleType, None))
 
 
 # A slow machine is no defect: how long an example takes is never what a property says.

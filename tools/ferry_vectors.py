@@ -32,7 +32,7 @@ from msgspec import Struct
 
 from ferry import sealing
 from ferry.opening import check, unseal
-from ferry.parcel import FRAME_OCTETS, Codec, Kind, Label, Piece
+from ferry.parcel import FRAME_OCTETS, Codec, Kind, Label, Piece, json_lines
 from ferry.refusals import ParcelRefused
 from ferry.sealing import Addressed, SealingKeys, seal
 from ferry.suites import DEFAULT
@@ -253,7 +253,7 @@ def _vector(
     sealed = seal(
         target,
         label,
-        records,
+        json_lines(records),
         [(piece, partial(bytes, part)) for piece, part in parts],
         schema=1,
         addressed=zones.addressed,
@@ -276,7 +276,7 @@ def _bad(file: str, about: str, code: str, sealers: Zones, label: Label, named: 
     """Sealed with other keys than the header names."""
     target = io.BytesIO()
     keys = SealingKeys(own=sealers.sign, receiver=sealers.kem.public_key())
-    seal(target, label, _RECORDS, schema=1, addressed=named.addressed, keys=keys, clock=FakeClock(CREATED))
+    seal(target, label, json_lines(_RECORDS), schema=1, addressed=named.addressed, keys=keys, clock=FakeClock(CREATED))
     return Vector(file=file, about=about, code=code), target.getvalue()
 
 

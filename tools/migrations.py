@@ -14,6 +14,7 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.writer import MigrationWriter
 
 from kernel.db import tortoise_config
+from kernel.models import comments_of
 from server.wiring import TABLES
 
 _DOCSTRING = '"""Tables: {name}. Written by tools.migrations; never edited once released."""\n\n'
@@ -25,18 +26,22 @@ async def pending() -> list[MigrationWriter]:
     context = await Tortoise.init(config=config, _enable_global_fallback=True)
     try:
         assert context.apps is not None
-        _forget_comments(context.apps)
+        _describe(context.apps)
         return list(await MigrationAutodetector(context.apps, config["apps"]).changes())
     finally:
         await context.close_connections()
 
 
-def _forget_comments(apps: Apps) -> None:
-    """A docstring is for readers. As a comment in SQL it would be cut at its first semicolon on SQLite."""
+def _describe(apps: Apps) -> None:
+    """Columns by their comments. A docstring is for readers: as a comment in SQL it would be cut at its first
+    semicolon on SQLite, and so would a column's."""
     for models in apps.values():
         for model in models.values():
             model._meta.table_description = ""
-            for field in model._meta.fields_map.values():
+            comments = comments_of(model)
+            for name, field in model._meta.fields_map.items():
+                if field.description is None and name in comments:
+                    field.description = comments[name].partition("\n")[0]
                 if ";" in (field.description or ""):
                     field.description = None
 

@@ -1,7 +1,8 @@
 """The register of archives (审批文书档案)."""
 
 from tortoise import fields
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class ArchiveRecord(Model):

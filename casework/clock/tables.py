@@ -5,7 +5,8 @@ Each row that the clock must look at carries the instant at which it must, index
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class CalendarNotice(Model):

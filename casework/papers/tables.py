@@ -3,7 +3,8 @@
 from enum import StrEnum
 
 from tortoise import fields
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class TemplateState(StrEnum):

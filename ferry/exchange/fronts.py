@@ -50,11 +50,18 @@ _OCTETS = MAX_PART_OCTETS // 2
 
 # ------------------------------------------------------------------------------------------------------- daily files
 async def take_folder(office: Office, folder: Path) -> int:
-    """Takes every package that lies in the folder, oldest name first; how many. Raises OSError."""
+    """Takes every package that lies in the folder, oldest name first; how many. Raises OSError.
+
+    One that cannot be read, or for whose receipt there is no room, is finished next time and holds up no other.
+    """
     done = 0
     for file in await asyncio.to_thread(_claimed, folder):
-        if not await _take_file(office, folder, file):
-            break
+        try:
+            if not await _take_file(office, folder, file):
+                break
+        except OSError as fault:
+            log.error("exchange: %s waits: %s", file.name, type(fault).__name__)
+            continue
         done += 1
     return done
 

@@ -5,7 +5,8 @@ Rows are never changed: a higher version supersedes, a lower one is not kept. A 
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class ExchangeSender(Model):

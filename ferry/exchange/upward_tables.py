@@ -6,7 +6,8 @@ every crash, because each step is one transaction.
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class ExchangePush(Model):

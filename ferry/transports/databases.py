@@ -8,8 +8,9 @@ business (`sslmode`) on PostgreSQL, and TLS is all or nothing on MySQL.
 import asyncio
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
@@ -53,14 +54,15 @@ class Postgres:
             except _POSTGRES_FAULTS as fault:
                 raise await self._failed(fault) from None
 
-    async def write(self, statements: Sequence[tuple[str, Sequence[Value]]]) -> None:
+    async def write(self, statements: Iterable[tuple[str, Sequence[Value]]]) -> None:
         async with self._alone:
             try:
-                async with asyncio.timeout(_ANSWER_S):
+                async with asyncio.timeout(_ANSWER_S) as limit:
                     driver = await self._driver()
                     async with driver.transaction():
                         for sql, values in statements:
                             await driver.execute(_numbered(sql), *values)
+                            _extend(limit)
             except _POSTGRES_FAULTS as fault:
                 raise await self._failed(fault) from None
 
@@ -91,21 +93,22 @@ class Mysql:
     async def rows(self, sql: str, *values: Value) -> Sequence[Row]:
         return await self._alone_in_step([(sql, values)])
 
-    async def write(self, statements: Sequence[tuple[str, Sequence[Value]]]) -> None:
-        await self._alone_in_step([("START TRANSACTION", ()), *statements, ("COMMIT", ())])
+    async def write(self, statements: Iterable[tuple[str, Sequence[Value]]]) -> None:
+        await self._alone_in_step(chain([("START TRANSACTION", ())], statements, [("COMMIT", ())]))
 
     async def close(self) -> None:
         self._abort()
 
-    async def _alone_in_step(self, statements: Sequence[tuple[str, Sequence[Value]]]) -> Sequence[Row]:
+    async def _alone_in_step(self, statements: Iterable[tuple[str, Sequence[Value]]]) -> Sequence[Row]:
         """The rows of the last statement. Whatever fails takes the connection with it: an answer may be on its way."""
         found: Sequence[Row] = ()
         async with self._alone:
             is_in_step = False
             try:
-                async with asyncio.timeout(_ANSWER_S):
+                async with asyncio.timeout(_ANSWER_S) as limit:
                     for sql, values in statements:
                         found = await self._run(sql, values)
+                        _extend(limit)
                 is_in_step = True
             except _MYSQL_FAULTS as fault:
                 raise _mysql_failure(fault) from None
@@ -160,7 +163,7 @@ class Sqlite:
         except aiosqlite.Error as fault:
             raise OSError(f"SQLite: {type(fault).__name__}") from None
 
-    async def write(self, statements: Sequence[tuple[str, Sequence[Value]]]) -> None:
+    async def write(self, statements: Iterable[tuple[str, Sequence[Value]]]) -> None:
         try:
             async with aiosqlite.connect(self._file) as driver:
                 for sql, values in statements:
@@ -182,6 +185,11 @@ _MYSQL_FAULTS = (errors.MySQLError, OSError, TimeoutError, asyncio.IncompleteRea
 def _mysql_failure(fault: BaseException) -> OSError:
     code = fault.args[0] if isinstance(fault, errors.MySQLError) and fault.args else ""
     return OSError(f"MySQL: {type(fault).__name__} {code if isinstance(code, int) else ''}".rstrip())
+
+
+def _extend(limit: asyncio.Timeout) -> None:
+    """Each statement has its own time: a parcel is many."""
+    limit.reschedule(asyncio.get_running_loop().time() + _ANSWER_S)
 
 
 class _Transaction(Protocol):

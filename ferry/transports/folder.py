@@ -5,13 +5,14 @@ or gone at any moment, and is no worse for it. No subfolders, no other metadata 
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-#: Devices that copy a folder skip what begins with a dot.
-_UNFINISHED = ".tmp-"
+from ferry.transports.names import UNFINISHED
 
 
 class Folder:
@@ -32,23 +33,32 @@ class Folder:
 
     def _put(self, name: str, path: Path) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
-        unfinished = self._path / f"{_UNFINISHED}{name}"
+        target = self._path / name
         try:
-            path.replace(unfinished)
+            path.replace(target)
         except OSError as fault:
             if fault.errno != errno.EXDEV:
                 raise
             # Another file system: the stick. Only what was synced there may get its name.
-            shutil.copyfile(path, unfinished)
-            sync(unfinished)
+            unfinished = self._path / f"{UNFINISHED}{name}"
+            copy(path, unfinished)
+            with _nothing_left_of(unfinished):
+                unfinished.replace(target)
             path.unlink()
-        unfinished.replace(self._path / name)
-        sync(self._path)
+        with _nothing_left_of(target):
+            sync(self._path)
 
     def _names(self) -> list[str]:
         if not self._path.is_dir():
             return []
         return [entry.name for entry in os.scandir(self._path) if entry.is_file() and not entry.name.startswith(".")]
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copies a file durably, or not at all: a full stick is not filled with beginnings."""
+    with _nothing_left_of(target):
+        shutil.copyfile(source, target)
+        sync(target)
 
 
 def sync(path: Path) -> None:
@@ -58,3 +68,14 @@ def sync(path: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+@contextlib.contextmanager
+def _nothing_left_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError):
+            if path.is_file():  # and no device that somebody named
+                path.unlink()
+        raise

@@ -69,7 +69,15 @@ class Sftp:
                 await self._answered(client.remove(self._at(name)))
             await self._answered(self._renamed(client, unfinished, self._at(name)))
 
-        await self._resumed(send)
+        try:
+            await self._resumed(send)
+        except ConnectionError:
+            raise  # what was sent stays, to be swept one day
+        except OSError:
+            # Its disk is full, for one thing: the next attempt has another name, and beginnings would fill it for good.
+            with suppress(OSError):
+                await self._removed(unfinished)
+            raise
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def names(self) -> list[str]:
@@ -96,11 +104,7 @@ class Sftp:
         await self._resumed(fetch)
 
     async def remove(self, name: str) -> None:
-        async def removed(client: asyncssh.SFTPClient) -> None:
-            with suppress(asyncssh.SFTPNoSuchFile):
-                await self._answered(client.remove(self._at(name)))
-
-        await self._resumed(removed)
+        await self._removed(self._at(name))
 
     async def close(self) -> None:
         """Says goodbye; the next operation connects again."""
@@ -112,6 +116,13 @@ class Sftp:
                     await connection.wait_closed()
 
     # ------------------------------------------------------------------------------------------------------- below
+
+    async def _removed(self, path: str) -> None:
+        async def removed(client: asyncssh.SFTPClient) -> None:
+            with suppress(asyncssh.SFTPNoSuchFile):
+                await self._answered(client.remove(path))
+
+        await self._resumed(removed)
 
     async def _resumed(self, work: Callable[[asyncssh.SFTPClient], Awaitable[T]]) -> T:
         """Does `work`, and again from the start when the connection broke, which each work makes short.

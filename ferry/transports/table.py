@@ -14,7 +14,8 @@ with BYTEA on PostgreSQL and LONGBLOB on MySQL; `make_table` does it. Limits: on
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -36,8 +37,8 @@ class Connection(Protocol):
 
     async def rows(self, sql: str, *values: Value) -> Sequence[Row]: ...
 
-    async def write(self, statements: Sequence[tuple[str, Sequence[Value]]]) -> None:
-        """All in one transaction."""
+    async def write(self, statements: Iterable[tuple[str, Sequence[Value]]]) -> None:
+        """All in one transaction; each is asked for when its turn has come."""
 
 
 class Table:
@@ -60,12 +61,11 @@ class Table:
     async def put(self, name: str, path: Path) -> None:
         refuse_bad_name(name)
         parts = max(1, -(-await asyncio.to_thread(os.path.getsize, path) // _CHUNK))
-        # What an earlier attempt left counts for nothing until all its rows are there, and these replace them.
-        await self._connection.write([(f"DELETE FROM {self._table} WHERE name = ?", (name,))])
+        # In one transaction: whoever dies here, or finds the disk full, leaves no rows that nobody would ever remove.
         with path.open("rb") as source:
-            for part in range(parts):
-                row = (f"{name}#{part}", name, part, parts, source.read(_CHUNK), "0")
-                await self._connection.write([(self._inserting, row)])
+            rows = ((f"{name}#{part}", name, part, parts, source.read(_CHUNK), "0") for part in range(parts))
+            replaced = (f"DELETE FROM {self._table} WHERE name = ?", (name,))
+            await self._connection.write(chain([replaced], ((self._inserting, row) for row in rows)))
         await asyncio.to_thread(path.unlink)
 
     async def names(self) -> list[str]:

@@ -6,7 +6,7 @@ is believed for being said: `performing.py` asks the inner zone's own tables who
 
 import base64
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from json import dumps, loads
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from ferry.lanes import Lane
 from ferry.records import Direction, Envelope, RecordType
 from ferry.refusals import RecordMalformed
+from ferry.zones import turns
 from ferry.zones.refusals import ActNotTaken
 from ferry.zones.tables import RelayedAct
 from kernel import rows
@@ -27,8 +28,12 @@ from kernel.refusals import Detail, Refusal
 
 #: What people wait for; what brings files with it; what came of both.
 DO, FILE, DONE = "act.do", "act.file", "act.done"
+#: The act that tells a login.
+LOGIN = "ferry.note_login"
 #: Of an act or a view; the record around it takes some more, and escapes each quote.
 MAX_OCTETS = 48_000
+#: States that an outcome waits for.
+MOST_SHOWN = 50
 
 _Rid = Annotated[str, Meta(pattern=r"\A[0-9A-Za-z][0-9A-Za-z:._-]{0,63}\Z", max_length=64)]
 _Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z", max_length=64)]
@@ -76,10 +81,18 @@ class ActAsked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     files: Annotated[tuple[Brought, ...], Meta(max_length=200)] = ()
 
 
-class ActDone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Shown(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A state in which the outcome can be seen, and its revision."""
+
+    subject: Annotated[str, Meta(max_length=100)]
+    revision: Annotated[int, Meta(ge=1, le=1 << 62)]
+
+
+class ActDone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The view as JSON, or the code and the details of a refusal.
 
     `password`: of what was filed, for whoever filed it. It follows from the inner zone's key and is kept nowhere there.
+    `shown`: who asked is told when these have come, by another lane: what they look at next is as they left it.
     """
 
     rid: _Rid
@@ -87,6 +100,7 @@ class ActDone(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refused: Annotated[str, Meta(pattern=r"\A[A-Z0-9_]*\Z", max_length=40)] = ""
     details: Annotated[str, Meta(max_length=8000)] = "{}"
     password: Annotated[str, Meta(pattern=r"\A[0-9]*\Z", max_length=12)] = ""
+    shown: Annotated[tuple[Shown, ...], Meta(max_length=MOST_SHOWN)] = ()
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -96,6 +110,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     refused: str = ""
     details: dict[str, Detail] = {}
     password: str = ""
+    shown: tuple[Shown, ...] = ()
 
     @property
     def refusal(self) -> Refusal | None:
@@ -105,17 +120,17 @@ class Answer(Struct, frozen=True, kw_only=True):
 def act_records(peer: str) -> list[RecordType]:
     """Between this zone and `peer`."""
 
-    async def _arrived(database: Database, now: datetime, envelope: Envelope) -> None:
-        """Only kept: it is performed in a transaction of its own, by the office."""
-        asked = envelope.body
-        assert isinstance(asked, ActAsked)
-        kept = msgspec.json.encode(asked).decode()
-        columns = ("rid", "peer", "tag", "asked", "asked_at", "at", "tries", "due_at", "outcome")
-        given = (envelope.rid, peer, asked.tag, kept, envelope.at, now, 0, now, "")
-        await database.insert("arrived_act", columns, [given], tail="ON CONFLICT DO NOTHING")
+    async def many(database: Database, now: datetime, envelopes: Sequence[Envelope]) -> None:
+        await turns.take(database, peer, [_arriving(each) for each in envelopes], now=now)
 
     asked = RecordType(
-        name=DO, direction=Direction.INWARD, lane=Lane.URGENT, struct=ActAsked, apply=_arrived, told=_was_refused
+        name=DO,
+        direction=Direction.INWARD,
+        lane=Lane.URGENT,
+        struct=ActAsked,
+        apply=lambda database, now, envelope: many(database, now, [envelope]),
+        apply_many=many,
+        told=_was_refused,
     )
     done = RecordType(name=DONE, direction=Direction.OUTWARD, lane=Lane.URGENT, struct=ActDone, apply=_answered)
     return [asked, msgspec.structs.replace(asked, name=FILE, lane=Lane.CASE), done]
@@ -148,6 +163,22 @@ async def note_answer(rid: str, answer: Answer, *, now: datetime, stood: dict[st
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
+def _arriving(envelope: Envelope) -> turns.Arriving:
+    asked = envelope.body
+    assert isinstance(asked, ActAsked)
+    is_known = asked.kind is not ActorKind.ANONYMOUS
+    # Whoever is not logged in may say to be anybody; and others wait for logins.
+    apart = asked.actor if is_known else LOGIN if asked.tag == LOGIN else ""
+    return turns.Arriving(
+        rid=envelope.rid,
+        tag=asked.tag,
+        actor=f"{asked.kind}:{apart}",
+        is_known=is_known,
+        asked=msgspec.json.encode(asked).decode(),
+        asked_at=envelope.at,
+    )
+
+
 async def _answered(database: Database, now: datetime, envelope: Envelope) -> None:
     """The last outcome counts: an inner zone restored from a backup performed the act anew. Of acts that nobody asks
     about any more nothing is kept."""
@@ -157,7 +188,9 @@ async def _answered(database: Database, now: datetime, envelope: Envelope) -> No
         details = msgspec.json.decode(done.details, type=dict[str, Detail])
     except msgspec.MsgspecError:
         raise RecordMalformed(why="details") from None
-    answer = Answer(view=done.view, refused=done.refused, details=details, password=done.password)
+    answer = Answer(
+        view=done.view, refused=done.refused, details=details, password=done.password, shown=done.shown
+    )  # fmt: skip
     await note_answer(done.rid, answer, now=now)
 
 

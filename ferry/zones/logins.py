@@ -23,6 +23,7 @@ from certs.refusals import (
 )
 from certs.revocation import refuse_revoked
 from certs.tables import CertificateState, IssuedCertificate, LoginChallenge
+from ferry.zones.acting import LOGIN
 from kernel import rows
 from kernel.acts import Act, Done, SignatureFormat
 from kernel.work import Work
@@ -33,7 +34,7 @@ REMEMBERED = timedelta(days=1)
 AHEAD = timedelta(hours=1)
 
 
-class NoteLogin(Act[Done], frozen=True, tag="ferry.note_login"):
+class NoteLogin(Act[Done], frozen=True, tag=LOGIN):
     """`certificate`: its fingerprint; `challenge`: the octets that were signed."""
 
     certificate: str
@@ -81,18 +82,22 @@ async def note_login(work: Work, act: NoteLogin) -> Done:
 async def logged_in(authority: Authority, officer: str, at: datetime) -> bool:
     """Whether a device of this officer, still good, answered a challenge so shortly before `at` that a session lasts.
 
-    Both instants are the outer zone's.
+    Both instants are the outer zone's. Raises CERTIFICATE_REVOKED when only one did that is good no more.
     """
     settings = authority.settings
-    certificates = await IssuedCertificate.filter(holder=officer, state=CertificateState.ISSUED).values_list(
-        "id", flat=True
-    )
-    return await LoginChallenge.filter(
+    certificates = {row.id: row for row in await IssuedCertificate.filter(holder=officer)}
+    answered = await LoginChallenge.filter(
         certificate_id__in=list(certificates),
         used_at__isnull=False,
         expires_at__gte=at - settings.token_life,
         expires_at__lte=at + settings.challenge_life + timedelta(seconds=1),
-    ).exists()
+    ).values_list("certificate_id", flat=True)
+    devices = [certificates[each] for each in answered]
+    if any(row.state is CertificateState.ISSUED for row in devices):
+        return True
+    for row in devices:
+        refuse_revoked(row)
+    return False
 
 
 def _read(challenge: bytes) -> _Challenge:

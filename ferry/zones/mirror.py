@@ -3,7 +3,8 @@
 Every event marks its subject; how many events there were since is all the same. `tell` hands over the states of what
 is marked, first what changed and then what a snapshot asks for, no more than the lane takes. A state that says nothing
 new is not told. Secret items and cases, and what belongs to them, are never told; what becomes secret later is told
-once more, empty, which deletes it outside.
+once more, empty, which deletes it outside: an item with its cases, cards, licences, packages and questions, within a
+minute.
 
 Revisions grow, and never stay behind the clock: after this zone was restored from a backup its states still count as
 newer than those it told before. With nothing left to tell, the other side is told so: that is the age it may show.
@@ -19,16 +20,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from alerts.states import as_json, listed
 from ferry.lanes import Lane
 from ferry.outgoing import hand_over
 from ferry.records import Direction, Envelope
 from ferry.refusals import RecordRefused
 from ferry.station import Route
-from ferry.zones.mirror_reading import all_subjects, read_states
+from ferry.zones.mirror_reading import all_subjects, read_states, secret_items, subjects_of_item
 from ferry.zones.mirrored import ALL, KIND_OF, WHOLE
 from ferry.zones.shapes import State, split
 from kernel.chance import Secrets
-from kernel.db import Database, SqlValue, chunks, instant, instant_of
+from kernel.db import Database, Row, SqlValue, chunks, instant, instant_of
 from kernel.events import Event, Recorded
 from kernel.outbox import Consumer
 from kernel.refusals import Refusal
@@ -47,6 +49,8 @@ ROOM = 2000
 #: Marked by a snapshot, told when all of it has been: what the other side may keep at all.
 CENSUS = "census:all"
 _PER_CENSUS = 150
+#: Begins the types of states that an outcome waits for, if they are small: they go by its lane.
+SHOWN = "shown."
 #: Begins the digest of a state that no record may hold.
 UNTOLD = "untold: "
 
@@ -90,10 +94,14 @@ def consumer(peers: Sequence[str], wants: Iterable[type[Event]]) -> Consumer:
 
 
 def subject_of(event: Event) -> str | None:
-    kind = KIND_OF[event.about]
-    if kind is None:
-        return None
-    return f"{kind}:{ALL if kind in WHOLE else getattr(event, event.about)}"
+    return mirrored_of(f"{event.about}:{getattr(event, event.about)}")
+
+
+def mirrored_of(subject: str) -> str | None:
+    """The subject of the state that shows what events about `subject` (as in the log) changed."""
+    about, _, key = subject.partition(":")
+    kind = KIND_OF.get(about)
+    return kind and f"{kind}:{ALL if kind in WHOLE else key}"
 
 
 async def mark(
@@ -137,6 +145,8 @@ class Mirror:
     def __init__(self, database: Database, route: Route, secrets: Secrets) -> None:
         self._database, self._route, self._secrets = database, route, secrets
         self._swept_at: datetime | None = None
+        #: Secret items whose cases and so on were told, empty.
+        self._hidden = set[str]()
         self._aged_at: datetime | None = None
 
     async def tell(self, now: datetime) -> int:
@@ -151,6 +161,32 @@ class Mirror:
             await self._tell_age(now)
         self._aged_at = now
         return done
+
+    async def tell_now(self, subjects: Iterable[str], *, now: datetime) -> dict[str, int]:
+        """Hands over what is not told yet of these, in the caller's transaction; by which revision each is told.
+
+        What no state tells (it is secret, or too large) is left out.
+        """
+        wanted = sorted(set(subjects))
+        await self._database.insert(
+            "ferry_mirror_subject",
+            ("peer", "subject", "revision", "digest", "is_forced"),
+            [(self._route.peer, subject, 0, "", False) for subject in wanted],
+            tail="ON CONFLICT DO NOTHING",
+        )
+        lock = " FOR UPDATE OF s" if self._database.dialect == "postgres" else ""
+        found = await self._database.rows(
+            f"SELECT s.* FROM ferry_mirror_subject s JOIN {listed(self._database, 2, subject='text')}"
+            f" ON s.subject = r.subject WHERE s.peer = $1 ORDER BY s.subject{lock}",
+            self._route.peer,
+            as_json({"subject": subject} for subject in wanted),
+        )
+        told = await self._hand_over(found, now, prefix=SHOWN)
+        return {
+            subject: revision
+            for subject, (revision, digest) in told.items()
+            if revision and not digest.startswith(UNTOLD)
+        }
 
     def _is_resting(self, now: datetime) -> bool:
         return (
@@ -179,6 +215,10 @@ class Mirror:
         if not known and not begun:
             await snapshot(self._database, self._route.peer, now=now)
         await mark(self._database, [self._route.peer], [f"{kind}:{ALL}" for kind in WHOLE], now=now)
+        for item in await secret_items(self._database) - self._hidden:
+            for chunk in chunks(await subjects_of_item(self._database, item), 500):
+                await mark(self._database, [self._route.peer], chunk, now=now)
+            self._hidden.add(item)
 
     async def _tell_states(self, now: datetime) -> int:
         waiting = await self._database.rows(
@@ -201,24 +241,35 @@ class Mirror:
         )
         if not found and not only:
             return await self._tell_census(now)
+        await self._hand_over(found, now)
+        return len(found)
+
+    async def _hand_over(
+        self, found: Sequence[Row], now: datetime, *, prefix: str = "state."
+    ) -> dict[str, tuple[int, str]]:
+        """The states of these rows, which are locked; the revision and the digest that each has now."""
         states = await self._states(str(row["subject"]) for row in found)
         envelopes: list[Envelope] = []
         done: list[tuple[SqlValue, ...]] = []
+        told: dict[str, tuple[int, str]] = {}
         for row in found:
             subject, revision, digest = str(row["subject"]), int(str(row["revision"])), str(row["digest"])
             known = None if row["is_forced"] else digest
             made = self._records(subject, states[subject], revision, known, now=now)
             if made is not None:
                 revision, digest, records = made
+                if len(records) == 1:
+                    records = [msgspec.structs.replace(records[0], type=records[0].type.replace("state.", prefix))]
                 envelopes += records
             done.append((revision, digest, int(str(row["id"]))))
+            told[subject] = revision, digest
         await hand_over(self._database, self._route, envelopes, now=now)
         await self._database.execute_many(
             "UPDATE ferry_mirror_subject SET revision = $1, digest = $2, dirty_since = NULL, is_forced = FALSE"
             " WHERE id = $3",
             done,
         )
-        return len(found)
+        return told
 
     async def _tell_census(self, now: datetime) -> int:
         """After a snapshot: what the other side has heard of and this side has not is from before some disaster."""
@@ -285,11 +336,12 @@ class Mirror:
         return revision, digest, envelopes
 
     async def _tell_age(self, now: datetime) -> None:
+        """An event that failed for good (`parked`) keeps the age where it was: its subject was not told."""
         peer = self._route.peer
         [row] = await self._database.rows(
             "SELECT (SELECT MIN(dirty_since) FROM ferry_mirror_subject WHERE peer = $1) AS dirty,"
-            " (SELECT MIN(e.at) FROM outbox o JOIN event e ON e.id = o.event_id WHERE o.consumer = $2"
-            " AND o.parked = FALSE) AS unheard, (SELECT as_of FROM ferry_mirror_age WHERE peer = $1) AS last",
+            " (SELECT MIN(e.at) FROM outbox o JOIN event e ON e.id = o.event_id WHERE o.consumer = $2)"
+            " AS unheard, (SELECT as_of FROM ferry_mirror_age WHERE peer = $1) AS last",
             peer,
             NAME,
         )

@@ -23,7 +23,8 @@ from supervision.tables import Card
 
 async def read_states(kind: str, keys: Sequence[str], secrets: Secrets) -> dict[str, State]:
     """The rows that cross of each of these subjects; none for what is secret or not there."""
-    open_keys = [key for key in keys if kind in WHOLE or not await _is_secret(kind, key)]
+    secret = await _secret_ones(kind, keys)
+    open_keys = [key for key in keys if key not in secret]
     found: dict[str, dict[str, list[Struct]]] = {key: {table.name: [] for table in KINDS[kind]} for key in keys}
     #: By table and id of a row, whose it is: rows of other tables say only that.
     owners: dict[type[Model], dict[object, str]] = {}
@@ -33,6 +34,16 @@ async def read_states(kind: str, keys: Sequence[str], secrets: Secrets) -> dict[
             owned[row.pk] = key
             found[key][table.name].append(told(table, row, secrets))
     return dict(found)
+
+
+async def secret_items(database: Database) -> set[str]:
+    rows = await database.rows("SELECT DISTINCT item_code FROM item_version WHERE secret = TRUE")
+    return {str(row["item_code"]) for row in rows}
+
+
+async def subjects_of_item(database: Database, item: str) -> list[str]:
+    """Everything that would name the item."""
+    return [f"{kind}:{row['key']}" for kind, sql in _OF_ITEM.items() for row in await database.rows(sql, item)]
 
 
 async def all_subjects(database: Database) -> AsyncIterator[str]:
@@ -50,6 +61,18 @@ async def all_subjects(database: Database) -> AsyncIterator[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------ below
+_OF_ITEM = {
+    "item": "SELECT code AS key FROM item WHERE code = $1",
+    "case": "SELECT number AS key FROM case_file WHERE item_code = $1",
+    "card": "SELECT c.id AS key FROM card c JOIN case_file f ON f.id = c.case_id WHERE f.item_code = $1",
+    "licence": "SELECT number AS key FROM licence WHERE item_code = $1",
+    "package": "SELECT number AS key FROM package WHERE item_code = $1"
+    " UNION SELECT package_number FROM package_part WHERE item_code = $1",
+    "change": "SELECT number AS key FROM item_change WHERE item_code = $1",
+    "consultation": "SELECT number AS key FROM consultation WHERE item_code = $1",
+}
+
+
 async def _rows_of(
     table: Mirrored, kind: str, keys: Sequence[str], owners: Mapping[type[Model], Mapping[object, str]]
 ) -> list[tuple[str, Model]]:
@@ -76,22 +99,32 @@ async def _rows_of(
     return [(whose[getattr(row, table.by)], row) for row in found_rows]
 
 
-async def _is_secret(kind: str, key: str) -> bool:
-    if kind == "case":
-        return await Case.exists(number=key, secret=True)
-    if kind == "licence":
-        return await Licence.exists(number=key, secret=True)
-    if kind == "card":
-        card = await Card.get_or_none(id=key)
-        return card is not None and await Case.exists(id=card.case_id, secret=True)
-    items: list[str] = []
-    if kind == "item":
-        items = [key]
+async def _secret_ones(kind: str, keys: Sequence[str]) -> set[str]:
+    """Which of these may not be told: they are secret, or belong to an item that is, perhaps since today."""
+    secret = set[str]()
+    items: list[tuple[str, str]] = []
+    if kind in ("case", "licence"):
+        table = Case if kind == "case" else Licence
+        for number, is_secret, item in await table.filter(number__in=keys).values_list("number", "secret", "item_code"):
+            items.append((number, item))
+            secret |= {number} if is_secret else set()
+    elif kind == "card":
+        cards = await Card.filter(id__in=keys).values_list("id", "case_id")
+        of_case = Case.filter(id__in=[case for _, case in cards]).values_list("id", "secret", "item_code")
+        cases = {id: (is_secret, item) for id, is_secret, item in await of_case}
+        for card, case in cards:
+            is_secret, item = cases.get(case, (False, ""))
+            items.append((card, item))
+            secret |= {card} if is_secret else set()
+    elif kind == "item":
+        items = [(key, key) for key in keys]
     elif kind == "change":
-        items = [each.item_code for each in await ItemChange.filter(number=key)]
+        items = await ItemChange.filter(number__in=keys).values_list("number", "item_code")
     elif kind == "package":
-        items = [each.item_code for each in await Package.filter(number=key)]
-        items += [each.item_code for each in await PackagePart.filter(package_number=key)]
+        items = await Package.filter(number__in=keys).values_list("number", "item_code")
+        items += await PackagePart.filter(package_number__in=keys).values_list("package_number", "item_code")
     elif kind == "consultation":
-        items = [each.item_code for each in await Consultation.filter(number=key)]
-    return bool(items) and await ItemVersion.exists(item_code__in=items, secret=True)
+        items = await Consultation.filter(number__in=keys).values_list("number", "item_code")
+    named = ItemVersion.filter(item_code__in={item for _, item in items}, secret=True)
+    hidden = {str(row["item_code"]) for row in await named.values("item_code")} if items else set()
+    return secret | {key for key, item in items if item in hidden}

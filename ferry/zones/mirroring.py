@@ -13,7 +13,7 @@ from msgspec import Struct
 from ferry.lanes import Lane
 from ferry.records import Direction, Envelope, RecordType
 from ferry.refusals import RecordMalformed
-from ferry.zones.mirror import Age, Census, note_age
+from ferry.zones.mirror import SHOWN, Age, Census, note_age
 from ferry.zones.mirrored import KINDS, SHARED, Mirrored
 from ferry.zones.shapes import Part, State, columns_of, part_of, whole, written
 from kernel.db import Database, SqlValue, instant
@@ -31,8 +31,11 @@ def state_records() -> list[RecordType]:
         )
         for kind in KINDS
     ]
+    # What an act from outside changed comes beside its outcome.
+    urgent = [msgspec.structs.replace(each, name=f"{SHOWN}{each.name[6:]}", lane=Lane.URGENT) for each in made]
     return [
         *made,
+        *urgent,
         RecordType(
             name="state.census", direction=Direction.OUTWARD, lane=Lane.CASE, struct=Census, apply=apply_census
         ),
@@ -46,7 +49,7 @@ async def apply_state(database: Database, now: datetime, envelope: Envelope) -> 
     """Writes a state, or keeps a part of one. Raises RecordMalformed for parts that make no state of this kind."""
     part = envelope.body
     assert isinstance(part, Part)
-    kind = envelope.type.removeprefix("state.")
+    kind = envelope.type.partition(".")[2]
     if not part.subject.startswith(f"{kind}:") or part.part > part.parts:
         raise RecordMalformed(why="subject")
     known = await database.rows("SELECT revision FROM ferry_mirror_heard WHERE subject = $1", part.subject)

@@ -26,6 +26,15 @@ class ActTooLong(Refusal):
     en = "The act is too long to cross: at most {limit} octets."
 
 
+class TooManyActs(Refusal):
+    """Whoever asked has so many acts under way that they must wait."""
+
+    code = "TOO_MANY_ACTS"
+    zh = "等待内网办理的操作过多，请等已提交的有结果后再试。"
+    en = "Too many acts wait for the inner zone; try again when some are answered."
+    retryable = True
+
+
 class ActUnknown(Refusal):
     code = "ACT_UNKNOWN"
     zh = "内网程序版本较旧，暂不支持此操作，请联系管理员升级。"
@@ -34,7 +43,7 @@ class ActUnknown(Refusal):
 
 class ActFailed(Refusal):
     code = "ACT_FAILED"
-    zh = "内网办理时出错，未能完成，请联系管理员。"
+    zh = "内网办理时出错，未能办成，请重新提交；多次如此请联系管理员。"
     en = "The inner zone tried {tries} times and failed; its log says why."
 
 

@@ -1,10 +1,12 @@
 """The office of the outer zone: does what needs nothing from inside, sends everything else there, and waits a while.
 
 An act that was sent is a row with the actor's key, in the transaction in which its record is handed over: whoever
-repeats it gets what came of it, and nothing is sent twice. A view is kept for a month, as every office keeps it. A
-refusal is told once, and the next repetition is a new attempt, as with any office; the inner zone knows the key too,
-so that what must not be tried twice (a code, a signature) is remembered there. Acts without a key are the same while
-they are unanswered, and until somebody was told; after a minute nobody waits for them any more.
+repeats it gets what came of it, and nothing is sent twice. A view stays here for an hour after it was told; later the
+same key brings it from inside again, which keeps it for a month, as every office does. A refusal is told once, and the
+next repetition is a new attempt, as with any office; the inner zone knows the key too, so that what must not be tried
+twice (a code, a signature) is remembered there. Acts without a key are the same while they are unanswered, and until
+somebody was told; after a minute nobody waits for them any more. Nobody is told what cannot be seen here yet: an
+outcome waits a minute at most for the states of what its act changed.
 
 Limits: texts are cleaned as they cross (NFC, no invisible characters); an act of more than 48 000 octets stays outside.
 """
@@ -13,14 +15,16 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
-from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import IntegrityError, NotExistOrMultiple, OperationalError
 
+from alerts.states import as_json, listed
 from casework.intake.tables import Upload
 from casework.intake.uploads import keep_for_good
 from certs.acts import FinishLogin, SessionView
@@ -29,10 +33,12 @@ from ferry.outgoing import hand_over, hand_over_file
 from ferry.records import Envelope
 from ferry.refusals import RecordRefused
 from ferry.station import Route
+from ferry.zones import turns
 from ferry.zones.acting import DO, FILE, MAX_OCTETS, ActAsked, Answer, Brought, Signed, cleaned, in_ascii
 from ferry.zones.bell import Bells
+from ferry.zones.files import Judged
 from ferry.zones.logins import NoteLogin
-from ferry.zones.refusals import ActTooLong, Pending
+from ferry.zones.refusals import ActTooLong, Pending, TooManyActs
 from ferry.zones.tables import RelayedAct
 from kernel import rows
 from kernel.actor import ANYBODY, Actor, ActorKind
@@ -44,19 +50,20 @@ from kernel.refusals import Busy, KeyReused, NotInThisZone, Refusal
 from kernel.work import Desk
 
 V = TypeVar("V", bound=View)
+T = TypeVar("T")
 
 #: An act without a key that nobody was told the outcome of: so long a repetition is the same act.
 KEYLESS = timedelta(seconds=60)
 #: And so long it is worth performing at all: whoever asked has gone.
 WORTH = timedelta(minutes=10)
+#: So long an outcome is kept back for the states in which it can be seen.
+SHOWN_WITHIN = timedelta(minutes=1)
 #: Between looks, where another process may have taken the outcome in.
 _LOOK_S = 1.0
 #: As the office does it.
 _ATTEMPTS, _BACKOFF_S = 4, 0.01
 #: Starts the key of acts that have none.
 _NO_KEY = "-:"
-#: Acts that wait for an outcome: with more the ferry has stood still for long, or somebody is filling the disk.
-MOST_WAITING = 50_000
 #: Query passwords in memory, the newest: a door shows one as soon as it is carried.
 MOST_CARRIED = 10_000
 
@@ -87,6 +94,8 @@ class Relay:
     filing: Collection[type[Act[Any]]]
     answer_s: float
     bells: Bells = field(default_factory=Bells)
+    #: Looks into each file that an act brings: who brings one that may not cross is told at once.
+    judged: Judged | None = None
 
 
 class RelayOffice(Office):
@@ -100,29 +109,26 @@ class RelayOffice(Office):
             return await self._performed_here(act, actor, key, proof)
         if actor.kind is ActorKind.SYSTEM or not isinstance(proof, SignedBytes | None):
             return NotInThisZone(act=_tag(act))
-        for attempt in range(_ATTEMPTS):
-            try:
-                sent = await self._sent(act, actor, key, proof)
-            except Refusal as refusal:
-                return refusal
-            except (IntegrityError, OperationalError):
-                # The same key at the same time, where theirs counts; or the database wants us to try again.
-                await asyncio.sleep(_BACKOFF_S * attempt)
-                continue
-            return await self._outcome(sent, type(act))
-        return Busy()
+        sent = await _patiently(partial(self._sent, act, actor, key, proof))
+        return sent if isinstance(sent, Refusal) else await self._outcome(sent, type(act))
 
     # ------------------------------------------------------------------------------------------------------- here
 
     async def _performed_here(self, act: Act[V], actor: Actor, key: str | None, proof: Proof | None) -> V | Refusal:
         if not isinstance(act, FinishLogin):
             return await super().perform(act, actor, key=key, proof=proof)
+        outcome = await _patiently(partial(self._logged_in, act, actor, key, proof))
+        self._relay.bells.leaving.ring()
+        return cast("V | Refusal", outcome)
+
+    async def _logged_in(
+        self, act: FinishLogin, actor: Actor, key: str | None, proof: Proof | None
+    ) -> SessionView | Refusal:
         async with self._desk.database.transaction():
             outcome = await super().perform(act, actor, key=key, proof=proof)
             if isinstance(outcome, SessionView):
                 await self._tell_login(act, outcome)
-        self._relay.bells.leaving.ring()
-        return cast("V | Refusal", outcome)
+        return outcome
 
     async def _tell_login(self, act: FinishLogin, session: SessionView) -> None:
         challenge = await rows.one(LoginChallenge, nonce=act.nonce)
@@ -143,6 +149,9 @@ class RelayOffice(Office):
         digest = hashlib.sha256(msgspec.json.encode(act)).hexdigest()
         who, now = f"{actor.kind}:{actor.id}", self._desk.clock.now()
         name = key if key is not None else f"{_NO_KEY}{digest}"
+        if self._relay.judged is not None and await rows.one(RelayedAct, actor=who, key=name) is None:
+            for file in await _files(in_ascii(msgspec.json.encode(act))):
+                await self._relay.judged(file.sha256)
         async with self._desk.database.transaction():
             known = await rows.one(RelayedAct, actor=who, key=name)
             if known is not None:
@@ -151,7 +160,7 @@ class RelayOffice(Office):
                 if not _is_over(known, now):
                     return known
                 await RelayedAct.filter(id=known.id).delete()
-            await self._refuse_flood()
+            await self._refuse_flood(actor)
             rid = f"act:{secrets.token_hex(16)}"
             worth = WORTH if key is None else None
             await self._hand_over(rid, act, actor, key or "", proof, worth=worth)
@@ -161,13 +170,18 @@ class RelayOffice(Office):
         self._relay.bells.leaving.ring()
         return sent
 
-    async def _refuse_flood(self) -> None:
-        """Raises BUSY."""
-        (row,) = await self._desk.database.rows(
-            "SELECT COUNT(*) AS n FROM (SELECT 1 FROM relayed_act WHERE answered_at IS NULL"
-            f" LIMIT {MOST_WAITING}) AS waiting"
+    async def _refuse_flood(self, actor: Actor) -> None:
+        """Raises TOO_MANY_ACTS, BUSY. How often one address may ask at all the doors say."""
+        is_known = actor.kind is not ActorKind.ANONYMOUS
+        most = turns.MOST_OF_ONE_OUTSIDE if is_known else turns.MOST_OF_ANYBODY_OUTSIDE
+        [row] = await self._desk.database.rows(
+            f"SELECT ({turns.waiting_outside()}) AS waiting, (SELECT COUNT(*) FROM (SELECT 1 FROM relayed_act"
+            f" WHERE actor = $1 AND answered_at IS NULL LIMIT {most}) AS w) AS theirs",
+            f"{actor.kind}:{actor.id}",
         )
-        if row["n"] == MOST_WAITING:
+        if row["theirs"] == most:
+            raise TooManyActs()
+        if row["waiting"] == turns.MOST_OUTSIDE:
             raise Busy()
 
     async def _hand_over(
@@ -211,13 +225,34 @@ class RelayOffice(Office):
         until = loop.time() + self._relay.answer_s
         while True:
             heard = bell.rung
-            row = await rows.one(RelayedAct, rid=sent.rid)
-            if row is not None and row.outcome:
-                return await self._given(row, kind)
+            given = await _patiently(partial(self._if_there, sent.rid, kind))
+            if given is not None and not isinstance(given, Busy):
+                return given
             left = until - loop.time()
             if left <= 0:
                 return Pending()
             await bell.wait(heard, min(left, _LOOK_S))
+
+    async def _if_there(self, rid: str, kind: type[Act[V]]) -> V | Refusal | None:
+        row = await rows.one(RelayedAct, rid=rid)
+        if row is None or not row.outcome or not await self._is_shown(row):
+            return None
+        return await self._given(row, kind)
+
+    async def _is_shown(self, row: RelayedAct) -> bool:
+        """Whether what came of it can be seen here: states come by another lane, and one of them may never come."""
+        shown = msgspec.json.decode(row.outcome, type=Answer).shown
+        waited = self._desk.clock.now() - (row.answered_at or row.at)
+        if not shown or not timedelta(0) <= waited < SHOWN_WITHIN:
+            return True
+        database = self._desk.database
+        found = await database.rows(
+            f"SELECT COUNT(*) AS n FROM ferry_mirror_heard h"
+            f" JOIN {listed(database, 1, subject='text', revision='bigint')}"
+            " ON h.subject = r.subject AND h.revision >= r.revision",
+            as_json({"subject": each.subject, "revision": each.revision} for each in shown),
+        )
+        return int(str(found[0]["n"])) >= len(shown)
 
     async def _given(self, row: RelayedAct, kind: type[Act[V]]) -> V | Refusal:
         answer = msgspec.json.decode(row.outcome, type=Answer)
@@ -233,6 +268,20 @@ class RelayOffice(Office):
 
 
 # ------------------------------------------------------------------------------------------------------------ below
+
+
+async def _patiently(step: Callable[[], Awaitable[T]]) -> T | Refusal:
+    """Also the same key at the same time, where theirs counts. BUSY when the database goes on refusing."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return await step()
+        except Refusal as refusal:
+            return refusal
+        except NotExistOrMultiple:
+            raise  # a defect, whatever tortoise calls it
+        except (IntegrityError, OperationalError):
+            await asyncio.sleep(_BACKOFF_S * attempt)
+    return Busy()
 
 
 def _is_over(known: RelayedAct, now: datetime) -> bool:

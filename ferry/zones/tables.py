@@ -2,7 +2,8 @@
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+
+from kernel.models import Model
 
 
 class RelayedAct(Model):
@@ -28,6 +29,7 @@ class RelayedAct(Model):
         indexes = (
             Index(fields=("at",), name="idx_relayed_act_at"),
             Index(fields=("answered_at", "at"), name="idx_relayed_act_waiting"),
+            Index(fields=("actor", "answered_at"), name="idx_relayed_act_actor"),
         )
 
 
@@ -43,10 +45,20 @@ class ArrivedAct(Model):
     at = fields.DatetimeField()
     tries = fields.IntField(default=0)
     due_at = fields.DatetimeField()
+    #: Who asked, and the place in the line (turns.py); beyond the quota it is only answered.
+    actor = fields.CharField(max_length=64, default="", db_default="")
+    turn = fields.BigIntField(default=0, db_default=0)
+    surplus = fields.BooleanField(default=False, db_default=False)
+    #: The newest event of the log when it was first tried: what it caused comes behind.
+    log_before = fields.BigIntField(null=True)
     #: The code of the refusal; "DONE" for a view; empty: still to do.
     outcome = fields.CharField(max_length=40, default="")
     done_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "arrived_act"
-        indexes = (Index(fields=("outcome", "due_at", "id"), name="idx_arrived_act_due"),)
+        indexes = (
+            Index(fields=("outcome", "due_at", "id"), name="idx_arrived_act_due"),
+            Index(fields=("outcome", "surplus", "turn", "id"), name="idx_arrived_act_turn"),
+            Index(fields=("outcome", "actor", "turn"), name="idx_arrived_act_actor"),
+        )

@@ -40,6 +40,18 @@ async def known(database: Database, peer: str, references: Collection[int]) -> M
     return {as_int(row["reference"]): row for row in rows}
 
 
+async def codes_across(database: Database, peer: str, phone: str, *, now: datetime) -> list[str]:
+    """What stands for the codes of the texts to `phone` that were handed to `peer`, while the texts mean anything."""
+    rows = await database.rows(
+        "SELECT m.secret FROM message m JOIN text_across a ON a.reference = m.id WHERE a.peer = $1"
+        " AND m.to_phone = $2 AND m.confirms = TRUE AND m.secret <> '' AND m.expires_at > $3",
+        peer,
+        phone,
+        now,
+    )
+    return [str(row["secret"]) for row in rows]
+
+
 async def enter(database: Database, peer: str, entries: Sequence[Entry], *, now: datetime) -> None:
     """Begins tries, each in place of the message's last one."""
     await database.insert(

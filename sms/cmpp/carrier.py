@@ -24,7 +24,7 @@ from sms.cmpp.session import TERMS, Session, Terms
 from sms.cmpp.statuses import FLOW, STRUCTURE, of_status
 from sms.cmpp.vocabulary import Account, Deliver, Format, MessageId, Submit, absolute_time
 from sms.conversation import ROK, Dialect, Role
-from sms.link import BACKOFF, Backoff, Link, OnDeliver, Target
+from sms.link import BACKOFF, Backoff, Followed, Link, OnDeliver, Target
 from sms.outcomes import heard_of
 from sms.pacing import Rate
 from sms.receipts import plain_id
@@ -149,12 +149,10 @@ class CmppCarrier:
 
     # ---- in
 
-    def _delivered(self, pdu: Deliver, raw: bytes) -> "Awaitable[int]":
+    def _delivered(self, pdu: Deliver, raw: bytes) -> "Awaitable[int] | Followed":
         assert self._ears is not None
         if not pdu.is_report & 1:
-            return self._ears.arrived(
-                Arrival(self.name, pdu.part(raw), identity_of(pdu), MessageId.read(pdu.message_id).is_dated)
-            )
+            return self._arrived(pdu, raw)
         if pdu.content[8:15] == _DELIVERED:
             # Nearly all of the traffic, and nothing in the rest of it that anybody asks for.
             return self._ears.heard(Heard(plain_id(pdu.content[:8].hex()), State.DELIVERED, reports.phone_of(pdu)))
@@ -164,6 +162,19 @@ class CmppCarrier:
         if receipt is None:
             log.warning("carrier %s: a report names no message", self.name)
         return self._at_once()
+
+    def _arrived(self, pdu: Deliver, raw: bytes) -> Followed:
+        assert self._ears is not None
+        was_read: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        arrival = Arrival(
+            self.name,
+            pdu.part(raw),
+            identity_of(pdu),
+            is_dated=MessageId.read(pdu.message_id).is_dated,
+            connected_at=self._trunk.bound_at,
+            was_read=was_read,
+        )
+        return Followed(self._ears.arrived(arrival), was_read)
 
     def _at_once(self) -> "asyncio.Future[int]":
         if self._taken is None:

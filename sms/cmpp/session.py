@@ -107,7 +107,7 @@ class Session:
         self.offered: Version | None = None
         self._role, self._peer = role, role.peer
         self._framer = Framer(HEADER.size, terms.max_pdu_octets)
-        self._sequence = first_sequence - 1
+        self.requested = self.answered = first_sequence - 1  # our newest request, and the last that was answered
         self._in_flight: dict[int, float] = {}  # deadlines; one time-out for all, so the first is the earliest
         self._asked: dict[int, tuple[Request, float]] = {}  # connect, active test, terminate under way
         self._unacknowledged: dict[int, str] = {}  # the Msg_Id that the answer repeats
@@ -184,6 +184,11 @@ class Session:
         if self._to_answer.pop(sequence, None) and self._may_send(type(pdu)):
             self._transmit(pdu, sequence)
 
+    def probe(self, now: float) -> None:
+        """Ask whether the peer is there, unless it owes that answer already."""
+        if self.state.is_bound and not self._asked:
+            self._ask(ActiveTest(), now, self.terms.test_answer_s)
+
     def unbind(self, now: float) -> None:
         """Leave politely. Unbound or LinkDead will follow."""
         self._ask(Terminate(), now, self.terms.test_answer_s)
@@ -194,8 +199,7 @@ class Session:
         return [] if self.state is State.CLOSED else self._close(LinkDead("the connection ended"))
 
     def data_to_send(self) -> bytes:
-        data = b"".join(self._out)
-        self._out.clear()
+        data, self._out = b"".join(self._out), []
         return data
 
     # ---- time
@@ -229,8 +233,8 @@ class Session:
             self._ask(ActiveTest(), now, self.terms.test_answer_s)
         if self.state is State.OPEN and self._opened + self.terms.connect_s <= now:
             return events + self._close(LinkDead("no CMPP_CONNECT"))
-        if self.state.is_bound and not self._asked and self._life + self.terms.test_after_s <= now:
-            self._ask(ActiveTest(), now, self.terms.test_answer_s)
+        if self._life + self.terms.test_after_s <= now:
+            self.probe(now)
         return events
 
     # ---- what the peer wants
@@ -288,7 +292,7 @@ class Session:
         if self._in_flight.pop(sequence, None) is None:
             events.append(Stray(sequence, command_id))
         else:
-            self._is_alive(now)
+            self._is_alive(sequence, now)
             events.append(Answered(sequence, status, message_id))
 
     def _received(self, sequence: int, pdu: Submit | Deliver, frame: bytes, events: list[Event]) -> None:
@@ -310,7 +314,7 @@ class Session:
             events.append(Stray(sequence, pdu.command_id))
             return
         del self._asked[sequence]
-        self._is_alive(now)
+        self._is_alive(sequence, now)
         if isinstance(request, Connect):
             events += self._introduced(request, pdu)
         elif isinstance(request, Terminate):
@@ -331,13 +335,12 @@ class Session:
     def _has_proof(self, connect: Connect, answer: ConnectResp) -> bool:
         assert self._account is not None
         # Gateways of 3.0 that hash one octet of status exist, because their library grew up with 2.0.
-        digests = [self._account.gateway_digest(ROK, width, connect) for width in (1, 4)]
-        return answer.authenticator in digests
+        return answer.authenticator in [self._account.gateway_digest(ROK, width, connect) for width in (1, 4)]
 
     # ---- below the surface
 
-    def _is_alive(self, now: float) -> None:
-        self._life, self._silent_tests = now, 0
+    def _is_alive(self, answered: int, now: float) -> None:
+        self.answered, self._life, self._silent_tests = answered, now, 0
 
     def _reject(self, sequence: int, command_id: int, status: int, message_id: str = NO_ID) -> Event:
         """Tell the peer no, in the answer of its own request if that has a status. Answers are never answered."""
@@ -381,17 +384,14 @@ class Session:
     def _next_sequence(self) -> int:
         """1 upward and round again, past the numbers still under way."""
         while True:
-            self._sequence = self._sequence % MAX_SEQUENCE + 1
-            if self._sequence not in self._in_flight and self._sequence not in self._asked:
-                return self._sequence
+            self.requested = self.requested % MAX_SEQUENCE + 1
+            if self.requested not in self._in_flight and self.requested not in self._asked:
+                return self.requested
 
     def _close(self, last: BindRefused | Unbound | LinkDead | ProtocolViolation) -> list[Event]:
         why = last.why if isinstance(last, LinkDead | ProtocolViolation) else "the session ended"
         unanswered: list[Event] = [Unanswered(sequence, why) for sequence in self._in_flight]
-        self._in_flight.clear()
-        self._asked.clear()
-        self._unacknowledged.clear()
-        self._to_answer.clear()
+        self._in_flight, self._asked, self._unacknowledged, self._to_answer = {}, {}, {}, {}
         self.state = State.CLOSED
         return [*unanswered, last]
 

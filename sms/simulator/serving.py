@@ -33,6 +33,8 @@ async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[Serv
     """Serves `app` while the block runs. Raises OSError when it cannot listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as door:
+        # As asyncio does for the sockets it makes itself: without, every answer's body waits 40 ms after its head.
+        door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(app, log_config=None, lifespan="off", access_log=False, proxy_headers=False)
         server = _Server(config)
         task = asyncio.create_task(server.serve([door]))

@@ -19,7 +19,7 @@ from alerts.states import State
 from kernel.clock import Clock
 from sms.carriers import UNTOLD, Arrival, Condition, Ears, MobileText, OnSent
 from sms.conversation import ROK, Dialect, Role
-from sms.link import BACKOFF, Backoff, Link, OnDeliver, Target
+from sms.link import BACKOFF, Backoff, Followed, Link, OnDeliver, Target
 from sms.outcomes import heard_of
 from sms.pacing import Rate
 from sms.receipts import READ_ID, MessageState, ReceiptIds
@@ -167,7 +167,7 @@ class SmppCarrier:
 
     # ---- in
 
-    def _delivered(self, pdu: DeliverSm, raw: bytes) -> "Awaitable[int]":
+    def _delivered(self, pdu: DeliverSm, raw: bytes) -> "Awaitable[int] | Followed":
         assert self._ears is not None
         if pdu.message_state == MessageState.DELIVERED and pdu.receipted_message_id:
             # Nearly all of the traffic, and nothing in its text that the optional parameters do not say.
@@ -179,8 +179,11 @@ class SmppCarrier:
             if receipt is None:
                 log.warning("carrier %s: a receipt names no message", self.name)
             return self._at_once()
-        arrival = Arrival(self.name, pdu.part(raw), identity_of(raw), connected_at=self._trunk.bound_at)
-        return self._ears.arrived(arrival)
+        was_read: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        arrival = Arrival(
+            self.name, pdu.part(raw), identity_of(raw), connected_at=self._trunk.bound_at, was_read=was_read
+        )
+        return Followed(self._ears.arrived(arrival), was_read)
 
     def _at_once(self) -> "asyncio.Future[int]":
         if self._taken is None:

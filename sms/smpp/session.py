@@ -87,7 +87,7 @@ class Session:
         self._role = role
         self.state = State.OPEN
         self._framer = Framer(terms.max_pdu_octets)
-        self._sequence = first_sequence - 1
+        self.requested = self.answered = first_sequence - 1  # our newest request, and the last that was answered
         self._in_flight: dict[int, float] = {}  # deadlines; one time-out for all, so the first is the earliest
         self._asked: dict[int, tuple[Request, float]] = {}  # bind, enquire_link, unbind under way
         self._unacknowledged: dict[int, type[Request]] = {}
@@ -159,6 +159,11 @@ class Session:
         """Never answer a Received: the peer shall not know. For a simulated carrier; ours always answers."""
         self._unacknowledged.pop(sequence, None)
 
+    def probe(self, now: float) -> None:
+        """Ask whether the peer is there, unless it owes that answer already. LinkDead will follow if it is not."""
+        if self.state.is_bound and not self._asked:
+            self._ask(EnquireLink(), now, self.terms.enquire_answer_s)
+
     def unbind(self, now: float) -> None:
         """Leave politely. Unbound or LinkDead will follow."""
         self._ask(Unbind(), now, self.terms.enquire_answer_s)
@@ -199,8 +204,8 @@ class Session:
             return events + self._close(LinkDead(f"no answer to {late[0]}"))
         if self.state is State.OPEN and self._opened + self.terms.bind_s <= now:
             return events + self._close(LinkDead("no bind"))
-        if self.state.is_bound and not self._asked and self._life + self.terms.enquire_after_s <= now:
-            self._ask(EnquireLink(), now, self.terms.enquire_answer_s)
+        if self._life + self.terms.enquire_after_s <= now:
+            self.probe(now)
         return events
 
     # ---- what the peer wants
@@ -251,6 +256,7 @@ class Session:
         if self._in_flight.pop(sequence, None) is None:
             events.append(Stray(sequence, pdu.command_id))
         else:
+            self.answered = sequence
             events.append(Answered(sequence, pdu.status, message_id))
 
     def _received(self, sequence: int, pdu: SubmitSm | DeliverSm, frame: bytes, events: list[Event]) -> None:
@@ -272,7 +278,7 @@ class Session:
             events.append(Stray(sequence, pdu.command_id))
             return
         del self._asked[sequence]
-        self._life = now
+        self._life, self.answered = now, sequence
         if isinstance(request, Bind):
             if isinstance(pdu, BindResp) and pdu.status == ROK:
                 self.state = BOUND_AS[type(request)]
@@ -312,9 +318,9 @@ class Session:
     def _next_sequence(self) -> int:
         """1 to 0x7FFFFFFF and round again, past the numbers still under way. Source: SMPP 3.4 §5.1.4."""
         while True:
-            self._sequence = self._sequence % MAX_SEQUENCE + 1
-            if self._sequence not in self._in_flight and self._sequence not in self._asked:
-                return self._sequence
+            self.requested = self.requested % MAX_SEQUENCE + 1
+            if self.requested not in self._in_flight and self.requested not in self._asked:
+                return self.requested
 
     def _close(self, last: BindRefused | Unbound | LinkDead | ProtocolViolation) -> list[Event]:
         why = last.why if isinstance(last, LinkDead | ProtocolViolation) else "the session ended"

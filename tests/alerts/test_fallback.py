@@ -28,7 +28,7 @@ def test_what_the_law_has_an_applicant_told_is_told_on_paper(number):
 
 
 def test_red_lights_and_cards_stand_on_supervisions_list_and_nothing_else_does():
-    assert {number for number in TEMPLATES if of(number).supervised} == {"T03", "T05", "T06"}
+    assert {number for number in TEMPLATES if of(number).supervised} == {"T03", "T05", "T06", "T44", "T45"}
 
 
 def test_answers_and_codes_that_somebody_asked_for_are_asked_for_again():

@@ -1,7 +1,7 @@
 """`python -m tests.chaos`: every bad day, on SQLite and PostgreSQL at once; a line for each, and what was violated.
 
 `--only WORDS` for scenarios whose names contain them, `--seed N` to repeat a day that went wrong, `--size 0.1` for
-a tenth of the rounds and texts.
+a tenth of the rounds and texts. Words that no name contains are refused with exit code 2, and the names.
 """
 
 import argparse
@@ -11,12 +11,14 @@ import random
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import perf_counter
 
+from tests.chaos.ferry_scenarios import SCENARIOS as FERRY
 from tests.chaos.installations import Installations
-from tests.chaos.scenarios import SCENARIOS, Stage, Told
+from tests.chaos.scenarios import SCENARIOS, Scenario, Stage, Told
 from tests.chaos.world import victims
 from tools.postgres import NoPostgres, Postgres
 
@@ -30,16 +32,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
     parser.add_argument("--size", type=float, default=1.0)
     chosen = parser.parse_args()
+    dialects = [chosen.database] if chosen.database else DIALECTS
+    meant = [each for each in dialects if _named(chosen.only, each)]
+    if not meant:
+        known = "\n  ".join(dict.fromkeys(name for each in dialects for name in _named("", each)))
+        parser.error(f"no bad day is called so: {chosen.only!r}. There are\n  {known}")
     if chosen.database is None:
-        return asyncio.run(_both(chosen.only, chosen.seed, chosen.size))
+        return asyncio.run(_both(meant, chosen.only, chosen.seed, chosen.size))
     logging.disable(logging.CRITICAL)  # simulators that are broken on purpose complain
     return asyncio.run(_play(chosen.database, chosen.only, chosen.seed, chosen.size))
 
 
-async def _both(only: str, seed: int, size: float) -> int:
+def _named(only: str, dialect: str) -> dict[str, Scenario]:
+    every = {**SCENARIOS, **FERRY}
+    return {name: each for name, each in every.items() if only in name and dialect in each.dialects}
+
+
+async def _both(meant: Sequence[str], only: str, seed: int, size: float) -> int:
     said = ("-m", "tests.chaos", "--only", only, "--seed", str(seed), "--size", str(size))
     print(f"seed {seed}", flush=True)
-    processes = [await asyncio.create_subprocess_exec(sys.executable, *said, "--database", each) for each in DIALECTS]
+    processes = [await asyncio.create_subprocess_exec(sys.executable, *said, "--database", each) for each in meant]
     # One that was killed, for want of memory perhaps, comes to less than 0.
     return 1 if any([await process.wait() for process in processes]) else 0
 
@@ -59,9 +71,7 @@ async def _play(dialect: str, only: str, seed: int, size: float) -> int:
         servers = await stack.enter_async_context(victims())
         installations = Installations(folder, server_url)
         await installations.prepare(servers)
-        for name, scenario in SCENARIOS.items():
-            if only not in name or dialect not in scenario.dialects:
-                continue
+        for name, scenario in _named(only, dialect).items():
             stage = Stage(dialect, servers, random.Random(f"{seed} {name}"), installations, size)
             began = perf_counter()
             try:

@@ -3,12 +3,15 @@
 import random
 import shutil
 import signal
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import asyncpg
 
 from sms.simulator import Smsc
+from tests.chaos.ferry_meeting import meet
 from tests.chaos.world import Victims, World, opened, smpp
 
 
@@ -17,13 +20,26 @@ class Installations:
 
     def __init__(self, folder: Path, server_url: str | None) -> None:
         self._folder, self._server_url, self._numbers = folder, server_url, count(1)
-        self._template = ""
 
     async def __call__(self) -> tuple[str, Path]:
+        return await self.copied("first")
+
+    async def copied(self, first: str) -> tuple[str, Path]:
+        """Another like `first`, whose database nobody has open."""
         name = f"chaos{next(self._numbers)}"
         folder = self._folder / name
-        shutil.copytree(self._folder / "first", folder, ignore=shutil.ignore_patterns("*.log"))
-        return await self._database(name), folder
+        shutil.copytree(self._folder / first, folder, ignore=shutil.ignore_patterns("*.log"))
+        return await self._database(name, first), folder
+
+    async def zones(self, servers: Victims) -> Mapping[Literal["outer", "inner"], tuple[str, Path]]:
+        """An outer and an inner zone that have met."""
+        if not (self._folder / "outer").exists():
+            urls: dict[Literal["outer", "inner"], str] = {}
+            for own in ("outer", "inner"):
+                (self._folder / own).mkdir()
+                urls[own] = await self._database(own)
+            await meet({own: (url, self._folder / own) for own, url in urls.items()}, servers)
+        return {"outer": await self.copied("outer"), "inner": await self.copied("inner")}
 
     @property
     def last_words(self) -> str:
@@ -35,8 +51,7 @@ class Installations:
         """A first start: migrations, keys, the built-in calendar."""
         folder = self._folder / "first"
         folder.mkdir()
-        self._template = await self._database("first")
-        database = await opened(self._template)
+        database = await opened(await self._database("first"))
         world = World(database, folder, servers, random.Random(0))
         try:
             async with Smsc({"zhangban": "secret"}, clock=world) as smsc:
@@ -47,12 +62,11 @@ class Installations:
         finally:
             await database.close()
 
-    async def _database(self, name: str) -> str:
+    async def _database(self, name: str, first: str = "") -> str:
         if self._server_url is None:
             return f"sqlite://{self._folder / name}/zhangban.db"
-        name, copied = f"{self._folder.name}-{name}", f"{self._folder.name}-first"
+        name, template = f"{self._folder.name}-{name}", f"{self._folder.name}-{first}" if first else "template0"
         connection = await asyncpg.connect(self._server_url)
-        template = "template0" if name == copied else copied
         await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
         await connection.close()
         return f"{self._server_url.rpartition('/')[0]}/{name}"

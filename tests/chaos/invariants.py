@@ -42,11 +42,11 @@ async def judged(world: World) -> Verdict:
     for taken in world.taken:
         sent[taken.phone, taken.number].append(taken)
     violations = [
-        *_unfinished(states),
-        *_sent_after_they_were_recorded(parts, sent),
+        *unfinished(states),
+        *sent_after_they_were_recorded(parts, sent),
         *_hasty_codes(world, sent),
-        *_wrong_phones(world, {str(row["to_phone"]): row for row in await _messages(world)}),
-        *await _people(world),
+        *wrong_phones(world, {str(row["to_phone"]): row for row in await _messages(world)}),
+        *await people(world),
     ]
     if (broken := (await verify(database)).broken) is not None:
         violations.append(f"the log of events is broken: {broken}")
@@ -55,17 +55,17 @@ async def judged(world: World) -> Verdict:
         taken=len(world.taken),
         repeated=sum(len(each) - 1 for each in sent.values()),
         people=len(world.people),
-        violations=tuple(_few(violations)),
+        violations=tuple(few(violations)),
     )
 
 
-def _unfinished(states: Mapping[str, int]) -> Iterator[str]:
+def unfinished(states: Mapping[str, int]) -> Iterator[str]:
     for state, count in states.items():
         if state not in FINAL:
             yield f"unfinished: {count} texts are {state}"
 
 
-def _sent_after_they_were_recorded(parts: list[Row], sent: Mapping[tuple[str, int], list[Taken]]) -> Iterator[str]:
+def sent_after_they_were_recorded(parts: list[Row], sent: Mapping[tuple[str, int], list[Taken]]) -> Iterator[str]:
     seen: Counter[tuple[str, int]] = Counter()
     for row in parts:
         key = str(row["to_phone"]), int(str(row["seq"]))
@@ -96,7 +96,7 @@ async def _messages(world: World) -> list[Row]:
     return await world.database.rows("SELECT to_phone, state, dedupe_key FROM message")
 
 
-def _wrong_phones(world: World, messages: Mapping[str, Row]) -> Iterator[str]:
+def wrong_phones(world: World, messages: Mapping[str, Row]) -> Iterator[str]:
     for phone, expected in world.expected.items():
         shown, state = world.inbox(phone), messages[phone]["state"]
         if set(shown) - {expected.words}:
@@ -105,7 +105,7 @@ def _wrong_phones(world: World, messages: Mapping[str, Row]) -> Iterator[str]:
             yield f"delivered and not on the phone: {phone}"
 
 
-async def _people(world: World) -> Iterator[str]:
+async def people(world: World) -> Iterator[str]:
     """Each of `people` has texted once."""
     database = world.database
     kept = defaultdict[str, list[datetime]](list)
@@ -137,7 +137,7 @@ async def _people(world: World) -> Iterator[str]:
     return iter(found)
 
 
-def _few(violations: list[str]) -> Iterator[str]:
+def few(violations: list[str]) -> Iterator[str]:
     seen: Counter[str] = Counter()
     for violation in violations:
         kind = violation.partition(":")[0]

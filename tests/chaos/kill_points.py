@@ -45,6 +45,7 @@ POINTS = {
     "performed": Point("sms.inbound", "Inbox._judged"),
     "answering": Point("sms.inbound", "Inbox._reply"),  # in the transaction
     "answered the person": Point("sms.inbound", "Inbox._settle"),
+    "keeping proofs": Point("sms.mo_parts", "Parts._keep_proofs"),  # in the transaction
 }
 #: Half of a message has been written to the carrier.
 MID_PDU = "in the middle of a PDU"
@@ -58,7 +59,7 @@ def die_at(name: str, more: int = 0) -> None:
         return
     point = POINTS[name]
     owner, attribute = place_of(point.module, point.function)
-    setattr(owner, attribute, _dying(getattr(owner, attribute), point, point.passage + more))
+    setattr(owner, attribute, dying(getattr(owner, attribute), point, point.passage + more))
 
 
 def place_of(module: str, function: str) -> tuple[Any, str]:
@@ -70,7 +71,7 @@ def place_of(module: str, function: str) -> tuple[Any, str]:
     return owner, attribute
 
 
-def _dying(function: Callable[..., Any], point: Point, passage: int) -> Callable[..., Any]:
+def dying(function: Callable[..., Any], point: Point, passage: int) -> Callable[..., Any]:
     passages = iter(range(1, passage + 1))
 
     def dies() -> bool:

@@ -32,6 +32,15 @@ def acknowledge_receipts_before_they_are_recorded() -> None:
     Lane.heard = heard  # type: ignore[method-assign]
 
 
+def believe_that_every_answer_was_read() -> None:
+    from sms.unread import Unread
+
+    def put(self: Unread, session: Any, was_read: "asyncio.Future[None]", now: float) -> None:
+        was_read.set_result(None)
+
+    Unread.put = put  # type: ignore[method-assign]
+
+
 def send_codes_again_at_once() -> None:
     from alerts import outgoing, settling
     from alerts.states import after_unknown
@@ -74,6 +83,7 @@ BROKEN: Mapping[str, Callable[[], None]] = MappingProxyType(
         for sabotage in (
             acknowledge_texts_before_they_are_kept,
             acknowledge_receipts_before_they_are_recorded,
+            believe_that_every_answer_was_read,
             send_codes_again_at_once,
             forget_which_parts_were_taken,
             perform_without_a_key,

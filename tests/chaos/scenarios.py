@@ -346,6 +346,23 @@ async def _killed_once_receipts_were_acknowledged(stage: Stage, sabotage: str) -
         return await healed(world, patience_s=IMPATIENCE_S)
 
 
+async def _answers_are_not_read(stage: Stage, sabotage: str) -> Told:
+    async with stage.one_carrier() as (world, smsc):
+        async with world.server(sabotage=sabotage):
+            await until(lambda: smsc.counts["binds"] > 0)
+            smsc.faults.is_deaf = True
+            world.text_us(3)
+            async with asyncio.timeout(PATIENCE_S):
+                while await _unproved(world) or not await _unproved(world, "NOT"):  # noqa: ASYNC110  a table has no bell
+                    await asyncio.sleep(0.1)
+        world.pass_time(timedelta(minutes=1))
+        return await healed(world, patience_s=IMPATIENCE_S)
+
+
+async def _unproved(world: World, but: str = "") -> bool:
+    return bool(await world.database.rows(f"SELECT id FROM inbound_pdu WHERE read_at IS {but} NULL LIMIT 1"))
+
+
 async def _responses_are_lost(stage: Stage, sabotage: str) -> Told:
     async with stage.one_carrier(response_s=1.0) as (world, smsc):
         smsc.faults.lose_responses, smsc.faults.no_receipts = 10, True
@@ -376,6 +393,7 @@ CONTROLS: Mapping[str, tuple[Callable[[Stage, str], Awaitable[Told]], str]] = Ma
     {
         "acknowledge texts before they are kept": (_killed_once_people_were_thanked, "lost"),
         "acknowledge receipts before they are recorded": (_killed_once_receipts_were_acknowledged, "unfinished"),
+        "believe that every answer was read": (_answers_are_not_read, "kept"),
         "send codes again at once": (_responses_are_lost, "code sent again too soon"),
         "forget which parts were taken": (_second_halves_are_dropped, "recorded twice"),
         "perform without a key": (_killed_once_an_act_was_performed, "performed"),

@@ -21,7 +21,9 @@ from server.serve import serve
 from sms.gateway import Gateway
 from sms.lane import Pace
 from sms.link import Backoff
-from tests.chaos.kill_points import die_at
+from tests.chaos import ferry_points, kill_points
+from tests.chaos.ferry_disk import fail_while
+from tests.chaos.ferry_pace import hurry, seal_only
 from tests.chaos.sabotage import BROKEN
 from tools.postgres import _die_with_parent
 
@@ -31,7 +33,11 @@ HURRY = Pace(tend_s=0.4, poll_s=0.1)
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """`kill`: a name of kill_points, `passages` later than the first that fits. `sabotage`: a name of BROKEN."""
+    """`kill`: a name of kill_points or ferry_points, `passages` later than the first that fits.
+
+    `sabotage`: a name of BROKEN. `disk`: a file; while it is there, the operations it names fail (ferry_disk.py).
+    `sealer`: no server, but the ferry towards this peer alone. `one_by_one`: every record is a parcel of its own.
+    """
 
     config: str
     log: str
@@ -39,6 +45,9 @@ class Order(Struct, frozen=True, kw_only=True):
     passages: int = 0
     ahead_s: float = 0.0
     sabotage: str = ""
+    disk: str = ""
+    sealer: str = ""
+    one_by_one: bool = False
 
 
 def main() -> None:
@@ -87,18 +96,21 @@ def _become(order: Order) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    _set_clock(timedelta(seconds=order.ahead_s))
+    set_clock(timedelta(seconds=order.ahead_s))
     defaults = Gateway.__init__.__kwdefaults__
     assert defaults is not None
     defaults["pace"] = HURRY
     Backoff.wait = _hurried(Backoff.wait)  # type: ignore[method-assign]
     if order.sabotage:
         BROKEN[order.sabotage]()
+    hurry(one_by_one=order.one_by_one)
+    if order.disk:
+        fail_while(Path(order.disk))
     if order.kill:
-        die_at(order.kill, order.passages)
+        (ferry_points if order.kill in ferry_points.NAMES else kill_points).die_at(order.kill, order.passages)
     code = 70
     try:
-        serve(Path(order.config))
+        seal_only(Path(order.config), order.sealer) if order.sealer else serve(Path(order.config))
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
@@ -106,7 +118,7 @@ def _become(order: Order) -> None:
         os._exit(code)
 
 
-def _set_clock(ahead: timedelta) -> None:
+def set_clock(ahead: timedelta) -> None:
     plain = SystemClock.now
 
     def now(self: SystemClock) -> datetime:

@@ -238,7 +238,15 @@ class World:
 
     @asynccontextmanager
     async def server(
-        self, *, kill: str = "", passages: int = 0, sabotage: str = "", is_ready: bool = True
+        self,
+        *,
+        kill: str = "",
+        passages: int = 0,
+        sabotage: str = "",
+        is_ready: bool = True,
+        disk: str = "",
+        sealer: str = "",
+        one_by_one: bool = False,
     ) -> AsyncIterator[Victim]:
         """A server, killed at the end of the block unless it ended before. With `is_ready` it serves."""
         self.rounds += 1
@@ -250,6 +258,9 @@ class World:
             passages=passages,
             ahead_s=self.ahead_s,
             sabotage=sabotage,
+            disk=disk,
+            sealer=sealer,
+            one_by_one=one_by_one,
         )
         victim = await self._servers.serve(order)
         victim.log = log

@@ -51,6 +51,12 @@ def test_every_requirement_is_imported_or_says_what_it_is_for():
         assert name in offered or name in taken_by_others, f"nothing imports {name}"
 
 
+def test_every_table_is_made_without_reading_its_source():
+    for source in ROOT.glob("*/**/*tables.py"):
+        if source.relative_to(ROOT).parts[0] in PACKAGES:
+            assert "from tortoise.models" not in source.read_text(), f"{source}: from kernel.models import Model"
+
+
 #: Bookkeeping that no person asked for and no law looks at: it writes no event, so it needs no Office.
 OWN_TRANSACTIONS = {
     "alerts/outgoing.py": "claims messages for a carrier, so that two gateways never send the same one",
@@ -60,6 +66,7 @@ OWN_TRANSACTIONS = {
     "sms/inbound.py": "keeps a part of a text before the carrier is told that it may forget it",
     "alerts/settling.py": "writes what became of messages, many at once",
     "ferry/alarms.py": "tells the officer on duty what is wrong with a ferry, which is no event of the office",
+    "ferry/exchange/watching.py": "tells them of reports that do not get to the level above, likewise",
     "ferry/zones/mirror.py": "hands over what the outer zone shows, with the note that it was told",
     "ferry/zones/performing.py": "claims acts from outside, and hands over what the office made of them",
     "ferry/zones/texts_outside.py": "tells inside what became of texts, and strikes them out",

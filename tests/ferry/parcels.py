@@ -6,7 +6,7 @@ import io
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ferry.opening import Unsealed, check, unseal
-from ferry.parcel import Label, Piece
+from ferry.parcel import Label, Piece, json_lines
 from ferry.sealing import Addressed, Sealed, SealingKeys, seal
 
 OUTER, INNER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -28,9 +28,8 @@ def pieces_of(content: bytes, step: int):
 def sealed(clock, records, pieces=(), *, target=None, own=OUTER, receiver=INNER, **changes) -> tuple[bytes, Sealed]:
     target = target or io.BytesIO()
     keys = SealingKeys(own=own, receiver=receiver.public_key())
-    done = seal(
-        target, changes.pop("label", label()), records, pieces, schema=1, addressed=ADDRESSED, keys=keys, clock=clock
-    )
+    lines, told = json_lines(records), changes.pop("label", label())
+    done = seal(target, told, lines, pieces, schema=1, addressed=ADDRESSED, keys=keys, clock=clock)
     return target.getvalue(), done
 
 

@@ -1,6 +1,9 @@
 """Real folders instead of the simulated device, and the loop that turns by the clock."""
 
 import asyncio
+import errno
+import os
+import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ferry.transports import folder as transport
 from ferry.transports.folder import Folder
 from kernel.clock import SystemClock
 from tests.ferry import ferry_process
@@ -39,6 +43,40 @@ async def test_what_is_still_being_written_is_not_seen(folder, tmp_path):
     (tmp_path / "shared" / ".tmp-a.fry").write_bytes(b"half")
     (tmp_path / "shared" / "sub").mkdir()
     assert await folder.names() == []
+
+
+@pytest.mark.parametrize("step", ["copy", "sync", "rename"])
+async def test_a_full_stick_keeps_no_beginning(folder, tmp_path, monkeypatch, step):
+    """As on another file system, where a file cannot be renamed to."""
+    (tmp_path / "one").write_bytes(b"parcel")
+    honest = os.replace
+
+    def replace_(source, target):
+        if ".tmp-" in str(source):
+            if step == "rename":
+                raise OSError(errno.ENOSPC, "full")
+            return honest(source, target)
+        raise OSError(errno.EXDEV, "another file system")
+
+    def copyfile(source, target):
+        Path(target).write_bytes(Path(source).read_bytes()[:3])
+        raise OSError(errno.ENOSPC, "full")
+
+    def sync(path):
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace_)
+        if step == "copy":
+            patched.setattr(shutil, "copyfile", copyfile)
+        if step == "sync":
+            patched.setattr(transport, "sync", sync)
+        with pytest.raises(OSError, match=r"full|broken"):
+            await folder.put("a.fry", tmp_path / "one")
+    assert (tmp_path / "one").read_bytes() == b"parcel"
+    assert list((tmp_path / "shared").iterdir()) == []
+    await folder.put("a.fry", tmp_path / "one")
+    assert await folder.names() == ["a.fry"]
 
 
 MEMORY = Path("/dev/shm")

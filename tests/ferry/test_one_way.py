@@ -7,8 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from ferry import history
+from ferry.overview import Concern, overview
 from ferry.simulator.gap import Faults
 from tests.ferry.pair import PACE
+from tests.ferry.test_recovery import Backups
 
 ONE_WAY = replace(
     PACE,
@@ -28,6 +30,11 @@ async def diode(pair):
     pair.inner.changes = {"pace": ONE_WAY, "out": None}
     await pair.start()
     return pair
+
+
+@pytest.fixture
+def backups(_shelf, dialect, diode):
+    return Backups(_shelf, dialect, diode.databases)
 
 
 async def steps(pair, count: int, seconds: float = 10) -> None:
@@ -88,13 +95,18 @@ async def test_a_gap_list_that_a_person_carries_back_fills_the_gaps(diode, tmp_p
     await steps(diode, 40)
     assert (await diode.inner.effects()).keys() == {"case.state/came"}
     assert await told_gaps(diode) == await true_gaps(diode) != set()
-    with diode.inner.here():
-        await diode.inner.engine.write_status(tmp_path / "gaps.fry", now=diode.clock.now())
-    with diode.outer.here():
-        await diode.outer.engine.take_file(tmp_path / "gaps.fry", now=diode.clock.now())
-    await steps(diode, 5)
+    await by_hand(diode, tmp_path)
     assert await diode.inner.effects() == {"case.state/lost": 1, "case.state/came": 1}
     assert await told_gaps(diode) == await true_gaps(diode) == set()
+
+
+async def by_hand(diode, folder) -> None:
+    """A person carries the list of gaps to the sender, and the device what the sender offers again."""
+    with diode.inner.here():
+        await diode.inner.engine.write_status(folder / "gaps.fry", now=diode.clock.now())
+    with diode.outer.here():
+        await diode.outer.engine.take_file(folder / "gaps.fry", now=diode.clock.now())
+    await steps(diode, 5)
 
 
 async def test_the_history_proves_that_everything_came(diode):
@@ -125,6 +137,54 @@ async def test_a_lost_announcement_of_an_epoch_is_made_good_by_a_heartbeat(diode
     await steps(diode, 10)
     assert await diode.inner.effects() == {"case.state/a": 1}
     assert ("ctl", 1) in await told_gaps(diode)
+
+
+async def test_a_receiver_restored_from_a_backup_reports_what_it_no_longer_has_and_gets_it_by_hand(
+    diode,
+    backups,
+    tmp_path,
+):
+    """Nobody tells the sender: everything since the backup is a gap, and exactly that."""
+    await diode.outer.hand_over("a1")
+    await steps(diode, 5)
+    restore = await backups.of(diode.inner)
+    for rid in ("a2", "a3"):
+        await diode.outer.hand_over(rid)
+        await steps(diode, 8)
+    await restore()
+    await diode.outer.hand_over("a4")
+    await steps(diode, 40)
+    assert (await diode.inner.effects()).keys() == {"case.state/a1", "case.state/a4"}
+    assert await told_gaps(diode) == await true_gaps(diode) == {("case", 2), ("case", 3)}
+    assert Concern.GAPS in await alarmed(diode.inner)
+    await by_hand(diode, tmp_path)
+    assert await diode.inner.effects() == {f"case.state/a{n}": 1 for n in range(1, 5)}
+    assert await told_gaps(diode) == await true_gaps(diode) == set()
+
+
+async def test_a_sender_restored_from_a_backup_stops_the_lane_until_a_person_begins_a_new_epoch(diode, backups):
+    """Nobody tells it that its numbers are taken: the receiver notices, and believes neither."""
+    await diode.outer.hand_over("a1")
+    await steps(diode, 5)
+    restore = await backups.of(diode.outer)
+    await diode.outer.hand_over("lost")  # the backup does not know it; the receiver does
+    await steps(diode, 8)
+    await restore()
+    await diode.outer.hand_over("b1")
+    await steps(diode, 8)
+    assert (await diode.inner.effects()).keys() == {"case.state/a1", "case.state/lost"}
+    assert {Concern.LANE_FROZEN, Concern.QUARANTINE} <= await alarmed(diode.inner)
+    with diode.outer.here():
+        await diode.outer.engine.new_epoch(now=diode.clock.now())
+    await diode.outer.hand_over("b2")
+    await steps(diode, 30)
+    assert await diode.inner.effects() == {f"case.state/{rid}": 1 for rid in ("a1", "lost", "b1", "b2")}
+    assert Concern.LANE_FROZEN not in await alarmed(diode.inner)
+
+
+async def alarmed(side) -> set[Concern]:
+    with side.here():
+        return {alarm.concern for alarm in (await overview(side.station, now=side.clock.now())).alarms}
 
 
 def test_the_root_is_the_tree_of_rfc_6962():

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import struct
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -11,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferry.opening import check, look
-from ferry.parcel import FRAME_OCTETS, MAX_RECORDS_OCTETS, NO_PARCEL, Kind
+from ferry.opening import check, look, unseal
+from ferry.parcel import FRAME_OCTETS, MAX_RECORDS_OCTETS, NO_PARCEL, Kind, Piece
 from ferry.refusals import ParcelRefused
-from ferry.sealing import _Frames
+from ferry.sealing import SealingKeys, _Frames, seal
 from kernel.clock import FakeClock
-from tests.ferry.parcels import OUTER, label, opened, pieces_of, sealed
+from tests.ferry.parcels import ADDRESSED, INNER, OUTER, label, opened, pieces_of, sealed
 
 NOON = FakeClock(datetime(2026, 11, 22, 4, 0, tzinfo=UTC))
 RECORDS = [f'{{"case":"SL2026{number:04}","step":"承办"}}'.encode() for number in range(50)]
@@ -57,6 +58,37 @@ def test_pieces_of_every_length_around_a_frame_come_out(octets):
     parcel, _ = sealed(NOON, [], pieces_of(content, FRAME_OCTETS * 2))
     opened(parcel, keep=files.keep)
     assert b"".join(files.contents.values()) == content
+
+
+def test_a_piece_that_does_not_shrink_is_stored_and_records_are_compressed():
+    """Most attachments are compressed already; records shrink to a third and less."""
+    content = hashlib.shake_256(b"a photograph").digest(200_000)
+    lines = b"".join(b"%b\n" % record for record in RECORDS * 20)
+    overhead = 3000
+    assert len(content) < len(sealed(NOON, [], pieces_of(content, 200_000))[0]) < len(content) + overhead
+    assert len(sealed(NOON, [], pieces_of(ATTACHMENT, len(ATTACHMENT)))[0]) < len(ATTACHMENT) / 10
+    assert len(sealed(NOON, RECORDS * 20)[0]) < len(lines) / 3 + overhead
+
+
+def test_memory_stays_flat_however_long_the_parcel(tmp_path):
+    """Forty mebibytes in pieces of one: never more than a few of them at once, sealing and opening."""
+    piece = hashlib.shake_256(b"incompressible").digest(FRAME_OCTETS)
+    pieces = [
+        (Piece(sha256="a" * 64, size=40 * FRAME_OCTETS, offset=at * FRAME_OCTETS, octets=FRAME_OCTETS), lambda: piece)
+        for at in range(40)
+    ]
+    tracemalloc.start()
+    try:
+        with (tmp_path / "parcel").open("w+b") as file:
+            keys = SealingKeys(own=OUTER, receiver=INNER.public_key())
+            seal(file, label(), b"", pieces, schema=1, addressed=ADDRESSED, keys=keys, clock=NOON)
+            checked = check(file, lambda header: OUTER.public_key())
+            unseal(file, checked, INNER, OUTER.public_key(), lambda *_: None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert checked.octets > 40 * FRAME_OCTETS
+    assert peak < 8 * FRAME_OCTETS
 
 
 def test_the_label_can_be_read_without_any_key():

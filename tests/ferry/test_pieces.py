@@ -1,10 +1,14 @@
 """Files beside the records: piece by piece, whole at the end, and never half."""
 
 import hashlib
+import os
 import random
+from datetime import timedelta
 
 import pytest
 
+from casework.intake.tables import Upload
+from ferry import tidying
 from ferry.outgoing import hand_over_file
 from tests.ferry.test_survival import send_a_file
 
@@ -71,3 +75,31 @@ async def test_whoever_waits_for_a_file_is_told_once_when_it_is_whole(pair):
     await send_a_file(pair.outer, b"expected")
     await pair.settle()
     assert told == [hashlib.sha256(b"expected").hexdigest()]
+
+
+async def test_files_are_forgotten_when_none_of_their_pieces_can_come_again_but_not_what_is_referred_to(pair):
+    for content in (b"referred to", b"nobody's"):
+        await send_a_file(pair.outer, content)
+    await pair.settle()
+    inner, kept = pair.inner, hashlib.sha256(b"referred to").hexdigest()
+    with inner.here():
+        await Upload.create(
+            sha256=kept, size=11, media_type="text/plain", uploaded_at=pair.clock.now(), kept=True
+        )  # fmt: skip
+    twice = inner.station.place("pieces") / kept  # a piece that came once more than it was needed
+    twice.mkdir()
+    (twice / "0").write_bytes(b"referred to")
+    fresh = inner.station.place("pieces") / ("f" * 64)
+    fresh.mkdir()
+    old = (pair.clock.now() - timedelta(days=2)).timestamp()
+    os.utime(twice, (old, old))
+    with inner.here():
+        await tidying.tidy(inner.station, now=pair.clock.now())
+    assert not twice.exists()
+    assert fresh.exists(), "perhaps its parcel is just being applied"
+    assert len(await inner.rows("SELECT id FROM ferry_file")) == 2
+    with inner.here():
+        await tidying.tidy(inner.station, now=pair.clock.now() + 2 * inner.station.pace.keep + timedelta(days=1))
+    assert await inner.rows("SELECT id FROM ferry_file") == await inner.rows("SELECT id FROM ferry_arrived_piece") == []
+    assert whole(inner, b"referred to")
+    assert not whole(inner, b"nobody's")

@@ -7,7 +7,7 @@ import pytest
 
 from ferry import quarantine
 from ferry.lanes import Lane
-from ferry.parcel import MAX_HEADER_OCTETS, Label
+from ferry.parcel import MAX_HEADER_OCTETS, Label, json_lines
 from ferry.records import Envelope
 from ferry.sealing import SealingKeys, seal
 from ferry.simulator.gap import Faults
@@ -29,7 +29,7 @@ def forged(pair, rids, *, seq=1, epoch=EPOCH, prev="0" * 64, own="outer", peer="
     keys = SealingKeys(own=KEYS[own], receiver=KEYS[peer].public_key())
     label = Label(channel=f"outer-inner.{lane}", epoch=epoch, seq=seq, prev=prev)
     addressed = keys_of("outer", "inner").address
-    seal(target, label, lines, schema=1, addressed=addressed, keys=keys, clock=pair.clock)
+    seal(target, label, json_lines(lines), schema=1, addressed=addressed, keys=keys, clock=pair.clock)
     return target.getvalue()
 
 

@@ -4,14 +4,11 @@ What is asserted: each record handed over took effect exactly once on the other 
 parcel of every lane, and nothing waits. The last tests break a rule of the engine and show that this would be noticed.
 """
 
-import asyncio
 import hashlib
-from datetime import timedelta
 
 import pytest
 
 from ferry import applying, offering, outgoing
-from ferry.engine import Engine
 from ferry.simulator.gap import Faults
 
 POINTS = {
@@ -101,20 +98,6 @@ async def test_whoever_is_killed_at_this_point_resumes_and_every_effect_is_there
     await pair.settle()
     await agree(pair, {side.own: {f"case.state/{n}-{m}" for n in range(4) for m in (1, 2)} for side in pair.sides})
     assert sum(side.deaths.get(point, 0) for side in pair.sides), "nobody came by"
-
-
-async def test_two_processes_of_one_side_at_once_number_nothing_twice_and_apply_nothing_twice(pair):
-    """Two engines on one database, each half way through what the other does."""
-    for number in range(12):
-        await pair.outer.hand_over(f"a{number}")
-        pair.clock.advance(timedelta(seconds=3))
-        for side, device in ((pair.outer, pair.there), (pair.inner, pair.back)):
-            with side.here():
-                engines = [Engine(side.station) for _ in range(2)]
-                await asyncio.gather(*(engine.turn(pair.clock.now()) for engine in engines))
-            device.sweep()
-    await pair.settle()
-    await agree(pair, {"outer": set(), "inner": {f"case.state/a{number}" for number in range(12)}})
 
 
 # ---- the same trials with a rule broken: that they fail shows that they can

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from kernel.clock import SystemClock
 from server.__main__ import app
+from server.demo import story
 from sms.simulator import Handset, Smsc
 
 LEADER, APPLICANT, ACCESS = "13900000033", "13811110001", "10690000"
@@ -99,7 +100,8 @@ def typed(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["demo", "--once", *arguments])
 
 
-def test_a_dead_carrier_fails_the_story_and_says_where():
+def test_a_dead_carrier_fails_the_story_and_says_where(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(story, "_BIND_PATIENCE_S", 0.2)  # nobody listens there: waiting longer changes nothing
     result = typed("--json", "--smpp", "127.0.0.1:1", "--system-id", "x", "--password", "x")
     assert result.exit_code == 1
     (failed,) = [step for step in json.loads(result.stdout.splitlines()[-1])["steps"] if not step["ok"]]

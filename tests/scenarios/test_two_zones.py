@@ -99,7 +99,8 @@ def test_two_servers_that_share_a_folder_only_file_outside_and_perform_inside(zo
 
     async def run() -> None:
         async with AsyncExitStack() as stack:
-            variables = {"ZHANGBAN_HTTP__PORT": "0", "ZHANGBAN_FERRY__ANSWER_SECONDS": "3"}
+            ferry = {"ZHANGBAN_FERRY__ANSWER_SECONDS": "3", "ZHANGBAN_FERRY__GATHER_MILLISECONDS": "20"}
+            variables = {"ZHANGBAN_HTTP__PORT": "0", **ferry}
             starting = [serving(zone.box, **variables, **zone.environment) for zone in zones]
             outside, inside = await asyncio.gather(*(stack.enter_async_context(each) for each in starting))
             given: dict[str, Any] = {"idempotencyKey": "filing-0001", "application": APPLICATION}

@@ -5,18 +5,29 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
 
 import pytest
+import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ferry.engine import Engine
+from ferry.lanes import Lane
+from ferry.orders import TWO_PERSONS, Verb
+from ferry.refusals import FerryTwoPersons, ParcelRefused
 from kernel.actor import Role
 from kernel.db import Database
 from kernel.directory import EnterDirectory, OfficerEntry, UnitEntry
+from kernel.refusals import NotFound, Refusal
+from server import ferry_desk as desk
+from server.cli_ferry import ferry_app
 from server.desk import done
+from server.ferry_desk import Why
 from server.ferry_stations import station
 from server.settings import read
+from server.text_desk import account
 from server.wiring import TABLES, open_system
 from tests.server.test_cli_clock import zhangban
 
@@ -136,6 +147,29 @@ def test_two_zones_meet_by_a_file_and_words(met):
     assert found["heard_at"] is not None
 
 
+def test_the_ledgers_of_a_day_are_shown_and_the_exit_code_says_whether_they_are_equal(met):
+    outer, _ = met
+    unknown = outer.told("ledger", code=2)
+    assert [(each["way"], each["state"]) for each in unknown] == [("out", "unknown"), ("in", "unknown")]
+    day = unknown[0]["day"]
+    for way in ("out", "in"):
+        outer.rows(
+            "INSERT INTO ferry_ledger (peer, way, day, spans, reached, ours, theirs, their_stamp, told, state,"
+            f" differences, accepted, seal) VALUES ('inner', '{way}', '{day}', '[]', '{{}}', '{{}}', '{{}}', 0, '',"
+            " 'equal', '[]', '', '')"
+        )
+    assert "一致" in outer.typed("ledger", "--day", day).stdout
+    found = '[{"kind":"missing","lane":"case","first":2,"last":3}]'
+    outer.rows(f"UPDATE ferry_ledger SET state = 'different', seal = 'x', differences = '{found}' WHERE way = 'in'")
+    said = outer.typed("ledger", code=1).stdout
+    assert "缺 · missing case 2-3" in said
+    assert "altered" in said
+    outer.does(staff)
+    assert outer.refused("accept", "inner", day, "--reason", "备份丢失") == "FERRY_TWO_PERSONS"
+    assert outer.told("accept", "inner", day, "--reason", "备份丢失", *TWO)["accepted"] == 1
+    outer.rows("DELETE FROM ferry_ledger")
+
+
 def test_words_that_differ_pin_nobody(zones):
     outer, inner = zones
     for zone in zones:
@@ -176,7 +210,8 @@ async def staff(system) -> None:
 def test_lanes_are_paused_and_resumed_and_the_log_says_why(met):
     outer, _ = met
     outer.turns()
-    outer.typed("pause", "inner", "case", "--reason", "网闸检修")
+    told = outer.told("pause", "inner", "case", "--reason", "网闸检修")
+    assert told == {"peer": "inner", "lane": "case", "state": "paused"}
     assert outer.rows("SELECT wanted FROM ferry_channel WHERE lane = 'case'") == [{"wanted": "paused"}]
     outer.typed("resume", "inner", "case")
     assert outer.rows("SELECT DISTINCT wanted FROM ferry_channel") == [{"wanted": "running"}]
@@ -290,3 +325,69 @@ def test_without_a_ferry_in_the_settings_there_is_nothing_to_do(tmp_path, instal
     environment = {"ZHANGBAN_DATABASE__URL": installed_url, "ZHANGBAN_DATA_DIR": str(tmp_path)}
     assert json.loads(zhangban("ferry", "status", "--json", **environment).stdout) == []
     assert zhangban("ferry", "init", **environment).exit_code == 1
+
+
+def test_every_command_answers_a_program_too():
+    def leaves(command, name: str) -> dict[str, typer.core.TyperCommand]:
+        if isinstance(command, typer.core.TyperGroup):
+            return {path: leaf for word, each in command.commands.items() for path, leaf in leaves(each, word).items()}
+        return {name: command}
+
+    found = leaves(typer.main.get_command(ferry_app), "")
+    assert len(found) > 15
+    for name, command in found.items():
+        assert "--json" in {option for each in command.params for option in each.opts}, name
+
+
+def test_every_order_stands_in_the_log_with_who_gave_it_and_why(met, tmp_path):
+    _, inner = met
+    (tmp_path / "odd.fry").write_bytes(b"not a parcel")
+    two, why = Why(reason="检修", first="OFF-0", second="OFF-1"), Why(reason="检修")
+
+    async def ordered(system) -> None:
+        await staff(system)
+        columns = ("peer", "lane", "epoch", "seq", "place", "rid", "line", "code", "at", "heard", "closed_why")
+        row = ("outer", "case", "e", 1, 0, "r", "{}", "TEST", system.clock.now(), True, "")
+        await system.database.insert("ferry_poison", columns, [row])
+        [poison] = await desk.poison(system, "outer")
+        with pytest.raises(FerryTwoPersons):
+            await desk.close_poison(system, "outer", poison.id, why=why)
+        await desk.close_poison(system, "outer", poison.id, why=two)
+        assert await desk.accept_ledger(system, "outer", date(2020, 1, 1), why=two) == 0
+        assert await desk.poison(system, "outer") == []
+        await desk.resend(system, "outer", Lane.CTL, 1, 1, why=why)
+        await desk.pause(system, "outer", Lane.CASE, why=why)
+        await desk.resume(system, "outer", Lane.CASE, why=why)
+        await desk.export_gap(system, "outer", tmp_path / "gaps.fry", why=why)
+        await desk.new_epoch(system, "outer", why=why)
+        await desk.snapshot(system, "outer", why=why)
+        await desk.accept_ledger(system, "outer", date(2026, 9, 1), why=two)
+        with pytest.raises(NotFound):
+            await desk.retry(system, "outer", 9999, why=why)
+        with pytest.raises(NotFound):
+            await desk.discard(system, "outer", 9999, why=two)
+        with pytest.raises(ParcelRefused):
+            await desk.import_file(system, "outer", tmp_path / "odd.fry", why=why)
+        with pytest.raises(Refusal):
+            await desk.send_list(system, "outer", b"no list", why=why)
+
+    before = len(inner.rows("SELECT id FROM event WHERE tag = 'ferry.ordered'"))
+    inner.does(ordered)
+    told = [
+        json.loads(row["body"]) for row in inner.rows("SELECT body FROM event WHERE tag = 'ferry.ordered' ORDER BY id")
+    ]
+    assert {each["verb"] for each in told[before:]} == set(Verb)
+    for each in told[before:]:
+        assert (each["reason"], each["by"]) == ("检修", account())
+        assert ((each["first_officer"], each["second_officer"]) == ("OFF-0", "OFF-1")) == (each["verb"] in TWO_PERSONS)
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(met, tmp_path):
+    _, inner = met
+    assert inner.refused("export-gap", "outer", str(tmp_path / "no" / "such" / "folder.fry")) == "FERRY_FILE_UNUSABLE"
+    full = Path("/dev/full")
+    if full.exists():
+        assert inner.refused("export-gap", "outer", str(full)) == "FERRY_FILE_UNUSABLE"
+        assert full.is_char_device()
+    assert inner.refused("poison", "list", "nobody") == "FERRY_UNKNOWN_PEER"
+    assert "首号大于末号" in inner.typed("resend", "outer", "ctl", "5-1", code=2).stderr

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from alerts.settling import Outcome
+from alerts.tables import WaitingReceipt
 from kernel.db import Database
 from server import metrics as module
 from server.doors import open_doors
@@ -22,7 +23,8 @@ from server.processes import Stop
 from server.settings import DatabaseSettings, HttpSettings, Settings
 from server.wiring import open_system
 from sms.backlog import backlog
-from sms.tables import InboundMessage
+from sms.latency import Span
+from sms.tables import CarrierRow, InboundMessage
 from tests.contracts.sources import ROOT
 from tests.sms.carrier_desk import put, running, simulated, smpp_carrier, until
 
@@ -71,9 +73,9 @@ async def test_a_running_system_is_scraped_and_says_what_happened(installed_url,
     assert seen("carrier_texts_total", carrier="simulator", outcome=Outcome.SUBMITTED) == 2
     assert seen("carrier_parts_total", carrier="simulator") == 3
     assert seen("carrier_receipts_total", carrier="simulator", state="delivered") == 3
-    for latency in ("due_to_answer", "answer_to_receipt"):
-        seconds = f"carrier_{latency}_seconds"
-        parts = 2 if latency == "due_to_answer" else 3
+    for span in Span:
+        seconds = f"carrier_{span}_seconds"
+        parts = 2 if span.endswith("answer") else 3
         assert seen(f"{seconds}_count", carrier="simulator", urgency="ordinary") == parts
         assert seen(f"{seconds}_bucket", carrier="simulator", urgency="ordinary", le="86400.0") == parts
         assert seen(f"{seconds}_count", carrier="simulator", urgency="urgent") == 0
@@ -111,6 +113,35 @@ async def test_refusals_are_told_by_code_and_fault(database, clock):
                 seen = Scrape((await scraped(metrics)).text)
     assert seen("carrier_refusals_total", carrier="east", code="ESME_RINVSRCADR", fault="technical") == 1
     assert seen("carrier_link_events_total", carrier="east", event="binds") == 1
+
+
+async def test_a_person_waits_from_when_the_text_was_queued_and_the_carrier_is_measured_from_its_last_try(
+    database, clock
+):
+    labels = {"carrier": "east", "urgency": "ordinary"}
+    async with simulated(clock) as smsc:
+        smsc.faults.error_every, smsc.faults.error_status = 1, 0x08
+        async with running(database, clock, smpp_carrier(smsc)) as gateway:
+            await put(database, clock, "【衡江】一")
+            async with asyncio.timeout(60):
+                while not gateway.lanes[0].outcomes[Outcome.AGAIN]:  # noqa: ASYNC110  counters have no bell
+                    await asyncio.sleep(0.01)
+            smsc.faults.clear()
+            clock.advance(timedelta(hours=1))
+            await until(database, delivered=1)
+            seen = Scrape((await scraped(Metrics(database, clock, lambda: gateway.lanes))).text)
+    waited_s = seen("carrier_queued_to_receipt_seconds_sum", **labels)
+    due_s = seen("carrier_due_to_answer_seconds_sum", **labels)
+    assert seen("carrier_queued_to_answer_seconds_sum", **labels) == waited_s == 3600
+    assert due_s < waited_s
+
+
+async def test_receipts_that_matched_no_text_are_told_by_carrier(metrics, database, clock):
+    for carrier, sms_id in (("east", "1"), ("east", "2"), ("west", "1")):
+        await WaitingReceipt.create(carrier=carrier, sms_id=sms_id, state="delivered", at=clock.now())
+    await CarrierRow.create(name="cloud", kind="mas")
+    seen = Scrape((await scraped(metrics)).text)
+    assert [seen("unmatched_receipts", carrier=each) for each in ("east", "west", "cloud")] == [2, 1, 0]
 
 
 async def test_open_metrics_is_spoken_to_whoever_asks_for_it(metrics):

@@ -18,7 +18,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 import kernel.db
-from kernel.db import Database, Row
+from kernel.db import Database, DatabaseUnfit, Row
 from kernel.refusals import Refusal
 from kernel.tables import NumberSeries
 from server.wiring import TABLES
@@ -231,6 +231,17 @@ async def test_a_program_older_than_its_database_refuses_to_touch_it(
     async with opened(blank_url) as database:
         with pytest.raises(Refusal, match="9999_next"):
             await database.migrate()
+
+
+async def test_a_database_that_lacks_what_the_migrations_say_it_has_is_refused_by_name(blank_url: str):
+    async with opened(blank_url) as database:
+        await database.migrate()
+        await database.refuse_unfit()
+        await database.execute("ALTER TABLE unit DROP COLUMN short_name")
+        await database.execute("DROP TABLE ferry_gap")
+        await database.execute("ALTER TABLE unit ADD COLUMN note TEXT")  # somebody's own: no harm
+        with pytest.raises(DatabaseUnfit, match=r"DATABASE_UNFIT.*: ferry_gap、unit\.short_name"):
+            await database.refuse_unfit()
 
 
 # -------------------------------------------------------------------------------------------------------------- below

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -23,7 +24,17 @@ from kernel.clock import FakeClock
 from kernel.refusals import Busy, Refusal
 from server import processes
 from server.desk import load_county
-from server.processes import CLOCKWORK, Pace, Stop, Timer, deliver_events, keep_time, running, until_stopped
+from server.processes import (
+    CLOCKWORK,
+    Pace,
+    Stop,
+    Timer,
+    deliver_events,
+    keep_time,
+    listening,
+    running,
+    until_stopped,
+)
 from server.settings import DatabaseSettings, Settings
 from server.wiring import System, open_system
 from supervision.acts import TurnLights
@@ -241,3 +252,10 @@ def test_warnings_of_carriers_stand_in_the_log_with_their_time():
         check=True,
     )
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[WARNING\] down\n", told.stderr)
+
+
+def test_the_body_of_an_answer_does_not_wait_until_its_head_is_acknowledged():
+    with listening("127.0.0.1", 0) as door, socket.create_connection(door.getsockname()) as _:
+        connection, _ = door.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

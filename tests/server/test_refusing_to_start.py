@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +113,16 @@ def test_a_file_that_is_no_database_is_said_and_left_alone(run: Run):
     Path("letter.db").write_text("Dear Sir or Madam, " * 100)
     assert "DATABASE_UNAVAILABLE" in refusal(run("serve", ZHANGBAN_DATABASE__URL="sqlite://letter.db"))
     assert Path("letter.db").read_text().startswith("Dear Sir")
+
+
+def test_a_database_without_a_column_of_this_program_is_said(installed: Run):
+    [file] = Path("var").glob("*.db")
+    with contextlib.closing(sqlite3.connect(file)) as altered:
+        altered.execute("ALTER TABLE unit DROP COLUMN short_name")
+    for line in ("serve", "enrolment list"):
+        said = refusal(installed(line))
+        assert "DATABASE_UNFIT" in said
+        assert "unit.short_name" in said
 
 
 def test_a_taken_port_is_said(installed: Run):

@@ -1,6 +1,8 @@
 """Systems that push nothing: a file a day in a folder, rows in a table of a front-end database."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,30 @@ async def test_a_daily_file_is_taken_whole_and_its_receipt_lies_beside_it(
     (refused,) = map(json.loads, (tmp_path / "20260915.zip.receipt.jsonl").read_text().splitlines())
     assert refused["refusal"]["code"] == "EXCHANGE_UNFIT"
     assert await ExchangeRecord.all().count() == 14
+
+
+async def test_a_receipt_for_which_there_is_no_room_is_written_later_and_nothing_is_taken_twice(
+    stage: Stage, system: SendingSystem, tmp_path: Path, monkeypatch
+):
+    for name, case in (("20260914.zip", "A0"), ("20260915.zip", "A1")):
+        system.batch = case
+        (tmp_path / name).write_bytes(system.package(system.case(case)))
+    honest, failures = os.fsync, iter([OSError(errno.ENOSPC, "full")])
+
+    def fsync(descriptor: int) -> None:
+        for failure in failures:
+            raise failure
+        honest(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert await take_folder(stage.office, tmp_path) == 1
+    assert files(tmp_path / "taking") == ["20260914.zip"]
+    assert "20260914.zip.receipt.jsonl" not in files(tmp_path)
+    rows = await ExchangeRecord.all().count()
+    assert await take_folder(stage.office, tmp_path) == 1
+    assert files(tmp_path) == ["20260914.zip.receipt.jsonl", "20260915.zip.receipt.jsonl"]
+    assert files(tmp_path / "taken") == ["20260914.zip", "20260915.zip"]
+    assert await ExchangeRecord.all().count() == rows == 14
 
 
 class Crash(Exception):

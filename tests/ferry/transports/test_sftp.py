@@ -113,6 +113,18 @@ async def test_fetching_goes_on_where_the_connection_broke(fragile, server, reac
     assert fragile.reads.count(0) == 1
 
 
+@pytest.mark.parametrize("what", ["fsync", "rename"])
+async def test_a_server_without_room_at_the_last_step_keeps_no_beginning(server, reached, tmp_path, what):
+    server.full.add(what)
+    sftp = reached()
+    with pytest.raises(OSError, match="refused"):
+        await sftp.put(NAME, parcel(tmp_path, b"parcel"))
+    assert list((server.root / "box").iterdir()) == []
+    server.full.clear()
+    await sftp.put(NAME, parcel(tmp_path, b"parcel"))
+    assert (server.root / "box" / NAME).read_bytes() == b"parcel"
+
+
 async def test_a_file_has_its_name_only_when_it_is_whole(server, reached, tmp_path):
     seen = []
 

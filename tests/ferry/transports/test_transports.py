@@ -164,6 +164,18 @@ async def test_an_end_that_cannot_be_reached_is_an_error_to_try_again_after(way,
     assert not re.search("parcel|another|password", str(refused.value))
 
 
+async def test_an_end_that_is_full_half_way_has_nothing_of_the_file_and_takes_it_whole_afterwards(way, tmp_path):
+    """Each attempt has another name: beginnings that stay would keep the end full for good."""
+    octets = os.urandom(2 * MIB + 17)
+    await way.fill(NAME)
+    with pytest.raises(OSError, match=r"\w"):
+        await way.transport.put(NAME, sealed(tmp_path, octets))
+    await way.empty()
+    assert await way.left() == []
+    await way.transport.put(NAME, sealed(tmp_path, octets))
+    assert await fetched(way, tmp_path) == octets
+
+
 @pytest.mark.parametrize("name", ["x" * 65, "../inbox", "包裹.fry", ".hidden", "a b"])
 async def test_a_name_that_some_device_does_not_carry_is_not_put(tmp_path, clock, name):
     for made in (sftp_way, table_way):

@@ -1,5 +1,6 @@
 """Every way across, each over the real thing: a folder, an SSH server, databases; with a device's hands on it."""
 
+import errno
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,8 +9,9 @@ from typing import Any, Literal
 
 import asyncssh
 
+from ferry.transports import folder
 from ferry.transports.databases import connection
-from ferry.transports.folder import Folder
+from ferry.transports.folder import Folder, sync
 from ferry.transports.sftp import Account, Sftp
 from ferry.transports.table import Table
 
@@ -33,6 +35,16 @@ class Way:
     async def break_off(self) -> None:
         """The other end cannot be reached any more."""
 
+    async def fill(self, name: str) -> None:
+        """From now on the other end has room for half of the file `name`."""
+
+    async def empty(self) -> None:
+        """Somebody made room."""
+
+    async def left(self) -> list[str]:
+        """Whatever lies there, finished or not."""
+        return []
+
 
 class FolderWay(Way):
     def __init__(self, folder: Path) -> None:
@@ -52,6 +64,18 @@ class FolderWay(Way):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.write_bytes(b"not a folder any more")
 
+    async def fill(self, name: str) -> None:
+        def full(path: Path) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        folder.sync = full
+
+    async def empty(self) -> None:
+        folder.sync = sync
+
+    async def left(self) -> list[str]:
+        return [path.name for path in self.folder.iterdir()]
+
 
 class SftpWay(FolderWay):
     """`folder` is where the server keeps its files."""
@@ -62,6 +86,34 @@ class SftpWay(FolderWay):
 
     async def break_off(self) -> None:
         await self.server.stop()
+
+    async def fill(self, name: str) -> None:
+        self.server.full.add("write")
+
+    async def empty(self) -> None:
+        self.server.full.clear()
+
+
+class FullDisk(asyncssh.SFTPServer):
+    def __init__(self, channel, *, full: set[str], **given) -> None:
+        super().__init__(channel, **given)
+        self._full = full
+
+    def write(self, file_obj, offset, data):
+        self._find_room("write", offset >= 1 << 20)
+        return super().write(file_obj, offset, data)
+
+    def fsync(self, file_obj):
+        self._find_room("fsync")
+        return super().fsync(file_obj)
+
+    def posix_rename(self, oldpath, newpath):
+        self._find_room("rename")
+        return super().posix_rename(oldpath, newpath)
+
+    def _find_room(self, what: str, is_behind: bool = True) -> None:
+        if what in self._full and is_behind:
+            raise asyncssh.SFTPFailure("No space left on device")
 
 
 class SshServer:
@@ -75,7 +127,9 @@ class SshServer:
         self.key_file = root / "client_key"
         self.client_key.write_private_key(self.key_file)
         self.key_file.chmod(0o600)
-        self.files = asyncssh.SFTPServer
+        #: What finds no room: "write" behind the first mebibyte, "fsync", "rename".
+        self.full: set[str] = set()
+        self.files: Any = lambda channel, **given: FullDisk(channel, full=self.full, **given)
         self.connections: set = set()
         self.port = 0
 
@@ -151,10 +205,24 @@ class TableWay(Way):
     async def break_off(self) -> None:
         await self.driver.write([("DROP TABLE ferry_out", ())])
 
+    async def fill(self, name: str) -> None:
+        """The number of its last row is taken: whatever a server says, the statement fails half way."""
+        await self.driver.write([(self.transport._inserting, (f"{name}#2", "x", 0, 9, b"", "1"))])
+
+    async def empty(self) -> None:
+        await self.driver.write([("DELETE FROM ferry_out WHERE name = ?", ("x",))])
+
+    async def left(self) -> list[str]:
+        found = await self.driver.rows("SELECT name FROM ferry_out WHERE name <> 'x'")
+        return [str(row[0]) for row in found]
+
 
 @asynccontextmanager
 async def folder_way(tmp_path: Path, clock, _) -> AsyncIterator[Way]:
-    yield FolderWay(tmp_path / "box")
+    try:
+        yield FolderWay(tmp_path / "box")
+    finally:
+        folder.sync = sync
 
 
 @asynccontextmanager

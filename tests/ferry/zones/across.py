@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 from ferry.epochs import EPOCH_RECORD
@@ -22,7 +23,7 @@ def text_route(own: str, peer: str) -> Route:
     sends, takes = Direction.OUTWARD, Direction.INWARD
     if own == "outer":
         sends, takes = takes, sends
-    types = Registry([EPOCH_RECORD, *text_records(peer, keep_arrived)])
+    types = Registry([EPOCH_RECORD, *text_records(peer, partial(keep_arrived, peer))])
     return Route(own=own, peer=peer, sends=sends, takes=takes, types=types)
 
 
@@ -40,7 +41,7 @@ class Across:
         self.step_s = 1.0
 
     def carrier(self, *, secrets=SECRETS, patience=QUICK, **more) -> TextFerry:
-        inner = self.inner
+        inner, more = self.inner, {"takes_codes": True, **more}
         made = TextFerry(
             "outer", inner.database, self.clock, secrets, text_route("inner", "outer"), patience=patience,
             reach=inner.reach, **more,

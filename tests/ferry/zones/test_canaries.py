@@ -1,5 +1,7 @@
 """What must not leave never does, in any octet: planted everywhere it could be, and looked for in all that crosses."""
 
+import io
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,12 +11,16 @@ from tortoise import fields
 from tortoise.models import Model
 
 from casework.tables import Case, ItemVersion
+from ferry.opening import check, unseal
+from ferry.parcel import canonical
 from ferry.records import Direction, Envelope, Registry
 from ferry.refusals import RecordMalformed, RecordMisdirected, RecordOversize, RecordRefused
+from ferry.simulator.gap import Gap
 from ferry.zones.mirrored import KINDS
 from kernel.tables import Officer
 from server.ferry_stations import record_types
 from supervision.acts import IssueOrders, TurnLights
+from tests.ferry.pair import KEYS
 from tests.ferry.zones.glass import Glass
 from tests.ferry.zones.test_mirror import granted
 from tests.mobile_api.stage import HANDLER, ITEM
@@ -114,7 +120,25 @@ async def test_no_octet_of_what_is_secret_or_private_is_ever_outside(glass: Glas
     for hidden in (secret, going):
         assert not [line for line in told if hidden in line]
     await nothing_outside(glass)
+    crossed = list(said_in_parcels(glass.pair.back, "outer", "inner"))
+    for spelled in (CANARY.encode(), CANARY.encode("ascii", "backslashreplace")):
+        assert not [octets for octets in crossed if spelled in octets]
+    for hidden in (secret, going):
+        assert not [octets for octets in crossed if hidden.encode() in octets]
+    assert [octets for octets in crossed if open_case.encode() in octets], "nothing was opened"
     assert await glass.pair.outer.rows("SELECT code FROM item") == [{"code": OPEN_ITEM}]
+
+
+def said_in_parcels(device: Gap, receiver: str, sender: str) -> Iterator[bytes]:
+    """All that ever went through the device, decrypted and decompressed: headers, records, pieces, manifests."""
+    public, pieces = KEYS[sender].public_key(), list[bytes]()
+    for _, octets in device.swallowed:
+        source = io.BytesIO(octets)
+        checked = check(source, lambda header: public)
+        inside = unseal(source, checked, KEYS[receiver], public, lambda name, at, content: pieces.append(content))
+        yield canonical(checked.header)
+        yield from (*inside.records, inside.signed_manifest)
+    yield from pieces
 
 
 async def nothing_outside(glass: Glass) -> None:

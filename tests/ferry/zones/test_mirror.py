@@ -123,6 +123,24 @@ async def test_whatever_the_outer_zone_lost_or_was_given_a_snapshot_restores(gla
     assert left["officer"] == wanted["officer"]
 
 
+async def test_an_item_that_becomes_secret_takes_all_that_names_it_away_outside_without_anybody_asking(glass: Glass):
+    await granted(glass)
+    await glass.inner.accepted()
+    glass.pair.clock.advance(timedelta(days=40))
+    with glass.pair.inner.here():
+        await glass.inner.clock_does(TurnLights())
+        await glass.inner.clock_does(IssueOrders())
+    await glass.carry()
+    named = ("item", "item_version", "case_file", "card", "licence", "document", "supervision_order", "event")
+    assert all([await glass.pair.outer.rows(f"SELECT 1 FROM {table}") for table in named])
+    with glass.pair.inner.here():
+        await glass.inner.database.execute("UPDATE item_version SET secret = TRUE")
+    glass.pair.clock.advance(mirror.SWEEP_EVERY)
+    await glass.carry()
+    for table in named:
+        assert await glass.pair.outer.rows(f"SELECT * FROM {table}") == [], table
+
+
 async def test_what_the_inner_zone_lost_in_a_disaster_a_snapshot_takes_from_the_outer(glass: Glass):
     lost, kept = await glass.inner.accepted(), await glass.inner.accepted()
     await glass.carry()
@@ -290,6 +308,27 @@ async def test_applicants_are_told_how_old_it_is_what_they_see_and_that_is_an_in
     assert detail["asOf"] == page["asOf"]
     asked = await glass.inner.get("Progress", number=number, password=query_password(glass.inner.secrets, number))
     assert datetime.fromisoformat(asked["asOf"]) == clock.now()
+
+
+async def test_an_event_that_is_parked_keeps_the_age_where_it_was(glass: Glass):
+    await glass.inner.accepted()
+    await glass.tell()
+    inner, clock = glass.pair.inner, glass.pair.clock
+    age = "SELECT as_of FROM ferry_mirror_age"
+    [before] = await inner.rows(age)
+    with inner.here():
+        await inner.database.execute(
+            "INSERT INTO outbox (event_id, consumer, due_at, attempts, last_error, parked)"
+            " SELECT MAX(id), 'mirror', $1, 8, '', TRUE FROM event",
+            clock.now(),
+        )
+    clock.advance(timedelta(minutes=10))
+    await glass.tell()
+    assert await inner.rows(age) == [before]
+    with inner.here():
+        await inner.database.execute("UPDATE outbox SET parked = FALSE, attempts = 0")
+    await glass.tell()
+    assert await inner.rows(age) != [before]
 
 
 async def applicant(glass: Glass) -> str:

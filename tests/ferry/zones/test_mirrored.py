@@ -65,4 +65,5 @@ def test_what_every_event_is_about_is_mirrored_or_known_not_to_be():
 
 def test_every_state_is_of_a_bounded_and_closed_shape():
     types = Registry(state_records())
-    assert {kind.name for kind in types} == {*(f"state.{kind}" for kind in KINDS), "state.age", "state.census"}
+    states = {f"{way}.{kind}" for kind in KINDS for way in ("state", "shown")}
+    assert {kind.name for kind in types} == {*states, "state.age", "state.census"}

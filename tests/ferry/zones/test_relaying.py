@@ -25,13 +25,21 @@ from casework.acts import (
 from casework.intake.acts import CollectUploads, KeepUpload
 from casework.intake.query_passwords import query_password
 from casework.intake.tables import Upload
-from certs.acts import BeginLogin, FinishLogin, PruneRequests, SessionView
+from certs.acts import (
+    BeginLogin,
+    FinishLogin,
+    PruneRequests,
+    RevocationReason,
+    RevokeCertificate,
+    SessionView,
+)
 from certs.encodings import sign_es256
 from certs.login import PREFIX
+from certs.tables import IssuedCertificate
 from certs.tokens import officer_actor
 from ferry.records import Direction, Registry
 from ferry.refusals import RecordRefused
-from ferry.zones import relaying
+from ferry.zones import relaying, turns
 from ferry.zones.acting import ActAsked, act_records, cleaned
 from ferry.zones.logins import NoteLogin
 from ferry.zones.refusals import ActNotTaken, Pending
@@ -40,7 +48,7 @@ from ferry.zones.relaying import CarriedSecrets
 from hall.accounts import ApplicantSession, LogInByCode, RequestLoginCode, applicant_behind, login_code
 from hall.progress import QueryProgress
 from hall.tables import LoginCode
-from kernel.actor import ANYBODY, THE_CLOCK, Actor, ActorKind
+from kernel.actor import ANYBODY, THE_CLOCK, THE_OPERATOR, Actor, ActorKind
 from kernel.acts import SignedBytes
 from kernel.refusals import Busy, KeyReused, NotInThisZone, Refusal
 from kernel.tables import Officer
@@ -163,7 +171,7 @@ async def test_an_inner_zone_restored_from_a_backup_tells_what_it_made_of_the_ac
     for table in ("arrived_act", "performed_act"):  # as if it had never happened
         with zoned.pair.inner.here():
             await zoned.pair.inner.database.execute(f"DELETE FROM {table}")
-    zoned._carried["outer"] = 0
+    zoned._carried["outer"].clear()
     zoned.pair.clock.advance(timedelta(minutes=5))
     await zoned.step(2)
     again = await zoned.outside(application(), ANYBODY, key="app:filing-1")
@@ -437,7 +445,7 @@ async def test_an_applicant_logs_in_outside_and_is_known_inside_by_the_phone(zon
 
 
 async def test_what_fills_the_table_is_refused(zoned, monkeypatch):
-    monkeypatch.setattr(relaying, "MOST_WAITING", 2)
+    monkeypatch.setattr(turns, "MOST_OUTSIDE", 2)
     for number in range(2):
         assert isinstance(await zoned.outside(WITHDRAWN, ANYBODY, key=f"app:many-{number}"), Pending)
     assert isinstance(await zoned.outside(WITHDRAWN, ANYBODY, key="app:many-2"), Busy)
@@ -518,3 +526,32 @@ def test_a_record_out_of_shape_is_refused_by_the_whitelist():
         assert isinstance(read.body, ActAsked)
 
     fuzz()
+
+
+# ------------------------------------------------------------------------------------------ good when it was asked
+async def revoked(zoned, _: Actor) -> None:
+    (row,) = await IssuedCertificate.filter(holder=CLERK)
+    act = RevokeCertificate(serial=row.serial, reason=RevocationReason.KEY_COMPROMISE)
+    assert not isinstance(await zoned.inner.office.perform(act, THE_OPERATOR, key=None), Refusal)
+
+
+async def deactivated(zoned, actor: Actor) -> None:
+    await Officer.filter(id=actor.id).update(active=False)
+
+
+@pytest.mark.parametrize(
+    ("happens", "code", "why"), [(revoked, "CERTIFICATE_REVOKED", None), (deactivated, "ACTOR_MAY_NOT_CROSS", "不在职")]
+)
+async def test_what_was_signed_outside_before_and_comes_in_after_is_refused_with_the_reason(
+    zoned, clerk, happens, code, why
+):
+    actor, device, act, request = clerk
+    proof = SignedBytes(nonce=request.nonce, signature=sign_es256(device, request.payload))
+    assert isinstance(await zoned.outside(act, actor, key="app:decide-1", proof=proof), Pending)
+    with zoned.pair.inner.here():
+        await happens(zoned, actor)
+    await zoned.crosses()
+    refused = await zoned.outside(act, actor, key="app:decide-1", proof=proof)
+    assert (refused.code, refused.details.get("why")) == (code, why)
+    assert (await zoned.pair.inner.rows("SELECT revision FROM case_file"))[0]["revision"] == 1
+    assert [noted["code"] for noted in await zoned.refusals()] == [code]

@@ -13,18 +13,22 @@ from certs.profiles import OFFICER_SIGNING
 from certs.settings import CertSettings
 from certs.tables import IssuedCertificate
 from ferry.epochs import EPOCH_RECORD
+from ferry.lanes import Lane
 from ferry.orders import Routes
 from ferry.outgoing import hand_over
 from ferry.records import Direction, Envelope, Registry
 from ferry.station import Route
 from ferry.zones.acting import ActAsked, act_records
+from ferry.zones.files import Judged
+from ferry.zones.mirror import Mirror
+from ferry.zones.mirroring import state_records
 from ferry.zones.performing import Performer
 from ferry.zones.relaying import CarriedSecrets, Relay, RelayOffice
 from kernel.outbox import Outbox
 from kernel.tables import Officer, Unit
 from mobile_api.authentication import CertificateSessions
 from server.acts import RULES
-from server.outside import FILING, LOCAL_OUTSIDE, crossing
+from server.outside import FILING, LOCAL_OUTSIDE, SHOWS, crossing
 from tests.ferry.pair import Pair, Side
 from tests.mobile_api.stage import Stage
 
@@ -35,7 +39,7 @@ def route_of(side: Side) -> Route:
     sends, takes = (Direction.INWARD, Direction.OUTWARD)
     if side.own == "inner":
         sends, takes = takes, sends
-    types = Registry([EPOCH_RECORD, *act_records(side.peer)])
+    types = Registry([EPOCH_RECORD, *act_records(side.peer), *state_records()])
     return Route(own=side.own, peer=side.peer, sends=sends, takes=takes, types=types)
 
 
@@ -64,7 +68,10 @@ class Zoned:
         own.verifier.rely_also([authority.root], [authority.issuing])
         self.outer = Half(pair.outer.database, pair.clock, own, folder / "outer-files")
         self.inner.side, self.outer.side = pair.inner, pair.outer
-        self._is_sealed, self._carried = False, {side.own: 0 for side in pair.sides}
+        self._is_sealed, self._carried = False, {side.own: set[int]() for side in pair.sides}
+        #: A lane whose records wait.
+        self.waits: Lane | None = None
+        self.judged: Judged | None = None
         self.answer_in(0)
         routes = Routes(zone="inner", routes=[route_of(pair.inner)])
         self.performer = self.another_performer(routes)
@@ -73,7 +80,8 @@ class Zoned:
         """How long the outer office waits."""
         outer = self.outer
         outer.desk = replace(outer.desk, secrets=CarriedSecrets(b"o" * 32))
-        relay = Relay(route=route_of(self.pair.outer), local=LOCAL_OUTSIDE, filing=FILING, answer_s=seconds)
+        route = route_of(self.pair.outer)
+        relay = Relay(route=route, local=LOCAL_OUTSIDE, filing=FILING, answer_s=seconds, judged=self.judged)
         office = RelayOffice(
             outer.desk, outbox=Outbox(outer.database, outer.courier._codec, ()), rules=RULES, relay=relay
         )
@@ -86,11 +94,18 @@ class Zoned:
         )
         outer.is_open = False
 
-    def another_performer(self, routes=None) -> Performer:
+    def telling(self) -> None:
+        """From now on the inner zone tells the states of what acts changed."""
+        side, inner = self.pair.inner, self.inner
+        mirror = Mirror(side.database, route_of(side), inner.secrets)
+        self.performer = self.another_performer(mirrors={"outer": mirror}, shows=SHOWS)
+
+    def another_performer(self, routes=None, **more) -> Performer:
         inner = self.inner
         return Performer(
             inner.office, inner.database, inner.clock, inner.secrets, inner.authority,
             routes or Routes(zone="inner", routes=[route_of(self.pair.inner)]), crossing=CROSSING, filing=FILING,
+            **more,
         )  # fmt: skip
 
     async def open(self) -> None:
@@ -143,11 +158,11 @@ class Zoned:
     async def _carry(self, there: Side, here: Side) -> None:
         """Applies what was handed over since, as the engine does."""
         route, now = route_of(here), self.pair.clock.now()
-        found = await there.rows(
-            "SELECT id, line FROM ferry_record WHERE id > $1 ORDER BY id", self._carried[there.own]
-        )
+        found = await there.rows(f"SELECT id, line FROM ferry_record WHERE lane <> '{self.waits or ''}' ORDER BY id")
         for row in found:
-            self._carried[there.own] = int(row["id"])
+            if row["id"] in self._carried[there.own]:
+                continue
+            self._carried[there.own].add(row["id"])
             envelope = route.types.read(str(row["line"]).encode(), route.takes)
             if envelope.type != "ctl.epoch":
                 with here.here():

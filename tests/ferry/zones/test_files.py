@@ -1,0 +1,94 @@
+"""Files between the zones: looked into before their act is taken, and a clear word about one that does not lie here."""
+
+import hashlib
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from casework.acts import MaterialGiven
+from casework.intake.acts import KeepUpload
+from casework.intake.uploads import FileStore
+from ferry.inspecting import Inspector
+from ferry.zones.files import judging, why_missing
+from ferry.zones.refusals import Pending
+from kernel.actor import ANYBODY
+from tests.ferry.test_disarm import pdf
+from tests.ferry.zones.glass import Glass
+from tests.ferry.zones.test_relaying import application
+from tests.mobile_api.stage import APPLICANT_PHONE
+from tests.mobile_api.visitors import log_in
+
+GOOD = pdf()
+BAD = b"MZ" + GOOD  # a program
+
+
+async def brought(zoned, content: bytes) -> tuple[MaterialGiven, ...]:
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = FileStore(zoned.outer.services.files).path_of(sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    await zoned.outside(KeepUpload(sha256=sha256, size=len(content), media_type="application/pdf"), ANYBODY)
+    return (MaterialGiven(name="申请表", file_name="a.pdf", sha256=sha256),)
+
+
+async def test_whoever_brings_a_file_that_may_not_cross_is_told_at_once_and_nothing_is_sent(zoned):
+    side = zoned.pair.outer
+    zoned.judged = judging(
+        side.database, side.clock, Inspector(max_octets=1 << 20), FileStore(zoned.outer.services.files).path_of
+    )  # fmt: skip
+    zoned.answer_in(0)
+    papers = await brought(zoned, BAD)
+    for _ in range(2):
+        refused = await zoned.outside(application(materials=papers), ANYBODY, key="app:filing-1")
+        assert refused.code == "ATTACHMENT_REFUSED"
+        assert refused.details["why"]
+    assert await side.rows("SELECT 1 FROM relayed_act") == []
+    assert await side.rows("SELECT 1 FROM ferry_piece") == []
+    papers = await brought(zoned, GOOD)
+    assert isinstance(await zoned.outside(application(materials=papers), ANYBODY, key="app:filing-1"), Pending)
+
+
+@pytest.mark.parametrize(
+    ("zone", "state", "code"),
+    [
+        ("single", None, "NOT_FOUND"),
+        ("outer", None, "FILE_INSIDE"),
+        ("inner", None, "FILE_ON_ITS_WAY"),
+        ("inner", "coming", "FILE_ON_ITS_WAY"),
+        ("inner", "waiting", "FILE_ON_ITS_WAY"),
+        ("inner", "refused", "FILE_NOT_TAKEN"),
+        ("inner", "corrupt", "NOT_FOUND"),
+    ],
+)
+async def test_a_file_that_does_not_lie_here_says_where_it_is(zoned, zone, state, code):
+    with zoned.pair.inner.here():
+        act = KeepUpload(sha256="a" * 64, size=5, media_type="application/pdf")
+        await zoned.inner.office.perform(act, ANYBODY, key=None)
+        database = zoned.pair.inner.database
+        if state:
+            columns = ("peer", "sha256", "size", "here", "state", "at")
+            given = ("outer", "a" * 64, 5, 5, state, zoned.pair.clock.now())
+            await database.insert("ferry_file", columns, [given])
+            verdict = ("a" * 64, "ATTACHMENT_REFUSED", "含脚本", "", "rules", zoned.pair.clock.now())
+            await database.insert("ferry_verdict", ("sha256", "code", "why", "media_type", "engine", "at"), [verdict])
+        refusal = await why_missing("a" * 64, zone=zone)
+        assert refusal.code == code
+        assert code != "FILE_NOT_TAKEN" or "含脚本" in refusal.text
+        if zone == "inner":
+            assert (await why_missing("b" * 64, zone=zone)).code == "NOT_FOUND"
+
+
+async def test_an_applicant_who_opens_a_material_outside_reads_where_it_can_be_seen(glass: Glass):
+    case = await glass.inner.accepted()
+    with glass.pair.inner.here():
+        await glass.inner.database.execute("UPDATE material SET sha256 = $1, file_name = 'a.pdf'", "a" * 64)
+    await glass.carry()
+    outer = glass.outer
+    outer.services = replace(outer.services, missing_file=partial(why_missing, zone="outer"))
+    outer.open_door()
+    with glass.pair.outer.here():
+        token = await log_in(outer, APPLICANT_PHONE)
+    (material,) = await glass.pair.outer.rows("SELECT id FROM material")
+    refused = await outer.get("ViewOwnMaterial", token, case=case, id=str(material["id"]))
+    assert (refused["code"], "政务大厅窗口" in refused["message"]) == ("FILE_INSIDE", True)
