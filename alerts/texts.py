@@ -209,6 +209,7 @@ def _spoken(name: str, value: str | Code, unsayable: Sequence[str], refuse: _Ref
     limit = LIMITS.get(name, REFUSAL_LIMIT)
     # Before it is cut: part of a number tells too.
     value = _UNSPEAKABLE.sub(" ", hidden(value, unsayable=unsayable, ours=_ours({name: value})))
+    value = value or "…"  # it had only what nobody sees
     if units(value) <= limit.units:
         return value
     if not limit.cut:

@@ -89,6 +89,11 @@ def test_a_missing_variable_is_refused_and_named(missing):
         render(TEMPLATES["T01"], signature=SIGNATURE, variables=variables)
 
 
+def test_what_nobody_would_see_leaves_a_mark_in_its_place():
+    variables = fullest(TEMPLATES["T01"]) | {"item": "\u1b6b"}
+    assert "“…”" in render(TEMPLATES["T01"], signature=SIGNATURE, variables=variables).body
+
+
 def test_a_long_name_is_cut_but_a_number_never_is():
     variables = fullest(TEMPLATES["T17"]) | {"no": "第9" * 15}
     assert "第…" in render(TEMPLATES["T17"], signature=SIGNATURE, variables=variables).body

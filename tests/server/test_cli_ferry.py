@@ -154,9 +154,9 @@ def test_the_ledgers_of_a_day_are_shown_and_the_exit_code_says_whether_they_are_
     day = unknown[0]["day"]
     for way in ("out", "in"):
         outer.rows(
-            "INSERT INTO ferry_ledger (peer, way, day, spans, reached, ours, theirs, their_stamp, told, state,"
-            f" differences, accepted, seal) VALUES ('inner', '{way}', '{day}', '[]', '{{}}', '{{}}', '{{}}', 0, '',"
-            " 'equal', '[]', '', '')"
+            "INSERT INTO ferry_ledger (peer, way, day, opened_at, spans, reached, ours, theirs, their_stamp, told, state,"
+            f" differences, accepted, looks, seal) VALUES ('inner', '{way}', '{day}', '{day}', '[]', '{{}}', '{{}}',"
+            " '{}', 0, '', 'equal', '[]', '', 0, '')"
         )
     assert "一致" in outer.typed("ledger", "--day", day).stdout
     found = '[{"kind":"missing","lane":"case","first":2,"last":3}]'
