@@ -73,7 +73,7 @@ class Gateway:
         # Between a claim and the note of it nobody may look for orphans: a fake clock can jump past a lease.
         self._claiming = asyncio.Lock()
         self._room, self._is_fed, self._drained = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._is_draining, self._asked_all_at_s = False, 0.0
+        self._is_draining, self._is_queued, self._asked_all_at_s = False, False, 0.0
         self._wordings, self._expiry = Wordings(), Expiry()
         self._unreported = Unreported(rules.receipt_grace if rules else USUAL_GRACE)
         self._lanes = {
@@ -116,6 +116,7 @@ class Gateway:
 
     def wake(self) -> None:
         """Something was queued."""
+        self._is_queued = True
         self._room.set()
 
     @property
@@ -155,6 +156,7 @@ class Gateway:
         asks_all = now_s - self._asked_all_at_s >= self._pace.poll_s
         if asks_all:
             self._asked_all_at_s = now_s
+        is_news, self._is_queued = self._is_queued or asks_all, False
         while not self._is_draining:
             ready = {n: lane.weight for n, lane in self._lanes.items() if lane.is_ready and n not in asked}
             if not ready:
@@ -169,7 +171,7 @@ class Gateway:
                     break
                 asked.add(name)
         told = [lane for lane in self._lanes.values() if not lane.needs_left]
-        if is_full:
+        if is_full and is_news:
             await self._hand_out_urgent(self._lanes.values())
         elif len(told) < len(self._lanes):
             # The codes that the others leave to them must not wait until one of them is half empty.
