@@ -6,8 +6,8 @@ import pytest
 from kernel.clock import FakeClock
 from kernel.db import Database
 from tests.alerts.county import County
-from tests.conftest import Shelf
 from tests.ferry.pair import Pair
+from tests.shelves import Shelf
 from tests.sms.mariadb import MariaDb, NoMariaDb
 from tests.sms.text_desk import TextDesk
 

@@ -34,6 +34,7 @@ from tests.sms.carrier_desk import (
 from tests.sms.cmpp_desk import cmpp_carrier, ismg_of
 from tests.sms.mariadb import MariaDb
 from tests.sms.mariadb_desk import (
+    QUICK,
     database_carrier,
     emas,
     emas_machine,
@@ -193,7 +194,9 @@ class EmasLine(Line):
             Relay(self.server.port) as self.wire,
         ):
             through = replace(self.server, port=self.wire.port)
-            self.carrier = database_carrier(through, self.interface(), self._clock, "line", ahead=32)
+            # A text that the killed server had in its hands is soon given up and sent again.
+            pace = replace(QUICK, doubt_s=2.0)
+            self.carrier = database_carrier(through, self.interface(), self._clock, "line", ahead=32, pace=pace)
             yield
 
     @asynccontextmanager
