@@ -13,6 +13,7 @@ from typing import IO, Annotated
 
 import msgspec
 import typer
+from cryptography import x509
 from rich.table import Table
 
 from casework.clock.calendars import builtin_calendar
@@ -20,6 +21,7 @@ from casework.clock.working_days import day_of
 from ferry.exchange.acts import BatchView, SenderView
 from ferry.exchange.checking import check as judged
 from ferry.exchange.profiles.register import PROFILES
+from ferry.exchange.profiles.xes import Item
 from ferry.exchange.reconciling import drifts_on
 from ferry.exchange.rules import Sender
 from ferry.exchange.senders import senders
@@ -32,8 +34,8 @@ from server.archive.checking import read_root
 from server.archive.refusals import ArchiveFileUnusable
 from server.commands import ConfigOption, JsonOption, misconfigured, reading, refused, run, settings_of
 from server.config_file import SettingsRefused
-from server.exchange_desk import Wanted
-from server.exchange_display import NAMES, print_drifts, print_report, print_status
+from server.exchange_desk import Wanted, WantedOfLog
+from server.exchange_display import NAMES, print_drifts, print_status, show
 from server.terminal import as_it_stands, console, moment
 from server.wiring import open_system
 from supervision.coverage import ExemptionView, exemptions
@@ -67,15 +69,12 @@ def check(
 ) -> None:
     """离线核对数据文件，逐条指出行、数据项和代码 · Judge a file offline; name every row, column and code, exit 1."""
     try:
-        trusted = read_root(root.read_bytes()) if root is not None else None
+        trusted = _root(root) if root is not None else None
         with _usable(file), file.open("rb") as source:
             report = judged(source, calendar=builtin_calendar(), root=trusted)
     except Refusal as refusal:
         raise refused(refusal) from None
-    if as_json:
-        typer.echo(msgspec.json.encode(report))
-    else:
-        print_report(report)
+    show(report, as_json=as_json)
     raise typer.Exit(0 if report.conforms else 1)
 
 
@@ -147,6 +146,40 @@ def export(
                     return await exchange_desk.write_plain(system, out, wanted, form=form, profile=chosen)
 
     typer.echo(f"{run(written())}条 · rows → {file}")
+
+
+@app.command("from-log")
+def from_log(
+    log: Annotated[Path, typer.Argument(metavar="LOG.xes[.gz]", dir_okay=False, help="XES 事件日志 · An event log.")],
+    file: FileArgument,
+    certificate: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="接收方签发的证书 · Certificate.")],
+    key: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="证书的私钥（PEM） · Its private key.")],
+    since: Annotated[
+        datetime | None, typer.Option("--from", formats=_DAY, help="起始日（含），默认日志开头 · First day.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", formats=_DAY, help="截止日（含），默认今天 · Last day.")
+    ] = None,
+    item: Annotated[str, typer.Option(help="办件的事项编码 · Code of the item.")] = Item().code,
+    item_name: Annotated[str, typer.Option(help="事项名称 · Its name.")] = Item().name,
+    batch: Annotated[str, typer.Option(help="批次号 · Name of the batch.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """把自建系统的事件日志写成签名批次，不需要数据库 · An event log as a signed batch; exit 1: unfit."""
+    if since is not None and until is not None and until < since:
+        raise typer.BadParameter("--to is before --from")
+    wanted = WantedOfLog(
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        batch=batch,
+        item=Item(code=item, name=item_name),
+    )
+    with _refusing(), _usable(log), _whole(file) as out:
+        report = exchange_desk.write_log(out, log, wanted, certificate, key, SystemClock().now())
+        if not report.conforms:
+            show(report, as_json=as_json)
+            raise typer.Exit(1)
+    show(report, as_json=as_json)
 
 
 @app.command("reconcile")
@@ -310,6 +343,11 @@ def list_exemptions(
 # ------------------------------------------------------------------------------------------------------------- below
 def _today() -> date:
     return day_of(SystemClock().now())
+
+
+def _root(file: Path) -> x509.Certificate:
+    with _usable(file):
+        return read_root(file.read_bytes())
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from casework.clock.working_days import CHINA
 from casework.intake.xes import ForeignCase, read_log
 from kernel.clock import FakeClock
 from kernel.refusals import Invalid, Refusal
-from server.commands import JsonOption, run
+from server.commands import JsonOption, reading_file, run
 from server.replay import ReplayReport, Script, Stage, Watcher, play
 from server.settings import DatabaseSettings, Settings
 from server.wiring import open_system
@@ -56,7 +56,8 @@ async def replay(
 def _cases(path: Path) -> list[ForeignCase]:
     if not path.is_file():
         raise LogMissing(path=path.name)
-    return list(read_log(path))
+    with reading_file(path):
+        return list(read_log(path))
 
 
 def command(

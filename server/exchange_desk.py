@@ -3,21 +3,29 @@
 A file is read and written part by part; whatever its size, one part is in memory.
 """
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import IO, TypeVar
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
+from casework.clock.calendars import builtin_calendar
+from casework.clock.working_days import day_of
+from casework.intake.xes import read_log
 from certs.profiles import subject_name
 from certs.verification import UNREADABLE
-from ferry.exchange import credentials, taking
+from ferry.exchange import credentials, logs, taking
 from ferry.exchange.acts import AddSender, BatchView, Receipt, RevokeSender, SenderView
+from ferry.exchange.checking import Report
 from ferry.exchange.own_cases import Voice, own_rows
+from ferry.exchange.package import PackageUnfit
 from ferry.exchange.profiles.mapping import Profile, to_foreign
+from ferry.exchange.profiles.xes import Item
 from ferry.exchange.refusals import RequestUnfit
 from ferry.exchange.rules import EVERY_ORG, Sender
 from ferry.exchange.standard import Read
@@ -39,6 +47,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until: date
     unit: str | None = None
     batch: str = ""
+
+
+class WantedOfLog(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of a log is to be told: what happened on these local days, by default everything until now."""
+
+    since: date | None = None
+    until: date | None = None
+    batch: str = ""
+    item: Item = Item()
 
 
 async def _done(system: System, act: Act[V]) -> V:
@@ -100,6 +117,40 @@ async def write_plain(
     if pieces is not None:
         pieces.close()
     return count
+
+
+def write_log(out: IO[bytes], log: Path, wanted: WantedOfLog, certificate: Path, key: Path, now: datetime) -> Report:
+    """Writes a department's event log as its signed batch, and says what a receiver will find in it.
+
+    Needs no installation. Raises what reading the log refuses, LOG_WITHOUT_DEADLINE, LOG_CASE_TWICE, EXCHANGE_UNFIT.
+    """
+    chain = _chain(certificate)
+    until = wanted.until or day_of(now)
+    with taking.explained():
+        sender = credentials.sender_of(chain[0])
+        if sender.org == EVERY_ORG:
+            raise PackageUnfit("CERTIFICATE_UNFIT", "a log is one organisation's")
+        signing = _key_of(chain[0], key)
+    portion = logs.Portion(
+        sender=sender,
+        batch=wanted.batch or f"{until:%Y%m%d}-{now:%H%M%S}",
+        since=wanted.since or date.min,
+        until=until,
+        made_at=now,
+        item=wanted.item,
+    )
+    return logs.write_log(out, read_log(log), portion, builtin_calendar(), signing, chain)
+
+
+def _key_of(certificate: x509.Certificate, file: Path) -> ec.EllipticCurvePrivateKey:
+    """The sender's key, a PEM file without a passphrase. Raises PackageUnfit."""
+    try:
+        key = load_pem_private_key(file.read_bytes(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as wrong:
+        raise PackageUnfit("SIGNATURE_WRONG", f"{file.name}: {type(wrong).__name__}") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise PackageUnfit("SIGNATURE_WRONG", f"{file.name}: not the certificate's key")
+    return key
 
 
 class _Xml:

@@ -1,5 +1,6 @@
 """What `zhangban exchange` shows a person: the verdict on a file, how the exchange stands, where two sides differ."""
 
+import msgspec
 import typer
 from rich.table import Table
 
@@ -16,6 +17,13 @@ NAMES = {
     Verdict.IGNORED: "忽略",
     Verdict.REJECTED: "退回",
 }
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(msgspec.json.encode(report))
+    else:
+        print_report(report)
 
 
 def print_report(report: Report) -> None:

@@ -20,7 +20,7 @@ import msgspec
 
 from casework.acts import ForeignCaseRow, ForeignStep, ImportForeignCases, ReportForeignSteps, Status
 from casework.clock.working_days import CHINA, day_of
-from casework.intake.xes import ForeignCase
+from casework.intake.xes import ForeignCase, each_once
 from casework.tables import Case
 from kernel.actor import THE_CLOCK, THE_OPERATOR, Actor
 from kernel.acts import Act, Done
@@ -36,18 +36,6 @@ from supervision.rules import SupervisionRules
 _BATCH = 500
 _TICK = timedelta(microseconds=1)
 _NOBODY = "—"
-
-
-class LogWithoutDeadline(Refusal):
-    code = "LOG_WITHOUT_DEADLINE"
-    zh = "日志中的“{case}”没有办结期限，无法监察。"
-    en = "Case {case} of the log has no deadline; there is nothing to watch."
-
-
-class LogCaseTwice(Refusal):
-    code = "LOG_CASE_TWICE"
-    zh = "日志中“{case}”出现两次。"
-    en = "Case {case} stands twice in the log."
 
 
 class DatabaseInUse(Refusal):
@@ -108,12 +96,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, log: Sequence[ForeignCase], until: datetime | None) -> "Script":
         stop = as_utc(until or max((_last_instant(case) for case in log), default=datetime(2010, 1, 1, tzinfo=CHINA)))
-        cases = sorted((case for case in log if case.started_at <= stop), key=lambda case: case.started_at)
-        seen: set[str] = set()
-        for case in cases:
-            if case.id in seen:
-                raise LogCaseTwice(case=case.id)
-            seen.add(case.id)
+        begun_cases = each_once(case for case in log if case.started_at <= stop)
+        cases = sorted(begun_cases, key=lambda case: case.started_at)
         units = _coded("DEP", {case.department or _NOBODY for case in cases})
         resources = {event.resource or _NOBODY for case in cases for event in case.events}
         officers = _coded("OFF", resources | {case.responsible or _NOBODY for case in cases})
@@ -136,9 +120,6 @@ def _coded(mark: str, names: set[str]) -> dict[str, str]:
 
 
 def _row(case: ForeignCase, units: dict[str, str], officers: dict[str, str]) -> ForeignCaseRow:
-    deadline = case.deadline or case.planned_end
-    if deadline is None:
-        raise LogWithoutDeadline(case=case.id)
     return ForeignCaseRow(
         number=case.id,
         unit=units[case.department or _NOBODY],
@@ -146,7 +127,7 @@ def _row(case: ForeignCase, units: dict[str, str], officers: dict[str, str]) -> 
         channel=case.channel,
         responsible=officers[case.responsible or _NOBODY],
         started_at=as_utc(case.started_at),
-        deadline=as_utc(deadline),
+        deadline=as_utc(case.due_at),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ferry.exchange.codes import NAMES, Table, name_of
 from ferry.exchange.faults import FAULTS, FILE_FAULTS, Fault, Verdict
 from ferry.exchange.profiles.mapping import lost
-from ferry.exchange.profiles.register import PROFILES, sources_of
+from ferry.exchange.profiles.register import SOURCES, sources_of
 from ferry.exchange.schemas import Column, columns, json_schema, xsd
 from ferry.exchange.standard import NEEDS, TABLES, Envelope
 from tools.exchange_samples import files
@@ -113,8 +113,8 @@ def _fault(code: str, fault: Fault) -> str:
 
 
 def _profiles() -> Iterator[str]:
-    yield "## 与旧标准的对应\n\n对应关系见各表的“来源”。下面是各旧标准不能表达的内容。\n"
-    for profile in PROFILES.values():
+    yield "## 与旧标准的对应\n\n对应关系见各表的“来源”。下面是各旧标准和事件日志不能表达的内容。\n"
+    for profile in SOURCES:
         yield f"### {profile.name}：{profile.title}\n"
         yield from (f"- {note}" for note in profile.notes)
         for table in profile.tables:

@@ -10,7 +10,7 @@ building permit logs (`startdate`, `enddate`, `enddate_planned`, `deadline`, `ch
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -67,6 +67,18 @@ class LogInflated(LogUnreadable):
     en = "The log inflates {times} times: a decompression bomb."
 
 
+class LogWithoutDeadline(Refusal):
+    code = "LOG_WITHOUT_DEADLINE"
+    zh = "日志中的“{case}”没有办结期限，无法监察。"
+    en = "Case {case} of the log has no deadline; there is nothing to watch."
+
+
+class LogCaseTwice(Refusal):
+    code = "LOG_CASE_TWICE"
+    zh = "日志中“{case}”出现两次。"
+    en = "Case {case} stands twice in the log."
+
+
 class ForeignEvent(msgspec.Struct, frozen=True, kw_only=True):
     activity: str
     at: datetime
@@ -87,6 +99,24 @@ class ForeignCase(msgspec.Struct, frozen=True, kw_only=True):
     department: str
     responsible: str
     events: tuple[ForeignEvent, ...]
+
+    @property
+    def due_at(self) -> datetime:
+        """Raises LOG_WITHOUT_DEADLINE."""
+        due = self.deadline or self.planned_end
+        if due is None:
+            raise LogWithoutDeadline(case=self.id)
+        return due
+
+
+def each_once(log: Iterable[ForeignCase]) -> Iterator[ForeignCase]:
+    """The same cases. Raises LOG_CASE_TWICE."""
+    seen: set[str] = set()
+    for case in log:
+        if case.id in seen:
+            raise LogCaseTwice(case=case.id)
+        seen.add(case.id)
+        yield case
 
 
 def read_log(path: Path) -> Iterator[ForeignCase]:

@@ -49,10 +49,12 @@ class Report(Struct, kw_only=True):
     tallies: list[Tally] = []
 
 
-class _Suite:
-    def __init__(self, calendar: Calendar) -> None:
+class Suite:
+    """Rows judged one after the other, as they stand in one file. `lists_marks`: or only counts them."""
+
+    def __init__(self, calendar: Calendar, *, lists_marks: bool = True) -> None:
         self.report = Report()
-        self._calendar = calendar
+        self._calendar, self._lists_marks = calendar, lists_marks
         self._rids: dict[str, str] = {}
         self._cases: dict[tuple[str, str], CaseKnown] = {}
 
@@ -61,7 +63,7 @@ class _Suite:
         report.codes[code] = report.codes.get(code, 0) + 1
         if verdict is REJECTED:
             report.conforms = False
-        if len(report.facts) < MOST_LISTED:
+        if (verdict is REJECTED or self._lists_marks) and len(report.facts) < MOST_LISTED:
             report.facts.append(Fact(code=code, verdict=verdict, line=line, rid=rid, column=column, part=part))
 
     def take(
@@ -91,7 +93,7 @@ class _Suite:
 
 def check(source: IO[bytes], *, calendar: Calendar, root: x509.Certificate | None = None) -> Report:
     """Judges a file that can be sought. `root`: whose senders are believed."""
-    suite = _Suite(calendar)
+    suite = Suite(calendar)
     start = source.read(4)
     source.seek(0)
     try:
@@ -109,7 +111,7 @@ def check(source: IO[bytes], *, calendar: Calendar, root: x509.Certificate | Non
     return suite.report
 
 
-def _check_package(suite: _Suite, package: Package, root: x509.Certificate | None) -> None:
+def _check_package(suite: Suite, package: Package, root: x509.Certificate | None) -> None:
     manifest = package.manifest
     try:
         suite.report.sender = credentials.check(manifest, package.octets, package.signature)
@@ -135,7 +137,7 @@ def _check_package(suite: _Suite, package: Package, root: x509.Certificate | Non
     _check_tallies(suite, manifest.tallies)
 
 
-def _check_tallies(suite: _Suite, said: tuple[Tally, ...]) -> None:
+def _check_tallies(suite: Suite, said: tuple[Tally, ...]) -> None:
     """More than is in the file may have been sent before; less, or the same number of others, cannot be right."""
     for drift in compared(said, suite.tallies()):
         ours, theirs = drift.ours, drift.theirs

@@ -103,8 +103,12 @@ class BatchWriter:
         octets = written(manifest)
         self._package.put(MANIFEST, octets)
         self._package.put(SIGNATURE, credentials.signed(octets, key, certificates).encode())
-        self._package.close()
+        self.close()
         return manifest
+
+    def close(self) -> None:
+        """Of a batch that was not finished: what is there then is none."""
+        self._package.close()
 
     def _end_part(self) -> None:
         octets = b"".join(self._lines)

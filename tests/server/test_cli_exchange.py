@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from typer.testing import CliRunner, Result
 
 from kernel.clock import FakeClock
@@ -14,6 +15,7 @@ from server.wiring import open_system
 from tests.contracts.sources import ROOT
 from tests.mobile_api.stage import HANDLER, HEAD, LEADER, Stage
 from tests.server.texted import settings_in
+from tools import exchange_sample_ca as sample
 
 SAMPLES = ROOT / "docs" / "exchange" / "samples"
 MORNING = datetime(2026, 3, 18, 1, 0, tzinfo=UTC)
@@ -117,3 +119,40 @@ def test_the_register_of_exemptions_is_kept_at_the_command_line(county: Path):
     assert listed["document"] == "湘政办函〔2026〕18号"
     unknown = zhangban("exchange", "exemption", "add", "NOBODY", *words[1:], at=county)
     assert (unknown.exit_code, "NOT_FOUND" in unknown.output) == (1, True)
+
+
+EVENT_LOG = ROOT / "tests" / "ferry" / "exchange" / "golden" / "log.xes"
+
+
+def signing(folder: Path, number: int = 3) -> tuple[str, ...]:
+    """The certificate of the samples' sender, and the key of that number: 3 is its own."""
+    chain, key = folder / "sjj.pem", folder / "sjj.key"
+    chain.write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in reversed(sample.authority()[1:])))
+    key.write_bytes(sample.own(number).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return "--certificate", str(chain), "--key", str(key)
+
+
+def test_an_event_log_alone_is_enough_to_report(tmp_path: Path):
+    batch = str(tmp_path / "day.zip")
+    written = zhangban("exchange", "from-log", str(EVENT_LOG), batch, *signing(tmp_path), "--to", "2026-09-30")
+    assert (written.exit_code, "合格" in written.output) == (0, True), written.output
+    checked = zhangban("exchange", "check", batch, "--root", str(SAMPLES / "root.pem"), "--json")
+    assert checked.exit_code == 0, checked.output
+    assert json.loads(checked.stdout)["believed"] is True
+
+
+def test_a_log_that_cannot_be_told_leaves_no_file(tmp_path: Path):
+    golden = EVENT_LOG.read_text(encoding="utf-8")
+    batch, log = tmp_path / "day.zip", tmp_path / "log.xes"
+    for number, text, words in (
+        (3, golden.replace('value="case-1"', 'value="办件1"'), ("TEXT_UNFIT", "办件1.apply.1.1 projid")),
+        (3, golden.replace('"deadline"', '"limit"'), ("LOG_WITHOUT_DEADLINE", "case-1")),
+        (3, golden.replace("case-2", "case-1"), ("LOG_CASE_TWICE", "case-1")),
+        (3, golden[:-20], ("LOG_TRUNCATED",)),
+        (2, golden, ("SIGNATURE_WRONG", "sjj.key")),
+    ):
+        log.write_text(text, encoding="utf-8")
+        told = zhangban("exchange", "from-log", str(log), str(batch), *signing(tmp_path, number))
+        assert told.exit_code == 1, told.output
+        assert all(word in told.output for word in words), told.output
+        assert [path.name for path in tmp_path.glob("day.zip*")] == []

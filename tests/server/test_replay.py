@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from casework.clock.working_days import CHINA
-from casework.intake.xes import ForeignCase, ForeignEvent, read_log
+from casework.intake.xes import ForeignCase, ForeignEvent, LogCaseTwice, LogWithoutDeadline, read_log
 from casework.tables import Case, Step
 from kernel.clock import FakeClock, as_utc
 from kernel.db import Database, instant
 from kernel.refusals import Refusal
-from server.replay import DatabaseInUse, LogCaseTwice, LogWithoutDeadline, ReplayReport, Script, Stage, play
+from server.replay import DatabaseInUse, ReplayReport, Script, Stage, play
 from tests.supervision.office import County, local
 
 REAL_LOG = Path(__file__).parents[2] / ".." / "shared" / "data" / "receipt.xes.gz"

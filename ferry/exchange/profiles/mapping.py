@@ -23,11 +23,13 @@ _SEPARATOR = "；"
 
 
 class As(Struct, frozen=True, kw_only=True):
-    """How a value is written there. `codes`: ours to theirs; `also`: ours that have no code of their own there."""
+    """How a value is written there. `codes`: ours to theirs; `also`: ours that have no code of their own there;
+    `otherwise`: ours for whatever else they say."""
 
     kind: str = "text"  # text, instant, day, list, yuan, code, id_kind, applicant_kind
     codes: Mapping[str, str] = {}
     also: Mapping[str, str] = {}
+    otherwise: str = ""
 
 
 TEXT, INSTANT, DAY, LIST, YUAN = (As(kind=kind) for kind in ("text", "instant", "day", "list", "yuan"))
@@ -35,8 +37,8 @@ TEXT, INSTANT, DAY, LIST, YUAN = (As(kind=kind) for kind in ("text", "instant", 
 ID_KIND, APPLICANT_KIND = As(kind="id_kind"), As(kind="applicant_kind")
 
 
-def codes(mapping: Mapping[str, str], also: Mapping[str, str] | None = None) -> As:
-    return As(kind="code", codes=mapping, also=also or {})
+def codes(mapping: Mapping[str, str], also: Mapping[str, str] | None = None, otherwise: str = "") -> As:
+    return As(kind="code", codes=mapping, also=also or {}, otherwise=otherwise)
 
 
 class Line(Struct, frozen=True):
@@ -213,9 +215,10 @@ def _meant(text: str, by: As) -> object | None:
     match by.kind:
         case "instant":
             try:
-                return datetime.fromisoformat(text).replace(tzinfo=CHINA).isoformat()
+                moment = datetime.fromisoformat(text)
             except ValueError:
                 return text
+            return (moment if moment.tzinfo else moment.replace(tzinfo=CHINA)).isoformat()
         case "day":
             return text[:10]
         case "list":
@@ -226,7 +229,7 @@ def _meant(text: str, by: As) -> object | None:
             except InvalidOperation:
                 return text
         case "code":
-            return next((ours for ours, theirs in by.codes.items() if theirs == text), text)
+            return next((ours for ours, theirs in by.codes.items() if theirs == text), by.otherwise or text)
         case "id_kind":
             return id_kind_of(text)
         case "applicant_kind":

@@ -8,8 +8,8 @@ import pytest
 
 from casework.clock.calendars import builtin_calendar
 from ferry.exchange.codes import Table
-from ferry.exchange.profiles.mapping import ForeignRow, Origin, from_foreign, lost, to_foreign
-from ferry.exchange.profiles.register import PROFILES, sources_of
+from ferry.exchange.profiles.mapping import ForeignRow, Origin, Profile, from_foreign, lost, to_foreign
+from ferry.exchange.profiles.register import PROFILES, SOURCES, sources_of
 from ferry.exchange.schemas import columns
 from ferry.exchange.standard import TABLES, Envelope, Read
 from tools.exchange_samples import good_rows
@@ -70,10 +70,10 @@ def test_what_goes_there_and_comes_back_says_the_same_but_for_what_is_listed_as_
             assert getattr(row.payload, column.name) == getattr(sent.payload, column.name), column.name
 
 
-@EVERY
-def test_every_line_names_a_column_that_there_is(name: str):
+@pytest.mark.parametrize("profile", SOURCES, ids=lambda profile: profile.name)
+def test_every_line_names_a_column_that_there_is(profile: Profile):
     envelope = {f"@{column.name}" for column in columns(Envelope)}
-    for table in PROFILES[name].tables:
+    for table in profile.tables:
         for line in table.lines:
             source, _, column = line.ours.partition(".")
             known = envelope | {each.name for each in columns(TABLES[Table(source)].struct)}
