@@ -50,7 +50,7 @@ async def why_missing(sha256: str, *, zone: Literal["single", "inner", "outer"])
         if coming is not None and coming.state == "refused":
             verdict = await rows.one(FerryVerdict, sha256=sha256)
             return FileNotTaken(why=verdict.why if verdict else "—")
-        if coming is not None and coming.state != "corrupt":
+        if coming is not None and coming.state not in ("corrupt", "closed"):
             return FileOnItsWay()
         if coming is None and await rows.one(Upload, sha256=sha256) is not None:
             return FileOnItsWay()

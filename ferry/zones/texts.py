@@ -27,6 +27,8 @@ from kernel.db import Database
 SEND, REPORT, ARRIVED = "text.send", "text.report", "text.arrived"
 #: In TextAcross.state besides the states of a message: the record itself was refused over there.
 REFUSED = "refused"
+#: The outer zone was restored from a backup of before it: a carrier may have it or not, and nothing will be heard.
+FORGOTTEN = "forgotten"
 #: Nothing more is heard of it. What no receipt came for may have one yet.
 ENDED = FINAL - {State.UNREPORTED}
 
@@ -102,6 +104,8 @@ def text_records(peer: str, arrived: Apply = _nobody_listens) -> list[RecordType
             apply=lambda database, now, envelope: many(database, now, [envelope]),
             apply_many=many,
             told=partial(_was_refused, peer),
+            again=partial(_tell_again, peer),
+            forgotten=partial(_were_forgotten, peer),
         ),
         RecordType(
             name=REPORT,
@@ -206,6 +210,28 @@ async def _take_reports(peer: str, database: Database, now: datetime, envelopes:
             }
             for rid, report in sorted(newest.items())
         ),
+        now,
+        peer,
+    )
+
+
+async def _tell_again(peer: str, database: Database, now: datetime, rids: Sequence[str]) -> None:
+    """Outside: inside was restored from a backup, perhaps, and does not know what it was told of these texts."""
+    await database.execute(
+        f"UPDATE text_ferried SET state = '', is_open = TRUE FROM {listed(database, 1, rid='text')}"
+        " WHERE text_ferried.rid = r.rid AND peer = $2",
+        as_json({"rid": rid} for rid in rids),
+        peer,
+    )
+
+
+async def _were_forgotten(peer: str, database: Database, now: datetime, rids: Sequence[str]) -> None:
+    """Inside: of what a carrier took for certain nothing changes; the gateway judges the others as unknown."""
+    await database.execute(
+        f"UPDATE text_across SET state = $2, news = TRUE, reported_at = $3 FROM {listed(database, 1, rid='text')}"
+        f" WHERE text_across.rid = r.rid AND peer = $4 AND taken = FALSE AND state NOT IN ({_FINAL})",
+        as_json({"rid": rid} for rid in rids),
+        FORGOTTEN,
         now,
         peer,
     )

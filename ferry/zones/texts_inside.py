@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from alerts.states import State, as_int, as_json, listed
-from ferry.zones.texts import ENDED, REFUSED
+from ferry.zones.texts import ENDED, FORGOTTEN, REFUSED
 from kernel.db import Database, Row
 
 #: In one batch.
 MOST = 500
-#: The ends of a text that no carrier took; and those after which a new try cannot be a second text.
-LOST = frozenset({*ENDED, REFUSED} - {State.DELIVERED})
-AGAIN = frozenset({State.EXPIRED, REFUSED})
+#: The ends of a text that no carrier took, as far as is known; and those after which it is tried under a new number:
+#: a new try cannot be a second text, or whoever asks for it knows that it may be.
+LOST = frozenset({*ENDED, REFUSED, FORGOTTEN} - {State.DELIVERED})
+AGAIN = frozenset({State.EXPIRED, REFUSED, FORGOTTEN})
 #: Longer than anything is heard of a text over there.
 KEEP = timedelta(days=70)
 

@@ -2,7 +2,8 @@
 
 Both sides agree exactly; every act was performed once and answered with what is recorded inside; a text was queued
 outside once and no part of it sent again after a carrier had answered for it; mirrored tables show what stands inside;
-nothing secret is outside in any octet, sealed or opened.
+nothing secret is outside in any octet, sealed or opened. After a database was put back the same holds, but for what it
+forgot, number by number: see `Restore`.
 """
 
 import io
@@ -15,6 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from ferry.opening import check, unseal
+from ferry.parcel import U32, Label, read_header
+from ferry.refusals import RecordExpired
 from ferry.zones.acting import Answer
 from ferry.zones.mirrored import MIRRORED, Mirrored, Way
 from kernel.db import Row
@@ -23,12 +26,20 @@ from server.ferry_stations import station
 from server.settings import read
 from server.wiring import open_system, sqlite_file
 from tests.chaos.ferry_meeting import CANARY, CANARY_PHONE, SECRET_ITEM
-from tests.chaos.ferry_zones import Zone, Zones
-from tests.chaos.invariants import few, people, sent_after_they_were_recorded, unfinished, wrong_phones
+from tests.chaos.ferry_zones import Restore, Zone, Zones
+from tests.chaos.invariants import (
+    few,
+    hasty_codes,
+    people,
+    sent_after_they_were_recorded,
+    unfinished,
+    wrong_phones,
+)
 from tests.chaos.world import Taken
 
-#: Refused without anybody having a key who should not. A side that was restored numbers other contents, until it hears.
-_NEVER = frozenset(("PARCEL_EQUIVOCAL", "PARCEL_RETIRED"))
+#: Refused without anybody having a key who should not, only where a side was restored. It gives numbers anew until it
+#: hears; and of an epoch that ended nothing is taken any more.
+_EQUIVOCAL, _RETIRED = "PARCEL_EQUIVOCAL", "PARCEL_RETIRED"
 
 
 class Verdict(Struct, frozen=True):
@@ -41,7 +52,7 @@ async def judged(zones: Zones) -> Verdict:
     outer, inner = zones.both
     violations: list[str] = []
     for sender, receiver in ((outer, inner), (inner, outer)):
-        violations += await _channels(sender, receiver, was_restored=zones.restores > 0)
+        violations += await _channels(sender, receiver, zones.restores)
     acts = await _acts(zones)
     violations += acts
     violations += await _attachments(zones)
@@ -72,7 +83,7 @@ async def _count(zone: Zone, sql: str) -> int:
 
 
 # ------------------------------------------------------------------------------------------------------------ channels
-async def _channels(sender: Zone, receiver: Zone, *, was_restored: bool) -> list[str]:
+async def _channels(sender: Zone, receiver: Zone, restores: Sequence[Restore]) -> list[str]:
     there, here = sender.database, receiver.database
     found = []
     heads = await there.rows("SELECT lane, epoch, head_seq AS seq, head_id AS id FROM ferry_channel ORDER BY lane")
@@ -95,9 +106,10 @@ async def _channels(sender: Zone, receiver: Zone, *, was_restored: bool) -> list
                 found.append(f"ranges differ: {sender.own} to {receiver.own}, {key}")
             elif parcels[key]["state"] != "acked":
                 found.append(f"never acknowledged: {sender.own} to {receiver.own}, {key}")
-    if not was_restored and (strange := inbox.keys() - parcels.keys()):
+    forgotten = {number for each in restores if each.own == sender.own for number in each.numbers}
+    if strange := inbox.keys() - parcels.keys() - forgotten:
         found.append(f"applied and never sent: {sorted(strange)[:3]}")
-    found += await _records(sender, receiver, was_restored=was_restored)
+    found += await _records(sender, receiver, restores)
     if await here.rows("SELECT id FROM ferry_held"):
         found.append(f"held for ever: at {receiver.own}")
     if frozen := await here.rows("SELECT lane, frozen_why FROM ferry_cursor WHERE frozen_why <> ''"):
@@ -105,15 +117,28 @@ async def _channels(sender: Zone, receiver: Zone, *, was_restored: bool) -> list
     if stuck := await there.rows("SELECT lane, wanted FROM ferry_channel WHERE wanted <> 'running'"):
         found.append(f"a lane stands still: {stuck}")
     epochs = await _count(receiver, "SELECT COUNT(*) AS n FROM ferry_epoch")
-    if epochs != 1 and not was_restored:
+    # Whoever forgot begins one, and so does who hears of it.
+    if epochs != 1 + len(restores):
         found.append(f"an epoch was begun to heal what broke: {epochs} of {sender.own}")
-    allowed = frozenset[str]() if was_restored else _NEVER
-    codes = Counter(str(row["code"]) for row in await here.rows("SELECT code FROM ferry_quarantine"))
-    found += [f"refused what was in order: {code}, {codes[code]} times" for code in codes.keys() & allowed]
+    present = {head["epoch"] for head in heads}
+    for row in await here.rows(
+        "SELECT sha256, code FROM ferry_quarantine WHERE code IN ($1, $2)", _EQUIVOCAL, _RETIRED
+    ):
+        label = _label(receiver, str(row["sha256"]))
+        number = (label.channel.rpartition(".")[2], label.epoch, label.seq)
+        if not restores or (number not in forgotten if row["code"] == _EQUIVOCAL else label.epoch in present):
+            found.append(f"refused what was in order: {row['code']}, {number}")
     return found
 
 
-async def _records(sender: Zone, receiver: Zone, *, was_restored: bool) -> list[str]:
+def _label(zone: Zone, sha256: str) -> Label:
+    """What a file in the quarantine says it is."""
+    (path,) = zone.folder.rglob(f"quarantine/{sha256}.fry")
+    octets = path.read_bytes()
+    return read_header(octets[8 : 8 + U32.unpack(octets[4:8])[0]]).label
+
+
+async def _records(sender: Zone, receiver: Zone, restores: Sequence[Restore]) -> list[str]:
     """Each took effect on the other side or was refused there aloud; none came from nowhere."""
     found = []
     sent = {
@@ -121,13 +146,21 @@ async def _records(sender: Zone, receiver: Zone, *, was_restored: bool) -> list[
         for row in await sender.database.rows("SELECT rid, refused FROM ferry_record WHERE epoch <> '-'")
     }
     applied = Counter(str(row["rid"]) for row in await receiver.database.rows("SELECT rid FROM ferry_applied"))
-    refused = {str(row["rid"]) for row in await receiver.database.rows("SELECT rid FROM ferry_poison")}
+    poison = await receiver.database.rows("SELECT rid, code FROM ferry_poison")
+    refused = {str(row["rid"]) for row in poison}
+    found += [
+        f"refused what was in order: record {row['rid']}, {row['code']}"
+        for row in poison
+        if row["code"] != RecordExpired.code
+    ]
     for rid, code in sent.items():
         if not code and not applied[rid]:
             found.append(f"lost: record {rid} from {sender.own}")
         if rid in refused and not code:
             found.append(f"lost: record {rid} was refused, and {sender.own} does not know")
-    if not was_restored and (strange := applied.keys() - sent.keys()):
+    forgotten = {rid for each in restores if each.own == sender.own for rid in each.records}
+    left_out = {str(row["rid"]) for row in await sender.database.rows("SELECT rid FROM ferry_record WHERE epoch = '-'")}
+    if strange := applied.keys() - sent.keys() - forgotten - left_out:
         found.append(f"from nowhere: records {sorted(strange)[:3]} at {receiver.own}")
     return found
 
@@ -136,6 +169,8 @@ async def _records(sender: Zone, receiver: Zone, *, was_restored: bool) -> list[
 async def _acts(zones: Zones) -> list[str]:
     outer, inner = zones.both
     found = []
+    if zones.filings.given_up > inner.kills // 3 and not zones.has_lost_writes:
+        found.append(f"given up: {zones.filings.given_up} acts, and the inner zone died {inner.kills} times")
     cases: dict[str, list[str]] = {}
     for row in await inner.database.rows("SELECT applicant_phone, number FROM case_file ORDER BY id"):
         cases.setdefault(str(row["applicant_phone"]), []).append(str(row["number"]))
@@ -181,8 +216,7 @@ async def _attachments(zones: Zones) -> list[str]:
 # --------------------------------------------------------------------------------------------------------------- texts
 async def _texts(zones: Zones) -> list[str]:
     outer, inner = zones.both
-    # What is queued anew after a restore may have been reported before it: it waits inside until it expires.
-    found = [*unfinished(await outer.states()), *(() if zones.restores else unfinished(await inner.states()))]
+    found = [*unfinished(await outer.states()), *unfinished(await inner.states())]
     messages = {str(row["to_phone"]): row for row in await inner.database.rows("SELECT to_phone, state FROM message")}
     found += wrong_phones(inner, messages)
     found += await people(inner)
@@ -205,20 +239,20 @@ async def _texts(zones: Zones) -> list[str]:
         if taken.phone in inner.expected:
             sent.setdefault((taken.phone, taken.number), []).append(taken)
     found += sent_after_they_were_recorded([row for row in parts if row["to_phone"] in inner.expected], sent)
-    if not (outer.kills or zones.restores or zones.has_lost_writes):
-        for phone in {taken.phone for taken in outer.taken}:
+    found += hasty_codes(inner, sent)
+    unknown = {phone for each in zones.restores for phone in each.unknown}
+    if zones.restores or not (outer.kills or zones.has_lost_writes):
+        for phone in inner.expected.keys() - unknown:
             if twice := [words for words, times in Counter(inner.inbox(phone)).items() if times > 1]:
-                found.append(f"sent again, and nobody outside had died: {twice[0][:12]} to {phone}")
+                found.append(f"sent again, and what became of it was known: {twice[0][:12]} to {phone}")
     queued = Counter(
         phones.get(str(row["rid"]), "") for row in await outer.database.rows("SELECT rid FROM text_ferried")
     )
-    if not zones.restores:
-        twice = [phone for phone in inner.expected if queued[phone] > 1]
-        found += [f"queued outside {queued[phone]} times: the text to {phone}" for phone in twice]
-        for phone, expected in inner.expected.items():
-            shown = Counter(inner.inbox(phone))
-            if not shown[expected.words]:
-                found.append(f"lost: the text to {phone}, {messages[phone]['state']}")
+    twice = [phone for phone in inner.expected.keys() - unknown if queued[phone] > 1]
+    found += [f"queued outside {queued[phone]} times: the text to {phone}" for phone in twice]
+    for phone, expected in inner.expected.items():
+        if expected.words not in inner.inbox(phone):
+            found.append(f"lost: the text to {phone}, {messages[phone]['state']}")
     return found
 
 

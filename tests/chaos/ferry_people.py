@@ -34,6 +34,8 @@ class Filing(Struct):
 class Filings:
     def __init__(self, url: str, chance: random.Random) -> None:
         self.all: list[Filing] = []
+        #: What the inner zone gave up: after three deaths, or three times without room; here they follow in seconds.
+        self.given_up = 0
         self._chance, self._asking = chance, set[asyncio.Task[None]]()
         self._door = httpx.AsyncClient(base_url=url, timeout=30, limits=httpx.Limits(max_connections=20))
 
@@ -49,19 +51,19 @@ class Filings:
         self.all.append(filing)
         self._begin(self._file(filing))
 
-    async def ask_again(self) -> list[str]:
-        """Everybody asks once more with the same key; who was told another number than before."""
+    async def ask_again(self) -> dict[str, str]:
+        """Everybody asks once more with the same key; who was told another number than before, and which that was."""
         before = {filing.key: filing.answer for filing in self.all}
         for filing in self.all:
             if not filing.is_wrong:
                 filing.answer = None
                 self._begin(self._file(filing))
         await asyncio.gather(*self._asking)
-        return [
-            f"told otherwise: {filing.key}"
+        return {
+            filing.key: str((before[filing.key] or {}).get("number"))
             for filing in self.all
             if not filing.is_wrong and filing.answer != before[filing.key]
-        ]
+        }
 
     async def close(self) -> None:
         for task in self._asking:
@@ -88,8 +90,11 @@ class Filings:
                 "materials": [material],
             }
             answer = await self._answered("FileApplication", idempotencyKey=filing.key, application=application)
+            if answer.get("code") == "ACT_FAILED":  # its process died under it again and again: to be filed anew
+                self.given_up += 1
+                filing.key += "-again"
             # The receipt has grown old while nobody could be reached: the same file is brought once more.
-            if answer.get("code") != "LINK_INVALID":
+            elif answer.get("code") != "LINK_INVALID":
                 filing.answer = answer
                 return
 

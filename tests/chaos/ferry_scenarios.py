@@ -11,11 +11,14 @@ from datetime import timedelta
 from itertools import zip_longest
 from types import MappingProxyType
 
+from casework.clock.working_days import CHINA
 from ferry.simulator.gap import Faults
 from tests.chaos import ferry_points
+from tests.chaos.ferry_controls import broken_on_purpose
 from tests.chaos.ferry_healing import healed
 from tests.chaos.ferry_one_way import hand_over_ages, one_way_with_losses
-from tests.chaos.ferry_storage import disk_full, nothing_can_be_synced_or_named, restored_from_yesterday
+from tests.chaos.ferry_restoring import restored_from_yesterday
+from tests.chaos.ferry_storage import disk_full, nothing_can_be_synced_or_named
 from tests.chaos.ferry_strangers import plant, unrefused
 from tests.chaos.ferry_zones import Zone, Zones, two_zones
 from tests.chaos.scenarios import PATIENCE_S, Scenario, Stage, Told, until
@@ -70,7 +73,7 @@ async def _killed_once(zones: Zones, points: tuple[str, str], missed: list[str])
             both.create_task(lives(zone, point))
         # So that parcels overtake each other: without, none is ever held.
         zones.device.misbehave(Faults(delays=0.9 if any("hold" in point for point in points) else 0.3))
-        await zones.busy()
+        await zones.busy(filings=1, refused=0, texts=3)
         while not over.is_set():
             await zones.busy(filings=1, files=0, refused=0, texts=2, people=0)
             with suppress(TimeoutError):
@@ -82,7 +85,7 @@ async def killed_at_random(stage: Stage) -> Told:
     async with two_zones(stage) as zones:
 
         async def lives(zone: Zone) -> None:
-            for number in range(stage.some(12)):
+            for number in range(stage.some(8)):
                 # Every other one at work, however long its start takes on this machine.
                 async with zone.server(is_ready=number % 2 > 0):
                     await asyncio.sleep(stage.chance.uniform(0.1, 2.0))
@@ -187,8 +190,11 @@ async def clocks_jump(stage: Stage) -> Told:
                     servers[zone].kill(signal.SIGUSR1 if ahead else signal.SIGUSR2)
                     jumps += 1
                     await asyncio.sleep(1.0)
-        # Somebody sets them right: tomorrow, when whatever was put off has come round.
-        latest = max(zone.ahead_s for zone in zones.both) + timedelta(days=1).total_seconds()
+        # Somebody sets them right, once whatever was put off has come round; at nine, for at night texts wait.
+        late = max(zones.both, key=lambda zone: zone.ahead_s)
+        now = (late.now() + JUMP).astimezone(CHINA)
+        morning = now.replace(hour=9, minute=0) + timedelta(days=now.hour >= 9)
+        latest = late.ahead_s + (morning - late.now()).total_seconds()
         for zone in zones.both:
             zone.ahead_s = latest
         return await healed(zones, (), f"{jumps} jumps; ")
@@ -198,7 +204,7 @@ async def two_sealers(stage: Stage) -> Told:
     """Two processes at each zone's ferry, each killed in turn: two servers on PostgreSQL, else an engine beside one."""
     async with two_zones(stage) as zones:
         zones.device.misbehave(Faults(delays=0.3, repeats=0.1))
-        for _ in range(stage.some(4)):
+        for _ in range(stage.some(2)):
             async with AsyncExitStack() as stack:
                 others = []
                 for zone in zones.both:
@@ -237,5 +243,6 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         "ferry: clocks jump by hours": Scenario(clocks_jump),
         "ferry: restored from yesterday": Scenario(restored_from_yesterday),
         "ferry: one-way with losses": Scenario(one_way_with_losses),
+        "ferry: promises broken on purpose are noticed": Scenario(broken_on_purpose, ("sqlite",)),
     }
 )

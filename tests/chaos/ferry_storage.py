@@ -1,4 +1,4 @@
-"""Disks that are full, and databases put back from yesterday."""
+"""Disks that are full, or where nothing can be synced or named."""
 
 import asyncio
 import os
@@ -13,9 +13,8 @@ import asyncpg
 
 from server.wiring import sqlite_file
 from tests.chaos.ferry_disk import FSYNC, RENAME
-from tests.chaos.ferry_healing import healed, settled
-from tests.chaos.ferry_zones import Neighbour, Zone, Zones, two_zones
-from tests.chaos.installations import Installations
+from tests.chaos.ferry_healing import healed
+from tests.chaos.ferry_zones import Neighbour, Zone, two_zones
 from tests.chaos.scenarios import Stage, Told
 from tools.postgres import Account
 
@@ -139,52 +138,3 @@ def _is_full(mount: Path) -> bool:
     finally:
         (mount / "probe").unlink(missing_ok=True)
     return False
-
-
-# ------------------------------------------------------------------------------------------------------------ restored
-
-
-async def restored_from_yesterday(stage: Stage) -> Told:
-    """Either zone goes back to a copy of yesterday: once it is told so, as the handbook says, once it finds out."""
-    figures = []
-    async with two_zones(stage) as zones:
-        for zone, is_told in ((zones.outer, False), (zones.inner, True))[: stage.some(2)]:
-            await zones.busy()
-            await _at_rest(zones)
-            yesterday = await _copied(zone, stage)
-            await zones.busy(people=0, texts=0)  # what is in the queue itself is lost with it
-            await _at_rest(zones)
-            await zones.busy(people=0, texts=0)
-            async with zones.serving():
-                await asyncio.sleep(stage.chance.uniform(0.3, 1.5))
-            await _put_back(zone, zones, *yesterday)
-            if is_told:
-                await zone.typed("new-epoch", zone.peer, "--reason", "昨日备份")
-            if is_told or zone is zones.inner:
-                await zones.inner.typed("snapshot", "outer", "--reason", "昨日备份")
-            async with zones.serving():
-                await settled(zones, 60)
-                changed = await zones.filings.ask_again()
-            figures.append(f"{zone.own} {'told' if is_told else 'untold'}, {len(changed)} told otherwise")
-        return await healed(zones, (), f"{'; '.join(figures)}; ")
-
-
-async def _at_rest(zones: Zones) -> None:
-    async with zones.serving():
-        await settled(zones, 60)
-
-
-async def _copied(zone: Zone, stage: Stage) -> tuple[str, Path]:
-    await zone.database.close()
-    assert isinstance(stage.installation, Installations)
-    copied = await stage.installation.copied(zone.folder.name)
-    await zone.restored(await Neighbour.opened(zone.database.url))
-    return copied
-
-
-async def _put_back(zone: Zone, zones: Zones, url: str, folder: Path) -> None:
-    """Database, keys and files, as they were copied together."""
-    zones.restores += 1
-    zone.folder = folder
-    await zone.restored(await Neighbour.opened(url))
-    zones.settle_in()

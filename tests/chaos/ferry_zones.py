@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
 from tortoise.context import TortoiseContext, _current_context
 
 from casework.clock.working_days import CHINA
@@ -181,6 +182,17 @@ class Device:
             await asyncio.sleep(_SWEEP_S)
 
 
+class Restore(Struct, frozen=True):
+    """A database that was put back. What it forgot: (lane, epoch, number), records, cases. `unknown`: whose texts had
+    not come to anything inside then: what became of them nobody may know."""
+
+    own: Name
+    numbers: frozenset[tuple[object, ...]]
+    records: frozenset[str]
+    cases: frozenset[str]
+    unknown: frozenset[str]
+
+
 class Zones:
     """Both, the device between them, the carrier outside, and those who file."""
 
@@ -189,8 +201,9 @@ class Zones:
         self.device = Device(outer, inner, chance)
         self.port = free_port()
         self.filings = Filings(f"http://127.0.0.1:{self.port}", chance)
-        #: Databases put back, and writes that a full disk refused: either may repeat what somebody had done.
-        self.restores, self.has_lost_writes = 0, False
+        self.restores: list[Restore] = []
+        #: Writes that a full disk refused: what was done is done again.
+        self.has_lost_writes = False
         outer.watch("east", smsc)
         inner.carriers = outer.carriers
 

@@ -44,7 +44,7 @@ async def judged(world: World) -> Verdict:
     violations = [
         *unfinished(states),
         *sent_after_they_were_recorded(parts, sent),
-        *_hasty_codes(world, sent),
+        *hasty_codes(world, sent),
         *wrong_phones(world, {str(row["to_phone"]): row for row in await _messages(world)}),
         *await people(world),
     ]
@@ -84,7 +84,7 @@ def _is_id(taken: Taken, row: Row) -> bool:
     return taken.carrier == row["carrier"] and str(row["sms_id"]).startswith(taken.sms_id)
 
 
-def _hasty_codes(world: World, sent: Mapping[tuple[str, int], list[Taken]]) -> Iterator[str]:
+def hasty_codes(world: World, sent: Mapping[tuple[str, int], list[Taken]]) -> Iterator[str]:
     for (phone, _), each in sent.items():
         if phone in world.expected and world.expected[phone].is_code:
             for first, again in pairwise(each):

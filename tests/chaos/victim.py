@@ -21,7 +21,7 @@ from server.serve import serve
 from sms.gateway import Gateway
 from sms.lane import Pace
 from sms.link import Backoff
-from tests.chaos import ferry_points, kill_points
+from tests.chaos import ferry_points, ferry_sabotage, kill_points
 from tests.chaos.ferry_disk import fail_while
 from tests.chaos.ferry_pace import hurry, seal_only
 from tests.chaos.sabotage import BROKEN
@@ -35,8 +35,9 @@ HURRY = Pace(tend_s=0.4, poll_s=0.1)
 class Order(Struct, frozen=True, kw_only=True):
     """`kill`: a name of kill_points or ferry_points, `passages` later than the first that fits.
 
-    `sabotage`: a name of BROKEN. `disk`: a file; while it is there, the operations it names fail (ferry_disk.py).
-    `sealer`: no server, but the ferry towards this peer alone. `one_by_one`: every record is a parcel of its own.
+    `sabotage`: a name of BROKEN, of the gateway or the ferry. `disk`: a file; while it is there, the operations that
+    it names fail (ferry_disk.py). `sealer`: no server, but the ferry towards this peer alone. `one_by_one`: every
+    record is a parcel of its own.
     """
 
     config: str
@@ -102,7 +103,7 @@ def _become(order: Order) -> None:
     defaults["pace"] = HURRY
     Backoff.wait = _hurried(Backoff.wait)  # type: ignore[method-assign]
     if order.sabotage:
-        BROKEN[order.sabotage]()
+        {**BROKEN, **ferry_sabotage.BROKEN}[order.sabotage]()
     hurry(one_by_one=order.one_by_one)
     if order.disk:
         fail_while(Path(order.disk))

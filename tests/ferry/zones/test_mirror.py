@@ -239,6 +239,24 @@ async def test_an_older_state_changes_nothing_and_rows_that_are_gone_go(glass: G
     assert await outer.rows("SELECT * FROM case_step") == steps
 
 
+async def test_an_id_that_is_given_anew_after_a_restore_inside_pushes_out_what_was_forgotten(glass: Glass):
+    number = await glass.inner.accepted()
+    await glass.inner.accepted(applicantName="乙公司", applicantPhone="13800000002")
+    await glass.carry()
+    with glass.pair.inner.here():
+        (row,) = await glass.inner.database.rows(
+            "SELECT MIN(case_id) AS kept, MAX(case_id) AS lost, MAX(id) AS again FROM case_step"
+        )
+        kept, lost, again = (int(str(row[name])) for name in ("kept", "lost", "again"))
+        assert kept != lost
+        await glass.inner.database.execute("DELETE FROM case_step WHERE case_id = $1", lost)
+        await glass.inner.database.execute("UPDATE case_step SET id = $1 WHERE case_id = $2", again, kept)
+    await glass.inner.decide(HANDLER, number, "AGREE")
+    await glass.carry()
+    (shown,) = await glass.pair.outer.rows("SELECT case_id FROM case_step WHERE id = $1", again)
+    assert shown["case_id"] == kept
+
+
 async def test_a_state_of_many_parts_appears_when_all_are_there(glass: Glass):
     number = await glass.inner.accepted()
     opinion = "照办。" * 9000
