@@ -33,6 +33,7 @@ WORDS: Mapping[Concern, str] = MappingProxyType(
     {
         Concern.SILENT: "对端无心跳",
         Concern.CLOCKS_DIFFER: "两端时钟相差过大",
+        Concern.FOLDER_GONE: "摆渡目录不见",
         Concern.LANE_FULL: "待确认量达上限七成",
         Concern.LANE_UNWRITTEN: "有包无法写出",
         Concern.LANE_STUCK: "通道停滞",
@@ -42,6 +43,7 @@ WORDS: Mapping[Concern, str] = MappingProxyType(
         Concern.QUARANTINE: "有包被隔离",
         Concern.POISON: "有记录未能应用",
         Concern.FILE_CORRUPT: "有附件损坏",
+        Concern.FILE_LOST: "有附件丢失",
         Concern.LEDGERS_DIFFER: "日账对账不符",
         Concern.FILES_UNCHECKED: "有附件未能查验",
         Concern.KEYS_ENDING: "密钥有效期已过七成",

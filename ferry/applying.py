@@ -4,7 +4,7 @@ Which parcel may take effect is `judge`, a pure function. A record that cannot b
 source, and the lane goes on; but where a strict one fails, or too many of a parcel do, the lane stops instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import groupby
@@ -157,6 +157,8 @@ async def _apply_records(station: Station, arrival: Arrival, now: datetime) -> N
         else:
             good.append((place, envelope))
     new = await _new_ones(station, good, now)
+    if len(new) < len(good):
+        await _remind(station, good, {place for place, _ in new}, now)
     failed = await _performed(station, new, now)
     poison += failed
     strict = {place for place, envelope in new if station.route.types.kind(envelope.type).strict}
@@ -186,6 +188,17 @@ async def _new_ones(
             fresh.discard(envelope.rid)
             new.append((place, envelope))
     return new
+
+
+async def _remind(station: Station, good: Sequence[tuple[int, Envelope]], new: Collection[int], now: datetime) -> None:
+    """Has what was applied before answered again, where somebody may wait for the answer."""
+    known: dict[str, list[str]] = {}
+    for place, envelope in good:
+        if place not in new:
+            known.setdefault(envelope.type, []).append(envelope.rid)
+    for name, rids in known.items():
+        if (again := station.route.types.kind(name).again) is not None:
+            await again(station.database, now, rids)
 
 
 async def _performed(station: Station, new: Sequence[tuple[int, Envelope]], now: datetime) -> list[tuple[int, str]]:

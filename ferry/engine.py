@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 from tortoise.exceptions import OperationalError
 
-from ferry import epochs, history, inspecting, offering, outgoing, pieces, quarantine, tidying
+from ferry import epochs, history, inspecting, lost, offering, outgoing, pieces, quarantine, tidying
 from ferry.incoming import Dock
 from ferry.lanes import Lane, Turns, rank
 from ferry.parcel import Label, json_lines
@@ -81,7 +81,12 @@ class Engine:
         whole = await _unless_a_disk_fails(pieces.assemble(self._station, now=now))
         if self._dock.diverged is not None:
             log.error("ferry: %s", self._dock.diverged.why)
-            await epochs.begin(self._station, now=now, everything=self._dock.diverged.everything)
+            await epochs.begin(
+                self._station,
+                now=now,
+                everything=self._dock.diverged.everything,
+                has_forgotten=self._dock.diverged.has_forgotten,
+            )
             self._dock.diverged = None
         sealed, again, told = 0, 0, False
         if self._station.out is not None:
@@ -91,6 +96,7 @@ class Engine:
             told = await self._told(now)
         if _is_time(self._tidied_at, tidying.EVERY, now):
             self._tidied_at = now
+            await lost.look_again(self._station, now=now)
             await tidying.tidy(self._station, now=now)
         return Turn(taken=taken, applied=applied, whole=whole, sealed=sealed, again=again, told=told)
 

@@ -8,12 +8,13 @@ that a one-way receiver that lost the announcement is not lost with it.
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from alerts.states import as_int
 from ferry.lanes import Lane
 from ferry.outgoing import place_parcel
 from ferry.parcel import NO_PARCEL, Number, json_lines
@@ -67,17 +68,22 @@ async def open_peer(station: Station, *, now: datetime) -> None:
             await begin(station, now=now)
 
 
-async def begin(station: Station, *, now: datetime, everything: bool = False) -> str:
+async def begin(station: Station, *, now: datetime, everything: bool = False, has_forgotten: bool = False) -> str:
     """Begins a new epoch towards the peer, in a transaction; what it has not acknowledged waits for a number again.
 
     `everything`: what it did acknowledge too, as far as it is kept: the peer was restored from an old backup.
+    `has_forgotten`: what it has not, it may have had, and lost by a restore.
     """
     async with station.database.transaction():
         database, peer = station.database, await rows.one(FerryPeer, peer=station.peer)
         assert peer is not None
         new = secrets.token_hex(16)
         known = {lane.lane: lane for lane in await rows.many(FerryChannel, peer=station.peer)}
-        await _unnumber(station, everything=everything)
+        # Of a retired parcel only what was acknowledged still has its number.
+        states = ["assigned", "sealed", "spent", *(("acked", "retired") if everything else ())]
+        if has_forgotten:
+            await _leave_to_sources(station, states, now)
+        await _unnumber(station, states)
         await rows.change(FerryPeer, {"peer": station.peer}, epoch=new, former=peer.epoch, status_no=0)
         for lane in Lane:
             changed = {"epoch": new, "head_seq": 0, "head_id": NO_PARCEL}
@@ -153,18 +159,40 @@ async def resend_state(station: Station, snapshot: Snapshot, *, now: datetime) -
 # ------------------------------------------------------------------------------------------------------------ below
 
 
-async def _unnumber(station: Station, *, everything: bool) -> None:
-    """Records and pieces of parcels without acknowledgement wait for a number again, in the order they came."""
+def _of(table: str, lane: str, states: Sequence[str]) -> str:
+    """Rows of `table` that are in parcels of these states; $1 is the peer."""
+    return (
+        f"peer = $1 AND EXISTS (SELECT 1 FROM ferry_parcel p WHERE p.peer = $1 AND p.lane = {lane}"
+        f" AND p.epoch = {table}.epoch AND p.seq = {table}.seq AND p.state IN ({', '.join(map(repr, states))}))"
+    )
+
+
+async def _leave_to_sources(station: Station, states: Sequence[str], now: datetime) -> None:
+    """What a receiver must not be sent twice is not numbered again: its source hears that it is forgotten."""
+    database, types = station.database, station.route.types
+    for kind in types:
+        if kind.forgotten is None:
+            continue
+        found = await database.rows(
+            f"SELECT id, rid, line FROM ferry_record WHERE {_of('ferry_record', '$2', states)}"
+            " AND lane = $2 AND refused = '' ORDER BY id",
+            station.peer,
+            kind.lane,
+        )
+        theirs = [row for row in found if types.read(str(row["line"]).encode(), station.route.sends).type == kind.name]
+        await database.execute_many(
+            "UPDATE ferry_record SET epoch = $1, seq = NULL WHERE id = $2",
+            [(DROPPED, as_int(row["id"])) for row in theirs],
+        )
+        await kind.forgotten(database, now, [str(row["rid"]) for row in theirs])
+
+
+async def _unnumber(station: Station, states: Sequence[str]) -> None:
+    """Records and pieces of parcels in these states wait for a number again, in the order they came."""
     database, peer = station.database, station.peer
-    # Of a retired parcel only what was acknowledged still has its number.
-    states = "('assigned', 'sealed', 'spent', 'acked', 'retired')" if everything else "('assigned', 'sealed', 'spent')"
     for table, lane in (("ferry_record", "ferry_record.lane"), ("ferry_piece", f"'{Lane.BULK}'")):
         await database.execute(
-            f"UPDATE {table} SET epoch = $2, seq = NULL WHERE peer = $1 AND EXISTS (SELECT 1 FROM ferry_parcel p"
-            f" WHERE p.peer = $1 AND p.lane = {lane} AND p.epoch = {table}.epoch AND p.seq = {table}.seq"
-            f" AND p.state IN {states})",
-            peer,
-            WAITING,
+            f"UPDATE {table} SET epoch = $2, seq = NULL WHERE {_of(table, lane, states)}", peer, WAITING
         )
     # An old announcement would announce what is no more.
     await database.execute(

@@ -228,8 +228,7 @@ class Dock:
         self.has_news = True
         if copy.name == held_as:
             return
-        where = {"peer": station.peer, "lane": opened.lane, "epoch": label.epoch, "seq": label.seq}
-        held = await rows.one(FerryHeld, **where)
+        held = await rows.one(FerryHeld, peer=station.peer, lane=opened.lane, epoch=label.epoch, seq=label.seq)
         if held is not None:
             if held.content_id != opened.unsealed.manifest.content_id:
                 await quarantine.freeze(station, opened.lane, "two contents under one number")
@@ -262,18 +261,19 @@ class Dock:
     async def _note_duplicate(self, opened: Opened, name: str, now: datetime) -> None:
         """Sealed anew: our acknowledgement was late. The same octets: somebody repeated them, or we died before."""
         self.has_news = True
-        label = opened.label
-        where = {"peer": self._station.peer, "lane": opened.lane, "epoch": label.epoch, "seq": label.seq}
-        applied = await rows.one(FerryInbox, **where)
+        await pieces.take_again(self._station, opened.staged, opened.unsealed.manifest.pieces, now=now)
+        applied = await self._applied_before(opened)
         if applied is not None and applied.sha256 == opened.checked.sha256 and applied.file != name[:80]:
             await quarantine.note_replay(self._station, opened.checked.sha256, opened.checked.octets, name, now=now)
 
     async def _put_aside_ended(self, opened: Opened) -> None:
-        label = opened.label
-        where = {"peer": self._station.peer, "lane": opened.lane, "epoch": label.epoch, "seq": label.seq}
-        applied = await rows.one(FerryInbox, **where)
+        applied = await self._applied_before(opened)
         if applied is None or applied.sha256 == opened.checked.sha256:
             raise ParcelRetired()
+
+    async def _applied_before(self, opened: Opened) -> FerryInbox | None:
+        label = opened.label
+        return await rows.one(FerryInbox, peer=self._station.peer, lane=opened.lane, epoch=label.epoch, seq=label.seq)
 
     # ------------------------------------------------------------------------------------------- epochs, statuses
 

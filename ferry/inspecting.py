@@ -1,12 +1,13 @@
 """The verdict on every file, asked for on both sides and kept: by which rules, by which scanner, when.
 
 The sender looks before it seals, the receiver before it keeps; neither believes the other. Without an answer of the
-scanner that is configured a file waits, and is asked about again: nothing crosses unchecked.
+scanner that is configured a file waits, and is asked about again: nothing crosses unchecked. Of a file that is gone
+the verdict says so, and it does not cross either (`ferry/lost.py`).
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from ferry.disarm import RULES, inspect
 from ferry.refusals import AttachmentRefused, AttachmentUnchecked
 from ferry.tables import DROPPED, UNJUDGED, WAITING, FerryVerdict
 from kernel import rows
-from kernel.db import Database
+from kernel.db import Database, chunks
 
 if TYPE_CHECKING:
     from ferry.station import Station
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 #: How long a file rests after the scanner did not answer.
 AGAIN = timedelta(seconds=30)
 _FILES_IN_A_TURN = 5
+#: In `code` of a verdict: gone from the store; and the same, which two persons have seen to.
+LOST, GIVEN_UP = "ATTACHMENT_LOST", "ATTACHMENT_GIVEN_UP"
 
 #: Says which engine found nothing. Raises AttachmentRefused with what it found, AttachmentUnchecked.
 Scan = Callable[[Path], Awaitable[str]]
@@ -82,14 +85,37 @@ async def judge_waiting(station: "Station", *, now: datetime) -> int:
         except AttachmentRefused:
             becomes = DROPPED
         except FileNotFoundError:
-            log.error("ferry: a file that was to cross is gone: %s", sha256)
-            becomes = DROPPED
+            if not await note_lost(station, sha256, now=now):
+                await _keep(database, sha256, AttachmentUnchecked.code, "the file store is empty", "", RULES, now)
+                continue
         async with database.transaction():
             await database.execute(
                 "UPDATE ferry_piece SET epoch = $1 WHERE peer = $2 AND sha256 = $3 AND epoch = $4",
                 becomes, station.peer, sha256, UNJUDGED,
             )  # fmt: skip
     return len(waiting)
+
+
+async def note_lost(station: "Station", sha256: str, *, now: datetime) -> bool:
+    """Gives a file up until it is back. False, and nothing is noted, where the whole store is gone."""
+    if not await asyncio.to_thread(_holds_anything, station.files.root):
+        return False
+    log.error("ferry: a file that is to cross is gone from the file store: %s", sha256)
+    if not await lost_among(station.database, [sha256]):
+        await _keep(station.database, sha256, LOST, "gone from the file store", "", "", now)
+    return True
+
+
+async def lost_among(database: Database, digests: Collection[str]) -> set[str]:
+    """Those that were given up: their octets do not cross, even if they are back, before somebody looked into them."""
+    found: set[str] = set()
+    for part in chunks(sorted(set(digests)), 500):
+        marks = ", ".join(f"${n}" for n in range(3, len(part) + 3))
+        given_up = await database.rows(
+            f"SELECT sha256 FROM ferry_verdict WHERE code IN ($1, $2) AND sha256 IN ({marks})", LOST, GIVEN_UP, *part
+        )
+        found |= {str(row["sha256"]) for row in given_up}
+    return found
 
 
 async def unchecked(station: "Station") -> int:
@@ -105,6 +131,11 @@ async def unchecked(station: "Station") -> int:
 
 async def verdict_of(sha256: str) -> FerryVerdict | None:
     return await rows.one(FerryVerdict, sha256=sha256)
+
+
+def _holds_anything(folder: Path) -> bool:
+    """A disk that is not mounted is an empty folder, or none."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 async def _looked(inspector: Inspector, path: Path) -> tuple[str, str]:

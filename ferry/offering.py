@@ -1,17 +1,19 @@
 """Writes numbered parcels and brings them to the transport: at first, again when they are missed, and on a schedule.
 
 A parcel that is offered again is sealed again: another file with the same identity, for the keys of today. As long as
-its last file still lies in the transport nobody took it, and another would not help.
+its last file still lies in the transport nobody took it, and another would not help. For pieces of a file that is gone
+from the store zeros are written: the parcel stays what it is, and the receiver sees that they do not make the file.
 """
 
 import asyncio
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alerts.states import as_int
+from ferry.inspecting import lost_among, note_lost
 from ferry.outgoing import Content, content, label_of
 from ferry.parcel import Piece
 from ferry.refusals import FerryForgotten
@@ -35,7 +37,7 @@ async def offer(station: Station, parcel: FerryParcel, held: Content | None = No
     path = station.place("sealing") / f".tmp-{name}"
     held = held or await content(station, parcel)
     try:
-        sealed = await asyncio.to_thread(_write, station, parcel, held, path)
+        sealed = await _sealed(station, parcel, held, path, now)
         if sealed.content_id != parcel.content_id:
             raise FerryForgotten(lane=parcel.lane, seq=parcel.seq)
         station.reach("after tmp")
@@ -67,7 +69,7 @@ async def due_again(station: Station, *, now: datetime) -> list[FerryParcel]:
     """Parcels to offer again: two-way the oldest of each lane without acknowledgement, and what was asked for."""
     pace = station.pace
     only = "" if station.is_one_way else f" AND (again_at = $4 OR seq = ({_OLDEST}))"
-    asked: tuple[SqlValue, ...] = () if station.is_one_way else (_ASKED,)
+    asked: tuple[SqlValue, ...] = () if station.is_one_way else (ASKED,)
     # Later than anybody would wait: the clock was ahead when that was reckoned.
     never = now + (pace.repeats[-1] if station.is_one_way else max(pace.longest_again, pace.first_again))
     found = await station.database.rows(
@@ -95,7 +97,7 @@ async def ask_again(station: Station, lane: str, first: int, last: int, *, now: 
     assert peer is not None
     round_trip = max(timedelta(milliseconds=peer.round_trip_ms), timedelta(seconds=1))
     left_before = now if force else now - min(round_trip, station.pace.longest_again)
-    values: list[SqlValue] = [station.peer, lane, peer.epoch, first, last, left_before, _ASKED, now]
+    values: list[SqlValue] = [station.peer, lane, peer.epoch, first, last, left_before, ASKED, now]
     return await station.database.execute(
         "UPDATE ferry_parcel SET state = 'sealed', again_at = $7 WHERE peer = $1 AND lane = $2 AND epoch = $3"
         " AND seq BETWEEN $4 AND $5 AND state <> 'assigned' AND (offered_at <= $6 OR offered_at > $8)",
@@ -112,17 +114,33 @@ async def take_back(out: Transport, names: list[str]) -> None:
 # ------------------------------------------------------------------------------------------------------------ below
 
 _OLDEST = "SELECT MIN(o.seq) FROM ferry_parcel o WHERE o.peer = p.peer AND o.lane = p.lane AND o.state = 'sealed'"
-#: `again_at` of a parcel the other side said it misses.
-_ASKED = datetime(1970, 1, 1, tzinfo=UTC)
+#: `again_at` of a parcel that somebody asked for: the other side, which misses it, or a person.
+ASKED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _write(station: Station, parcel: FerryParcel, held: Content, path: Path) -> Sealed:
+class _FileGone(OSError):
+    def __init__(self, sha256: str) -> None:
+        self.sha256 = sha256
+
+
+async def _sealed(station: Station, parcel: FerryParcel, held: Content, path: Path, now: datetime) -> Sealed:
+    lost = await lost_among(station.database, {piece.sha256 for piece, _ in held.pieces})
+    while True:
+        try:
+            return await asyncio.to_thread(_write, station, parcel, held, path, lost)
+        except _FileGone as gone:
+            if gone.sha256 in lost or not await note_lost(station, gone.sha256, now=now):
+                raise
+            lost.add(gone.sha256)
+
+
+def _write(station: Station, parcel: FerryParcel, held: Content, path: Path, lost: Collection[str]) -> Sealed:
     with path.open("wb") as target:
         sealed = seal(
             target,
             label_of(station.route, parcel),
             held.lines,
-            [(piece, _read(piece, source)) for piece, source in held.pieces],
+            [(piece, _zeros(piece) if piece.sha256 in lost else _read(piece, source)) for piece, source in held.pieces],
             schema=SCHEMA,
             addressed=station.keys.addressed(),
             keys=station.keys.sealing(),
@@ -135,11 +153,21 @@ def _write(station: Station, parcel: FerryParcel, held: Content, path: Path) -> 
 
 def _read(piece: Piece, source: Path) -> Callable[[], bytes]:
     def octets() -> bytes:
-        with source.open("rb") as file:
-            file.seek(piece.offset)
-            return file.read(piece.octets)
+        try:
+            with source.open("rb") as file:
+                file.seek(piece.offset)
+                found = file.read(piece.octets)
+        except FileNotFoundError:
+            raise _FileGone(piece.sha256) from None
+        if len(found) < piece.octets:
+            raise _FileGone(piece.sha256)
+        return found
 
     return octets
+
+
+def _zeros(piece: Piece) -> Callable[[], bytes]:
+    return lambda: bytes(piece.octets)
 
 
 async def _again_at(station: Station, parcel: FerryParcel, now: datetime) -> datetime | None:

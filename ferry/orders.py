@@ -55,11 +55,13 @@ class Routes:
 
 class Verb(StrEnum):
     RESEND = "resend"
+    RESEND_FILE = "resend_file"
     PAUSE = "pause"
     RESUME = "resume"
     RETRY = "retry"
     DISCARD = "discard"
     CLOSE_POISON = "close_poison"
+    CLOSE_FILE = "close_file"
     ACCEPT_LEDGER = "accept_ledger"
     EXPORT_GAP = "export_gap"
     IMPORT = "import"
@@ -69,7 +71,7 @@ class Verb(StrEnum):
 
 
 #: What cannot be taken back.
-TWO_PERSONS = frozenset({Verb.DISCARD, Verb.CLOSE_POISON, Verb.ACCEPT_LEDGER})
+TWO_PERSONS = frozenset({Verb.DISCARD, Verb.CLOSE_POISON, Verb.CLOSE_FILE, Verb.ACCEPT_LEDGER})
 
 
 class KeysView(View, frozen=True, tag="ferry.keys"):
@@ -116,7 +118,7 @@ class PinPeer(Act[PeerView], frozen=True, tag="ferry.pin_peer"):
 
 
 class OrderFerry(Act[Done], frozen=True, tag="ferry.order"):
-    """`what`: the lane, the number of a file or record, the name of a file. `reason` is for the log."""
+    """`what`: the lane, the number of a file or record, the name or digest of a file. `reason` is for the log."""
 
     peer: Name
     verb: Verb

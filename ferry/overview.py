@@ -14,11 +14,13 @@ from ferry.identity import lives
 from ferry.inspecting import unchecked
 from ferry.lanes import ALARM_SHARE, Lane
 from ferry.ledger_tables import FerryLedger
+from ferry.lost import Missed, missed
 from ferry.outgoing import Backlog, backlogs, total
 from ferry.records import Direction
 from ferry.station import Station
 from ferry.status import missing
-from ferry.tables import FerryChannel, FerryCursor, FerryFile, FerryPeer, FerryPoison, FerryQuarantine
+from ferry.tables import FerryChannel, FerryCursor, FerryPeer, FerryPoison, FerryQuarantine
+from ferry.transports.folder import Folder
 from ferry.zones import turns
 from kernel import rows
 from kernel.db import Row, instant
@@ -32,6 +34,7 @@ _UNWRITTEN_AFTER = timedelta(seconds=30)
 class Concern(StrEnum):
     SILENT = "SILENT"  # nothing heard from the other side for three heartbeats
     CLOCKS_DIFFER = "CLOCKS_DIFFER"
+    FOLDER_GONE = "FOLDER_GONE"  # one that was there once: something is not mounted
     LANE_FULL = "LANE_FULL"  # what is under way comes near its limit
     LANE_UNWRITTEN = "LANE_UNWRITTEN"  # a numbered parcel finds no room, or no way
     LANE_STUCK = "LANE_STUCK"  # the rows of a numbered parcel are gone
@@ -40,7 +43,8 @@ class Concern(StrEnum):
     GAPS = "GAPS"  # one-way: parcels that never came
     QUARANTINE = "QUARANTINE"
     POISON = "POISON"
-    FILE_CORRUPT = "FILE_CORRUPT"
+    FILE_CORRUPT = "FILE_CORRUPT"  # pieces from the other side do not make the file they name
+    FILE_LOST = "FILE_LOST"  # ours: gone from the file store before it crossed
     LEDGERS_DIFFER = "LEDGERS_DIFFER"  # of a past day, and the time for it is over
     FILES_UNCHECKED = "FILES_UNCHECKED"  # the scanner does not answer, or a disk does not read them
     KEYS_ENDING = "KEYS_ENDING"  # seven tenths of a certificate's life are over
@@ -83,6 +87,8 @@ class Overview(Struct, frozen=True, kw_only=True):
     quarantined: int
     poison: int
     alarms: tuple[Alarm, ...]
+    #: Files that do not arrive unless somebody does something.
+    files: tuple[Missed, ...] = ()
     #: Days of which the two ledgers differ.
     unequal_days: int = 0
     #: Between two zones: up to when the outer one was told, or has heard, everything; how many states are left to tell.
@@ -99,12 +105,14 @@ async def overview(station: Station, *, now: datetime) -> Overview:
     lanes = tuple([await _lane(station, lane, waiting[lane]) for lane in station.rules])
     quarantined = await FerryQuarantine.filter(peer=station.peer, state="kept").count()
     poison = await FerryPoison.filter(peer=station.peer, closed_at=None).count()
+    files = await missed(station)
     counts = {
         Concern.QUARANTINE: quarantined,
         Concern.POISON: poison,
         Concern.GAPS: await open_gaps(station),
         Concern.FILES_UNCHECKED: await unchecked(station),
-        Concern.FILE_CORRUPT: await FerryFile.filter(peer=station.peer, state="corrupt").count(),
+        Concern.FILE_CORRUPT: sum(file.state == "corrupt" for file in files),
+        Concern.FILE_LOST: sum(file.state == "lost" for file in files),
         Concern.LEDGERS_DIFFER: await FerryLedger.filter(peer=station.peer, state="different").count(),
     }
     alarms = [Alarm(concern=concern, count=count) for concern, count in counts.items() if count]
@@ -128,6 +136,7 @@ async def overview(station: Station, *, now: datetime) -> Overview:
         lanes=lanes,
         quarantined=quarantined,
         poison=poison,
+        files=files,
         unequal_days=counts[Concern.LEDGERS_DIFFER],
         alarms=tuple(alarms),
         mirrored_until=instant(mirror[0]["as_of"]),
@@ -193,6 +202,9 @@ def _of_peer(station: Station, peer: FerryPeer, now: datetime) -> list[Alarm]:
         found.append(Alarm(concern=Concern.SILENT))
     if abs(peer.skew_ms) > station.pace.skew_alarm.total_seconds() * 1000:
         found.append(Alarm(concern=Concern.CLOCKS_DIFFER, count=peer.skew_ms // 1000))
+    gone = sum(isinstance(way, Folder) and way.is_gone for way in (station.out, station.into))
+    if gone:
+        found.append(Alarm(concern=Concern.FOLDER_GONE, count=gone))
     free = station.free_octets() if station.free_octets else None
     if free is not None and any(free * ALARM_SHARE < rule.free_octets for rule in station.rules.values()):
         found.append(Alarm(concern=Concern.DISK_LOW, count=free))

@@ -1,7 +1,8 @@
 """Files that come in pieces: kept as they arrive, put together when all are there, believed when the SHA-256 fits.
 
 A piece becomes part of a file when the parcel it came in takes effect. Files are named by content, so the order of
-their pieces, and a piece that comes twice, mean nothing; what has arrived need not come again.
+their pieces, and a piece that comes twice, mean nothing; what has arrived need not come again. Only of a file that is
+not here, though all of its pieces came, they are taken once more.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ferry.parcel import Piece
 from ferry.refusals import AttachmentRefused, AttachmentUnchecked
 from ferry.station import Station, throw_away
 from ferry.transports.folder import sync
-from kernel.db import Row
+from kernel.db import Row, chunks
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,17 @@ async def note(station: Station, pieces: Sequence[Piece], *, now: datetime) -> N
                 station.peer,
                 piece.sha256,
             )
+    await _reopen(station, await _missed(station, pieces), now)
+
+
+async def take_again(station: Station, staged: Path, pieces: Sequence[Piece], *, now: datetime) -> None:
+    """Of a parcel that took effect before: pieces of files that ended as something else than the file."""
+    missed = await _missed(station, pieces)
+    if not missed:
+        return
+    await asyncio.to_thread(settle, station, staged, [piece for piece in pieces if piece.sha256 in missed])
+    async with station.database.transaction():
+        await _reopen(station, missed, now)
 
 
 async def assemble(station: Station, *, now: datetime) -> int:
@@ -102,6 +114,28 @@ async def assemble(station: Station, *, now: datetime) -> int:
         else:
             log.error("ferry: the pieces of a file from %s do not make that file", station.peer)
     return done
+
+
+async def _missed(station: Station, pieces: Sequence[Piece]) -> set[str]:
+    """The files among these of which all pieces came, and that are not here."""
+    missed: set[str] = set()
+    for part in chunks(sorted({piece.sha256 for piece in pieces}), 500):
+        marks = ", ".join(f"${n}" for n in range(2, len(part) + 2))
+        ended = await station.database.rows(
+            f"SELECT sha256 FROM ferry_file WHERE peer = $1 AND sha256 IN ({marks})"
+            " AND state IN ('whole', 'corrupt', 'refused', 'closed')",
+            station.peer,
+            *part,
+        )
+        missed |= {sha256 for row in ended if not station.files.path_of(sha256 := str(row["sha256"])).exists()}
+    return missed
+
+
+async def _reopen(station: Station, digests: Collection[str], now: datetime) -> None:
+    for sha256 in digests:
+        await station.database.execute(
+            "UPDATE ferry_file SET state = 'coming', at = $1 WHERE peer = $2 AND sha256 = $3", now, station.peer, sha256
+        )
 
 
 async def _assembled(station: Station, sha256: str, size: int, parts: Sequence[Row], now: datetime) -> str:

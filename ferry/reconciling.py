@@ -183,8 +183,9 @@ class _Book:
             if until - day < timedelta(days=_AGAIN_DAYS):
                 spans, reached = await accounts.spans_of(self._database, self._peer, day, reached, is_first=first)
                 written = msgspec.json.encode(spans).decode()
-                known = {"spans": written, "reached": json.dumps(reached)}
-                await FerryLedger.create(peer=self._peer, way=OUT, day=day, opened_at=self._now, **known)
+                row = FerryLedger(peer=self._peer, way=OUT, day=day, opened_at=self._now, spans=written)
+                row.reached = json.dumps(reached)
+                await row.save()
                 first = False
             day += timedelta(days=1)
         await FerryLedger.filter(peer=self._peer, day__lt=until - _KEPT).delete()

@@ -55,10 +55,17 @@ Apply = Callable[[Database, datetime, Envelope], Awaitable[None]]
 ApplyMany = Callable[[Database, datetime, Sequence[Envelope]], Awaitable[None]]
 #: Tells the source that its record was not applied, and why (a code). Inside a transaction, once.
 Told = Callable[[Database, datetime, Envelope, str], Awaitable[None]]
+#: Something about records (their `rid`s) after one side was restored from a backup. Inside a transaction.
+Remembered = Callable[[Database, datetime, Sequence[str]], Awaitable[None]]
 
 
 class RecordType(Struct, frozen=True, kw_only=True):
-    """`strict`: when one of these cannot be applied, the lane stops, because what follows would be wrong without it."""
+    """`strict`: when one of these cannot be applied, the lane stops, because what follows would be wrong without it.
+
+    `again`: at the receiver, of records that it applied before: whoever sent them may have forgotten what came of them.
+    `forgotten`: at the sender, of records that the receiver knew and does not know any more. Such a type is not simply
+    sent again, because that would do it twice: its source decides, and hands over other records.
+    """
 
     name: str
     direction: Direction
@@ -67,6 +74,8 @@ class RecordType(Struct, frozen=True, kw_only=True):
     apply: Apply
     apply_many: ApplyMany | None = None
     told: Told | None = None
+    again: Remembered | None = None
+    forgotten: Remembered | None = None
     strict: bool = False
 
 

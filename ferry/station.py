@@ -138,6 +138,8 @@ class Station:
     folder: Path
     #: Where whole files are kept.
     files: FileStore
+    #: Whether what was sent stays there; else it goes when nobody can ask for it again.
+    keeps_sent_files: bool = True
     out: Transport | None
     into: Transport | None
     pace: Pace = field(default_factory=Pace)

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from alerts.states import as_int
 from ferry.lanes import Lane
-from ferry.offering import ask_again, take_back
+from ferry.offering import ASKED, ask_again, take_back
 from ferry.outgoing import tell_source, total
 from ferry.parcel import Number, Sha256
 from ferry.station import Station
@@ -74,6 +74,8 @@ class Diverged(Struct, frozen=True, kw_only=True):
     """One of the two databases is older than what was last said: it was restored from a backup."""
 
     why: str
+    #: Whether it is theirs that is older.
+    has_forgotten: bool = False
     #: Whether what was acknowledged must go out again.
     everything: bool = False
 
@@ -171,21 +173,23 @@ async def heed(station: Station, status: Status, *, now: datetime) -> Diverged |
                 "UPDATE ferry_poison SET heard = TRUE WHERE peer = $1 AND told_in <= $2", station.peer, status.heard_no
             )
         if await _has_forgotten(station, peer, status):
-            return Diverged(why="the peer was restored to before our epoch", everything=True)
+            return Diverged(why="the peer was restored to before our epoch", has_forgotten=True, everything=True)
         await _tell(station, status.refused, now)
         files: list[str] = []
+        forgot: Diverged | None = None
         for lane, applied in status.lanes.items():
             if applied.epoch != peer.epoch:
                 continue
             diverged = await _acknowledge(station, peer, lane, applied, files, now)
-            if diverged is not None:
+            if diverged is not None and not diverged.has_forgotten:
                 return diverged
+            forgot = forgot or diverged
     if station.out is not None:
         try:
             await take_back(station.out, files)
         except OSError as fault:
             log.warning("ferry: what was taken cannot be taken away: %s", type(fault).__name__)
-    return None
+    return forgot
 
 
 # ------------------------------------------------------------------------------------------------------------ below
@@ -210,7 +214,7 @@ async def _applied(station: Station, cursor: FerryCursor) -> Applied:
 async def _acknowledge(
     station: Station, peer: FerryPeer, lane: Lane, applied: Applied, files: list[str], now: datetime
 ) -> Diverged | None:
-    """What is applied is done; what was done and is not applied any more is sent again; what is missing too."""
+    """What is applied is done; what was done and is not applied any more is not; what is missing is sent again."""
     channel = await rows.one(FerryChannel, peer=station.peer, lane=lane, epoch=peer.epoch)
     if channel is None:
         return None
@@ -224,8 +228,10 @@ async def _acknowledge(
     done = await station.database.rows(
         "UPDATE ferry_parcel SET state = 'acked', acked_at = $4, again_at = NULL WHERE peer = $1 AND lane = $2"
         " AND epoch = $3 AND seq <= $5 AND state IN ('assigned', 'sealed', 'spent')"
+        # What a person asked for goes once more, though it was applied.
+        " AND (again_at IS NULL OR again_at <> $6)"
         " RETURNING seq, file, offers, offered_at",
-        *where, now, applied.applied,
+        *where, now, applied.applied, ASKED,
     )  # fmt: skip
     files += [str(row["file"]) for row in done]
     prompt = [now - instant_of(row["offered_at"]) for row in done if row["offers"] == 1]
@@ -233,14 +239,14 @@ async def _acknowledge(
         took = int(max(prompt) / timedelta(milliseconds=1))
         smoothed = (7 * peer.round_trip_ms + took) // 8 if peer.round_trip_ms else took
         await rows.change(FerryPeer, {"peer": station.peer}, round_trip_ms=smoothed)
-    # A peer that was restored from a backup is served again from there.
-    again = await station.database.execute(
+    forgotten = await station.database.execute(
         "UPDATE ferry_parcel SET state = 'sealed', again_at = $4, offers = 0 WHERE peer = $1 AND lane = $2"
         " AND epoch = $3 AND seq > $5 AND state = 'acked'",
         *where, now, applied.applied,
     )  # fmt: skip
-    if again:
-        await ask_again(station, lane, applied.applied + 1, channel.head_seq, now=now, force=True)
+    if forgotten:
+        # In an epoch of its own, because what they forgot is not all that must be said again.
+        return Diverged(why="the peer was restored from a backup", has_forgotten=True)
     for first, last in applied.missing:
         await ask_again(station, lane, first, last, now=now, force=station.is_one_way)
     return None

@@ -268,7 +268,10 @@ class FerryPoison(Model):
 
 
 class FerryFile(Model):
-    """A file that comes piece by piece. `state`: coming, waiting (for the scanner), whole, corrupt, refused."""
+    """A file that comes piece by piece.
+
+    `state`: coming, waiting (for the scanner), whole, corrupt, refused, closed (corrupt or refused; a person knows).
+    """
 
     id = fields.BigIntField(primary_key=True)
     peer = fields.CharField(max_length=16)

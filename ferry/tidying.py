@@ -1,7 +1,7 @@
 """What the ferry forgets, and when: after the other side has it and `keep` has passed besides.
 
 The receiver remembers numbers twice as long as the sender keeps records, so that nothing that can still be sent again
-is ever taken for new.
+is ever taken for new. Files that only passed through here go with their pieces.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ _UNFINISHED = ("coming", "waiting", "corrupt")
 _SENT = (
     ("ferry_record", "epoch = '-' AND at < $2"),
     ("ferry_record", "epoch NOT IN ('', '-') AND at < $2 AND EXISTS ({done} AND p.lane = ferry_record.lane)"),
+    ("ferry_piece", "epoch = '-' AND at < $2"),
     ("ferry_piece", "epoch NOT IN ('', '-') AND at < $2 AND EXISTS ({done} AND p.lane = 'bulk')"),
     ("ferry_parcel", "state IN ('acked', 'spent', 'retired') AND COALESCE(acked_at, assigned_at) < $2"),
 )
@@ -47,11 +48,31 @@ async def tidy(station: Station, *, now: datetime) -> int:
     keep, count = station.pace.keep, 0
     for table, condition in _SENT:
         count += await _remove(station, table, condition.format(done=_DONE.format(table=table)), now - keep)
+    if not station.keeps_sent_files and not station.is_one_way:
+        count += await _let_go(station, now - keep)
     for table, condition in _RECEIVED:
         count += await _remove(station, table, condition, now - 2 * keep)
     count += await _forget_files(station, now - 2 * keep)
     await _sweep_pieces(station, now - _SETTLED)
     return count
+
+
+async def _let_go(station: Station, before: datetime) -> int:
+    """Uploads that crossed: of those that are kept every one was handed over, and pieces stay until nobody asks."""
+    count = 0
+    while True:
+        async with station.database.transaction():
+            gone = await station.database.rows(
+                "DELETE FROM upload WHERE sha256 IN (SELECT u.sha256 FROM upload u WHERE u.kept AND u.uploaded_at < $1"
+                f" AND NOT EXISTS (SELECT 1 FROM ferry_piece p WHERE p.sha256 = u.sha256) LIMIT {_FILES})"
+                " AND uploaded_at < $1 RETURNING sha256",
+                before,
+            )
+            for row in gone:
+                await asyncio.to_thread(station.files.discard, str(row["sha256"]))
+        count += len(gone)
+        if len(gone) < _FILES:
+            return count
 
 
 async def _forget_files(station: Station, before: datetime) -> int:

@@ -23,7 +23,7 @@ from casework.catalogue.reports import Report, ReportKind, as_file, report
 from casework.clock.working_days import CHINA
 from kernel.refusals import NotFound
 from server.catalogue_desk import export_items, import_items, judge_file, publish_items
-from server.commands import ConfigOption, JsonOption, run, settings_of
+from server.commands import ConfigOption, JsonOption, content_of, run, settings_of
 from server.provisions import casework_rules
 from server.wiring import System, open_system
 
@@ -44,8 +44,9 @@ def check(file: CatalogueFile, config: ConfigOption = None, as_json: JsonOption 
     """
 
     async def judged() -> bool:
+        content = content_of(file)
         async with open_system(settings_of(config)) as system:
-            reading = await judge_file(system, file.read_bytes())
+            reading = await judge_file(system, content)
         if as_json:
             typer.echo(msgspec.json.encode({"items": len(reading.items), "problems": reading.problems}))
         else:
@@ -64,8 +65,9 @@ def import_file(file: CatalogueFile, config: ConfigOption = None) -> None:
     """
 
     async def imported() -> bool:
+        content = content_of(file)
         async with open_system(settings_of(config)) as system:
-            problems, entered = await import_items(system, file.read_bytes())
+            problems, entered = await import_items(system, content)
         _tell(problems)
         well = not problems
         for code, outcome in entered:
@@ -105,9 +107,9 @@ def publish(file: JsonFile, config: ConfigOption = None) -> None:
     """
 
     async def published() -> bool:
-        well = True
+        well, content = True, content_of(file)
         async with open_system(settings_of(config)) as system:
-            async for item, outcome in publish_items(system, file.read_bytes()):
+            async for item, outcome in publish_items(system, content):
                 if isinstance(outcome, ItemView):
                     typer.echo(f"{item}：第{outcome.version}版 · version {outcome.version}")
                     continue

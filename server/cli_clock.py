@@ -24,7 +24,7 @@ from casework.clock.working_days import CHINA, Calendar, day_of
 from kernel.clock import SystemClock
 from kernel.db import Database
 from kernel.refusals import Refusal
-from server.commands import ConfigOption, JsonOption, refused, run, settings_of
+from server.commands import ConfigOption, JsonOption, content_of, refused, run, settings_of
 from server.desk import import_calendar
 from server.settings import Settings
 from server.wiring import TABLES, open_system, sqlite_file
@@ -125,9 +125,10 @@ def import_notice(
     """
 
     async def imported() -> None:
+        content = content_of(file, MOST_OCTETS + 1)  # enough to see that it is too long
         async with open_system(settings_of(config)) as system:
             try:
-                view, cases = await import_calendar(system, _content(file), first=approve_as, second=second)
+                view, cases = await import_calendar(system, content, first=approve_as, second=second)
             except CalendarRefused as wrong:
                 raise _named(wrong) from None
             if as_json:
@@ -181,12 +182,6 @@ async def _installed(settings: Settings) -> Calendar:
         return builtin_calendar()  # never started, or by an older program
     finally:
         await database.close()
-
-
-def _content(file: Path) -> bytes:
-    """No more of it than the reader needs to see that it is too long."""
-    with file.open("rb") as opened:
-        return opened.read(MOST_OCTETS + 1)
 
 
 def _named(wrong: CalendarRefused) -> typer.Exit:

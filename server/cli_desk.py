@@ -12,7 +12,7 @@ import typer
 
 from casework.clock.working_days import day_of
 from certs.acts import CertificateView, RevocationReason
-from server.commands import ConfigOption, JsonOption, run, settings_of
+from server.commands import ConfigOption, JsonOption, content_of, run, settings_of
 from server.desk import certificates, import_directory, revoke_certificate
 from server.directory_file import FileRefused
 from server.wiring import open_system
@@ -32,8 +32,9 @@ def import_file(file: JsonFile, config: ConfigOption = None) -> None:
     """
 
     async def enter() -> None:
+        content = content_of(file)
         async with open_system(settings_of(config)) as system:
-            entered = await import_directory(system, file.read_bytes())
+            entered = await import_directory(system, content)
             typer.echo(f"单位 · units: {len(entered.units)}  人员 · officers: {len(entered.officers)}")
 
     try:

@@ -19,9 +19,9 @@ from ferry.refusals import FerryKeysMissing
 from ferry.verifying import KeyChest, Report, verify
 from ferry.words import is_slip
 from server import ferry_desk
-from server.cli_ferry_aside import poison_app, quarantine_app
+from server.cli_ferry_aside import files_app, poison_app, quarantine_app
 from server.cli_ferry_ledgers import accept_ledger, show_ledgers
-from server.commands import ConfigOption, JsonOption
+from server.commands import ConfigOption, JsonOption, run
 from server.ferry_desk import Why
 from server.ferry_display import print_keys, print_overviews, print_report
 from server.ferry_options import (
@@ -31,6 +31,7 @@ from server.ferry_options import (
     ReasonOption,
     SecondOption,
     WhyOption,
+    content_of,
     say,
     using,
     with_system,
@@ -40,6 +41,7 @@ from server.wiring import System
 ferry_app = typer.Typer(help="数据摆渡 · What crosses between networks and levels.", no_args_is_help=True)
 ferry_app.add_typer(quarantine_app, name="quarantine")
 ferry_app.add_typer(poison_app, name="poison")
+ferry_app.add_typer(files_app, name="files")
 ferry_app.command("ledger")(show_ledgers)
 ferry_app.command("accept")(accept_ledger)
 
@@ -84,10 +86,11 @@ def init(
     that `ferry keys` shows on the other side. To trust a peer anew takes two officers.
     """
 
+    given = b"" if peer is None else content_of(peer)
+
     async def pin(system: System) -> None:
-        assert peer is not None
         why = Why(first=approve_as, second=second)
-        view = await ferry_desk.pin_peer(system, name, peer.read_bytes(), words=words, why=why)
+        view = await ferry_desk.pin_peer(system, name, given, words=words, why=why)
         say(msgspec.to_builtins(view), f"{view.peer}：已信任 · trusted  {view.words}", as_json=as_json)
 
     async def make(system: System) -> None:
@@ -141,9 +144,10 @@ def certificate(
     file: FileArgument, out: OutOption = None, as_json: JsonOption = False, config: ConfigOption = None
 ) -> None:
     """导入外部 CA 签发的证书链（PEM，根在最后） · The answer of a CA elsewhere: PEM, the root last."""
+    chain = content_of(file)
 
     async def take(system: System) -> None:
-        _give(await ferry_desk.take_certificate(system, file.read_bytes()), out, as_json=as_json)
+        _give(await ferry_desk.take_certificate(system, chain), out, as_json=as_json)
 
     with_system(config, take)
 
@@ -157,9 +161,10 @@ def send_list(
     config: ConfigOption = None,
 ) -> None:
     """把外部 CA 的吊销列表（DER）发给对端 · Send the revocation list of a CA elsewhere."""
+    der = content_of(file)
 
     async def send(system: System) -> None:
-        await ferry_desk.send_list(system, peer, file.read_bytes(), why=Why(reason=reason))
+        await ferry_desk.send_list(system, peer, der, why=Why(reason=reason))
         say({"peer": peer, "file": file.name}, f"{peer}：列表待发 · the list is to be told", as_json=as_json)
 
     with_system(config, send)
@@ -261,14 +266,17 @@ def verify_file(
 
     给出证书时不需要数据库和密钥，边界检查即可用。 With --certificate it takes neither database nor keys.
     """
-    if given is not None:
-        report = verify(file, KeyChest.given(_der(given)))
-    else:
 
-        async def look(system: System) -> Report:
+    async def look(system: System) -> Report:
+        with using(file):
             return verify(file, await KeyChest.of_tables(system.authority.keyring))
 
-        report = with_system(config, look)
+    async def check() -> Report:
+        assert given is not None
+        with using(file):
+            return verify(file, KeyChest.given(_der(given)))
+
+    report = with_system(config, look) if given is None else run(check())
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:
@@ -339,7 +347,7 @@ def _range(text: str) -> tuple[int, int]:
 
 
 def _der(path: Path) -> bytes:
-    content = path.read_bytes()
+    content = content_of(path)
     try:
         return x509.load_pem_x509_certificate(content).public_bytes(Encoding.DER)
     except UNREADABLE:

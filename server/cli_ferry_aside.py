@@ -1,8 +1,10 @@
-"""`zhangban ferry quarantine` and `zhangban ferry poison`: what was put aside for a person to see to.
+"""`zhangban ferry quarantine`, `poison` and `files`: what was put aside, or does not arrive, for a person to see to.
 
 The lists only look, and show no content. Everything else stands in the log with the account and the reason; what
 cannot be taken back takes two officers.
 """
+
+from typing import Annotated
 
 import msgspec
 import typer
@@ -10,11 +12,28 @@ import typer
 from server import ferry_desk
 from server.commands import ConfigOption, JsonOption
 from server.ferry_desk import Why
-from server.ferry_options import FirstOption, ItemArgument, PeerArgument, SecondOption, WhyOption, say, with_system
+from server.ferry_options import (
+    FirstOption,
+    ItemArgument,
+    PeerArgument,
+    ReasonOption,
+    SecondOption,
+    WhyOption,
+    say,
+    with_system,
+)
 from server.wiring import System
 
 quarantine_app = typer.Typer(help="隔离的文件 · Files that were refused.", no_args_is_help=True)
 poison_app = typer.Typer(help="未能应用的记录 · Records that could not be applied.", no_args_is_help=True)
+
+
+files_app = typer.Typer(help="未送达的附件 · Files that do not arrive.", no_args_is_help=True)
+
+FileArgument = Annotated[
+    str,
+    typer.Argument(metavar="SHA256", help="摘要，或其前八位以上 · Its digest, or how that begins: 8 digits or more."),
+]
 
 
 @quarantine_app.command("list")
@@ -108,5 +127,57 @@ def close_poison(
         why = Why(reason=reason, first=approve_as, second=second)
         await ferry_desk.close_poison(system, peer, item, why=why)
         say({"peer": peer, "id": item, "state": "closed"}, f"{item}：已了结 · closed", as_json=as_json)
+
+    with_system(config, order)
+
+
+@files_app.command("list")
+def list_files(peer: PeerArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """列出丢失、损坏、被拒的附件及所属办件 · Files that are lost, damaged or refused, and the case each is of."""
+
+    async def look(system: System) -> None:
+        items = await ferry_desk.missed(system, peer)
+        if as_json:
+            typer.echo(msgspec.json.encode(items))
+            return
+        for each in items:
+            typer.echo(f"{each.sha256}  {each.since:%Y-%m-%d %H:%M}  {each.state}  {each.size}  {each.about or '—'}")
+
+    with_system(config, look)
+
+
+@files_app.command("resend")
+def resend_file(
+    peer: PeerArgument,
+    file: FileArgument,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """重发本端的附件，须已在文件库中 · Send a file of ours again, once it lies in the file store."""
+
+    async def order(system: System) -> None:
+        sha256 = await ferry_desk.resend_file(system, peer, file, why=Why(reason=reason))
+        say({"peer": peer, "sha256": sha256, "state": "waiting"}, f"{sha256}：待重发 · goes again", as_json=as_json)
+
+    with_system(config, order)
+
+
+@files_app.command("close")
+def close_file(
+    peer: PeerArgument,
+    file: FileArgument,
+    reason: WhyOption,
+    approve_as: FirstOption,
+    second: SecondOption,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """了结，不再等待，须两人 · Wait for a file no longer; takes two officers."""
+
+    async def order(system: System) -> None:
+        why = Why(reason=reason, first=approve_as, second=second)
+        sha256 = await ferry_desk.close_file(system, peer, file, why=why)
+        say({"peer": peer, "sha256": sha256, "state": "closed"}, f"{sha256}：已了结 · closed", as_json=as_json)
 
     with_system(config, order)

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -28,6 +28,29 @@ county_app = typer.Typer(help="示例县 · The sample county.", no_args_is_help
 enrolment_app = typer.Typer(
     help="证书申请 · Certificates for officers' phones, from the server's own desk.", no_args_is_help=True
 )
+
+
+class FileUnusable(Refusal):
+    """The machine's own reason: no such file, no right, a broken disk."""
+
+    code = "FILE_UNUSABLE"
+    zh = "文件{file}无法读取：{why}。"
+    en = "The file {file} cannot be read: {why}."
+
+
+@contextmanager
+def reading_file(file: Path) -> Iterator[None]:
+    """Raises FILE_UNUSABLE for whatever the machine says against a file that somebody named."""
+    try:
+        yield
+    except OSError as wrong:
+        raise FileUnusable(file=str(file), why=wrong.strerror or type(wrong).__name__) from None
+
+
+def content_of(file: Path, most: int = -1) -> bytes:
+    """The file, or its first `most` octets. Raises FILE_UNUSABLE."""
+    with reading_file(file), file.open("rb") as opened:
+        return opened.read(most)
 
 
 def run(work: Coroutine[None, None, T]) -> T:

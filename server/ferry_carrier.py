@@ -3,7 +3,9 @@
 `send` hands over in batches; a text is sent when the outer zone says that a carrier of its own has all parts, or that
 none will. Until then it stays claimed here. The number of its record follows from the message and its words, so that
 a text whose process died is handed over again under the same number, which the lane and the outer zone take once: the
-answer to the first is the answer to the second. Only a text that was certainly refused is handed over under another.
+answer to the first is the answer to the second, which the outer zone gives again. Only a text that was certainly
+refused is handed over under another; or one that the outer zone, restored from a backup, has forgotten: what became of
+it nobody knows, so the gateway decides, as with any carrier that was cut off.
 Retries, failover and parts are the business of the queue over there; what it gave up is not tried again here.
 Limits: a pause of texts over there shows here as texts under way. One batch is one transaction, so a busy database
 delays all of it.
@@ -32,7 +34,7 @@ from ferry.refusals import RecordRefused
 from ferry.station import Route
 from ferry.zones import texts_inside
 from ferry.zones.bell import Bell
-from ferry.zones.texts import ENDED, REFUSED, SEND, TextSend
+from ferry.zones.texts import ENDED, FORGOTTEN, REFUSED, SEND, TextSend
 from ferry.zones.texts_inside import AGAIN, LOST, MOST
 from kernel.chance import Secrets
 from kernel.clock import Clock
@@ -352,7 +354,9 @@ class TextFerry:
             return None
         if (each := self._under_way.pop(rid, None)) is not None:
             self._counts[state] += 1
-            if state == State.EXPIRED:
+            if state == FORGOTTEN:
+                each.on_sent(Sent((), Fault.UNKNOWN, "forgotten outside"))
+            elif state == State.EXPIRED:
                 _unsent(each.on_sent, "expired on its way")
             else:
                 self._refusals[error or state] += 1

@@ -10,13 +10,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from certs.verification import read_certificate
-from ferry import epochs, quarantine
+from ferry import epochs, lost, quarantine
 from ferry.engine import Engine
 from ferry.identity import TRUSTED, introduction_of
 from ferry.introductions import octets_of
 from ferry.key_tables import FerryOwnKeys, FerryPin, FerryTrust
 from ferry.lanes import Lane
 from ferry.ledger_sheet import Sheet, sheets
+from ferry.lost import Missed
 from ferry.orders import KeysView, MakeFerryKeys, OrderFerry, PeerView, PinPeer, TakeFerryCertificate, Verb, keys_view
 from ferry.overview import Overview, overview
 from ferry.reconciling import accept
@@ -147,6 +148,29 @@ async def poison(system: System, peer: str) -> list[FerryPoison]:
 async def close_poison(system: System, peer: str, item: int, *, why: Why) -> None:
     await _ordered(system, peer, Verb.CLOSE_POISON, str(item), why)
     await quarantine.close_poison(await _end(system, peer), item, why=why.reason, now=system.clock.now())
+
+
+async def missed(system: System, peer: str) -> list[Missed]:
+    """Files that do not arrive, ours and theirs. Raises FERRY_UNKNOWN_PEER."""
+    end = await _end(system, peer)
+    return await lost.with_subjects(end, await lost.missed(end))
+
+
+async def resend_file(system: System, peer: str, begins: str, *, why: Why) -> str:
+    """Has a file of ours cross once more; its digest. Raises NOT_FOUND, FERRY_FILE_UNUSABLE, ATTACHMENT_…"""
+    end = await _end(system, peer)
+    sha256 = await lost.digest_of(end, begins)
+    await _ordered(system, peer, Verb.RESEND_FILE, sha256, why)
+    await lost.send_again(end, sha256, now=system.clock.now())
+    return sha256
+
+
+async def close_file(system: System, peer: str, begins: str, *, why: Why) -> str:
+    end = await _end(system, peer)
+    sha256 = await lost.digest_of(end, begins)
+    await _ordered(system, peer, Verb.CLOSE_FILE, sha256, why)
+    await lost.close(end, sha256, now=system.clock.now())
+    return sha256
 
 
 async def export_gap(system: System, peer: str, file: Path, *, why: Why) -> None:

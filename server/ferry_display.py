@@ -39,6 +39,8 @@ def print_overviews(found: Sequence[Overview]) -> None:
         if each.mirrored_until is not None:
             until = each.mirrored_until.astimezone(CHINA).strftime("%m-%d %H:%M:%S")
             console.print(f"现状截至 · as of {until}  待发现状 · states to be told {each.untold}")
+        for file in each.files:
+            console.print(f"附件 · file {file.sha256[:16]}…  {file.state}  {file.size}", highlight=False)
         for alarm in each.alarms:
             console.print(f"  ! {alarm.concern} {alarm.lane or ''} {alarm.count or ''}".rstrip())
 

@@ -10,7 +10,7 @@ import typer
 
 from ferry.lanes import Lane
 from ferry.refusals import FerryFileUnusable
-from server.commands import run, settings_of
+from server.commands import refused, run, settings_of
 from server.wiring import System, open_system
 
 T = TypeVar("T")
@@ -38,6 +38,15 @@ def using(file: Path) -> Iterator[None]:
         yield
     except OSError as wrong:
         raise FerryFileUnusable(file=str(file), why=wrong.strerror or type(wrong).__name__) from None
+
+
+def content_of(file: Path) -> bytes:
+    """Before a system is opened: its refusal ends the command."""
+    try:
+        with using(file):
+            return file.read_bytes()
+    except FerryFileUnusable as refusal:
+        raise refused(refusal) from None
 
 
 def with_system(config: Path | None, work: Callable[[System], Awaitable[T]]) -> T:

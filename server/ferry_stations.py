@@ -87,15 +87,18 @@ async def station(system: "System", name: str, *, with_keys: bool = True) -> tup
     keys = ZoneKeys(system.authority.keyring, system.database, system.clock, own=routes.zone, peer=name)
     if with_keys:
         await keys.refresh()
+    folder = settings.data_dir / "ferry" / name
     made = Station(
         database=system.database,
         route=route,
         keys=keys,
         clock=system.clock,
-        folder=settings.data_dir / "ferry" / name,
+        folder=folder,
         files=FileStore(system.files),
-        out=transport(peer, peer.out, system.clock),
-        into=transport(peer, peer.into, system.clock),
+        # Papers of applicants lie outside no longer than they must.
+        keeps_sent_files=settings.ferry.zone != "outer",
+        out=transport(peer, peer.out, system.clock, noted_in=folder / "was-there" / "out"),
+        into=transport(peer, peer.into, system.clock, noted_in=folder / "was-there" / "into"),
         pace=pace_of(settings),
         rules=rules_of(settings),
         inspector=inspector_of(settings),
@@ -105,12 +108,12 @@ async def station(system: "System", name: str, *, with_keys: bool = True) -> tup
     return made, keys
 
 
-def transport(peer: _Peer, place: str, clock: Clock) -> Transport | None:
-    """One direction; None where the settings leave it out."""
+def transport(peer: _Peer, place: str, clock: Clock, *, noted_in: Path | None = None) -> Transport | None:
+    """One direction; None where the settings leave it out. `noted_in`: that a folder has been there."""
     if not place:
         return None
     if isinstance(peer, FolderPeer):
-        return Folder(Path(place))
+        return Folder(Path(place), noted_in=noted_in)
     if isinstance(peer, SftpPeer):
         # asyncssh and the foreign drivers cost tens of megabytes, which only those who have such a peer shall pay.
         from ferry.transports.sftp import Account, Sftp

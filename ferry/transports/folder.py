@@ -2,6 +2,7 @@
 
 A file appears under its name whole and synced, or not at all. What somebody else puts there may be partial, renamed
 or gone at any moment, and is no worse for it. No subfolders, no other metadata than name and octets.
+A folder that was there once is not made again: where a stick should be is the disk below it, and nobody carries that.
 """
 
 import asyncio
@@ -15,9 +16,19 @@ from pathlib import Path
 from ferry.transports.names import UNFINISHED
 
 
+class FolderGone(OSError):
+    """The folder was there once. Perhaps something is not mounted."""
+
+
 class Folder:
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    """`noted_in`: a file that remembers, from process to process, that the folder has been there."""
+
+    def __init__(self, path: Path, *, noted_in: Path | None = None) -> None:
+        self._path, self._noted_in, self._is_noted = path, noted_in, False
+
+    @property
+    def is_gone(self) -> bool:
+        return not self._path.is_dir() and self._was_there()
 
     async def put(self, name: str, path: Path) -> None:
         await asyncio.to_thread(self._put, name, path)
@@ -32,7 +43,10 @@ class Folder:
         await asyncio.to_thread((self._path / name).unlink, missing_ok=True)
 
     def _put(self, name: str, path: Path) -> None:
+        if self.is_gone:
+            raise FolderGone(errno.ENOENT, "was there once and is not now", str(self._path))
         self._path.mkdir(parents=True, exist_ok=True)
+        self._note()
         target = self._path / name
         try:
             path.replace(target)
@@ -51,7 +65,20 @@ class Folder:
     def _names(self) -> list[str]:
         if not self._path.is_dir():
             return []
+        self._note()
         return [entry.name for entry in os.scandir(self._path) if entry.is_file() and not entry.name.startswith(".")]
+
+    def _was_there(self) -> bool:
+        """This folder, and not another one that the settings named before."""
+        if self._noted_in is None or not self._noted_in.exists():
+            return self._is_noted
+        return self._noted_in.read_text(encoding="utf-8") == str(self._path)
+
+    def _note(self) -> None:
+        if not self._is_noted and self._noted_in is not None:
+            self._noted_in.parent.mkdir(parents=True, exist_ok=True)
+            self._noted_in.write_text(str(self._path), encoding="utf-8")
+        self._is_noted = True
 
 
 def copy(source: Path, target: Path) -> None:

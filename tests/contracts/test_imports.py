@@ -83,6 +83,7 @@ OWN_TRANSACTIONS = {
     "ferry/inspecting.py": "keeps the verdict on a file, and lets its pieces go",
     "ferry/history.py": "passes over what never came, one-way",
     "ferry/incoming.py": "notes parcels that wait for an earlier one",
+    "ferry/lost.py": "has a file sent again, and notes that a person has seen to one",
     "ferry/offering.py": "notes which file a numbered parcel became",
     "ferry/outgoing.py": "numbers a parcel before its file is written",
     "ferry/pieces.py": "says that a file is whole",

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ferry.overview import Concern, overview
 from ferry.transports import folder as transport
-from ferry.transports.folder import Folder
+from ferry.transports.folder import Folder, FolderGone
 from kernel.clock import SystemClock
 from tests.ferry import ferry_process
 from tests.ferry.pair import PACE
@@ -77,6 +78,30 @@ async def test_a_full_stick_keeps_no_beginning(folder, tmp_path, monkeypatch, st
     assert list((tmp_path / "shared").iterdir()) == []
     await folder.put("a.fry", tmp_path / "one")
     assert await folder.names() == ["a.fry"]
+
+
+async def test_a_folder_that_was_there_once_is_not_made_again(pair, tmp_path):
+    """A stick that is not mounted: below it is somebody else's disk. Another process knows it, too."""
+    (tmp_path / "one").write_bytes(b"parcel")
+    shared, note = tmp_path / "stick" / "out", tmp_path / "var" / "out"
+    await Folder(shared, noted_in=note).put("a.fry", tmp_path / "one")
+    shared.rename(tmp_path / "away")
+    (tmp_path / "one").write_bytes(b"parcel")
+    again = Folder(shared, noted_in=note)
+    with pytest.raises(FolderGone):
+        await again.put("b.fry", tmp_path / "one")
+    assert not shared.exists()
+    assert (tmp_path / "one").exists()
+    pair.outer.changes = {"out": again}
+    with pair.outer.here():
+        alarms = (await overview(pair.outer.station, now=pair.clock.now())).alarms
+    assert Concern.FOLDER_GONE in {alarm.concern for alarm in alarms}
+    (tmp_path / "away").rename(shared)
+    await again.put("b.fry", tmp_path / "one")
+    assert sorted(await again.names()) == ["a.fry", "b.fry"]
+    # One that the settings name instead is new.
+    (tmp_path / "one").write_bytes(b"parcel")
+    await Folder(tmp_path / "other", noted_in=note).put("a.fry", tmp_path / "one")
 
 
 MEMORY = Path("/dev/shm")

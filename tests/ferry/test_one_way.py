@@ -33,8 +33,8 @@ async def diode(pair):
 
 
 @pytest.fixture
-def backups(_shelf, dialect, diode):
-    return Backups(_shelf, dialect, diode.databases)
+def backups(_shelf, diode):
+    return Backups(_shelf, diode.databases)
 
 
 async def steps(pair, count: int, seconds: float = 10) -> None:

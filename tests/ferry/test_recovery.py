@@ -1,6 +1,5 @@
 """Backups that are older than the last parcel, on either side; total loss; one side that forgot an epoch."""
 
-import shutil
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -9,13 +8,14 @@ from ferry import epochs
 from ferry.outgoing import hand_over
 from ferry.records import Envelope
 from tests.ferry.pair import Note
+from tests.shelves import Shelf
 
 
 class Backups:
     """Copies of a side's database, in the dialect of the run."""
 
-    def __init__(self, shelf, dialect: str, made: list[str]) -> None:
-        self._shelf, self._dialect, self._made = shelf, dialect, made
+    def __init__(self, shelf: Shelf, made: list[str]) -> None:
+        self._shelf, self._made = shelf, made
 
     async def of(self, side) -> Callable[[], Awaitable[None]]:
         """Takes a backup; calling the result restores it."""
@@ -39,18 +39,13 @@ class Backups:
         await side.start()
 
     def _copy(self, url: str) -> str:
-        if self._dialect == "sqlite":
-            made = self._shelf.blank()
-            shutil.copyfile(url.removeprefix("sqlite://"), made.removeprefix("sqlite://"))
-        else:
-            made = self._shelf._cloned(url.rsplit("/", 1)[1]).result()
-        self._made.append(made)
-        return made
+        self._made.append(self._shelf.copy_of(url))
+        return self._made[-1]
 
 
 @pytest.fixture
-def backups(_shelf, dialect, pair):
-    return Backups(_shelf, dialect, pair.databases)
+def backups(_shelf, pair):
+    return Backups(_shelf, pair.databases)
 
 
 async def applied(side) -> set[str]:

@@ -154,9 +154,9 @@ def test_the_ledgers_of_a_day_are_shown_and_the_exit_code_says_whether_they_are_
     day = unknown[0]["day"]
     for way in ("out", "in"):
         outer.rows(
-            "INSERT INTO ferry_ledger (peer, way, day, opened_at, spans, reached, ours, theirs, their_stamp, told, state,"
-            f" differences, accepted, looks, seal) VALUES ('inner', '{way}', '{day}', '{day}', '[]', '{{}}', '{{}}',"
-            " '{}', 0, '', 'equal', '[]', '', 0, '')"
+            "INSERT INTO ferry_ledger (peer, way, day, opened_at, spans, reached, ours, theirs, their_stamp, told,"
+            f" state, differences, accepted, looks, seal) VALUES ('inner', '{way}', '{day}', '{day}', '[]', '{{}}',"
+            " '{}', '{}', 0, '', 'equal', '[]', '', 0, '')"
         )
     assert "一致" in outer.typed("ledger", "--day", day).stdout
     found = '[{"kind":"missing","lane":"case","first":2,"last":3}]'
@@ -355,6 +355,15 @@ def test_every_order_stands_in_the_log_with_who_gave_it_and_why(met, tmp_path):
         await desk.close_poison(system, "outer", poison.id, why=two)
         assert await desk.accept_ledger(system, "outer", date(2020, 1, 1), why=two) == 0
         assert await desk.poison(system, "outer") == []
+        file = ("outer", "a" * 64, 1, 1, "corrupt", system.clock.now())
+        await system.database.insert("ferry_file", ("peer", "sha256", "size", "here", "state", "at"), [file])
+        [missed] = await desk.missed(system, "outer")
+        assert (missed.sha256, missed.state) == ("a" * 64, "corrupt")
+        with pytest.raises(NotFound):  # it is theirs to send
+            await desk.resend_file(system, "outer", "a" * 8, why=why)
+        with pytest.raises(FerryTwoPersons):
+            await desk.close_file(system, "outer", "a" * 64, why=why)
+        await desk.close_file(system, "outer", "a" * 64, why=two)
         await desk.resend(system, "outer", Lane.CTL, 1, 1, why=why)
         await desk.pause(system, "outer", Lane.CASE, why=why)
         await desk.resume(system, "outer", Lane.CASE, why=why)
@@ -390,4 +399,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(met, tmp_path):
         assert inner.refused("export-gap", "outer", str(full)) == "FERRY_FILE_UNUSABLE"
         assert full.is_char_device()
     assert inner.refused("poison", "list", "nobody") == "FERRY_UNKNOWN_PEER"
+    assert inner.refused("files", "list", "nobody") == "FERRY_UNKNOWN_PEER"
+    assert inner.refused("files", "resend", "outer", "f" * 64) == "NOT_FOUND"
+    assert inner.told("files", "list", "outer") == []
     assert "首号大于末号" in inner.typed("resend", "outer", "ctl", "5-1", code=2).stderr

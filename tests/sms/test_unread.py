@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,6 @@ from sms.inbound import Inbox, InboxRules
 from sms.mo_parts import LOST_WITHIN, REPEAT_WITHIN
 from sms.smpp.carrier import identity_of
 from sms.smpp.pdus import encode
-from sms.smpp.session import Session
 from sms.smpp.vocabulary import EnquireLink, EnquireLinkResp, SubmitSmResp, Unbind, UnbindResp
 from sms.tables import InboundPdu
 from sms.unread import ASK_AFTER_S, Unread
@@ -28,6 +28,14 @@ from tests.sms.text_desk import TYPING, TextDesk
 class Smpp:
     """Our end of a connection, and the octets of the other."""
 
+    #: Ends and PDUs of the one protocol or the other.
+    side: Any
+    question: Any
+    farewell: Any
+    texted: Any
+    taken: Any
+    here: Any
+    goodbye: Any
     side, question, farewell = smpp_side, EnquireLink(), Unbind()
     texted, taken = smpp_side.REPLY, SubmitSmResp(message_id="1")
     here, goodbye = EnquireLinkResp(), UnbindResp()
@@ -36,7 +44,7 @@ class Smpp:
         self.us = self.opened(first_sequence)
         self.unread, self.proofs = Unread(), dict[int, asyncio.Future[None]]()
 
-    def opened(self, first_sequence: int) -> Session:
+    def opened(self, first_sequence: int) -> Any:
         return smpp_side.esme(first_sequence=first_sequence)
 
     def frame(self, pdu, sequence: int) -> bytes:
@@ -66,7 +74,7 @@ class Cmpp(Smpp):
     texted, taken = cmpp_side.REPLY, SubmitResp(message_id=cmpp_side.HELLO_ID)
     here, goodbye = ActiveTestResp(), TerminateResp()
 
-    def opened(self, first_sequence: int) -> Session:
+    def opened(self, first_sequence: int) -> Any:
         return cmpp_side.sp(first_sequence=first_sequence)
 
     def frame(self, pdu, sequence: int) -> bytes:
