@@ -90,6 +90,8 @@ def pytest_configure_node(node) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Whole stories first: begun last, one of them would run alone at the end.
+    items.sort(key=lambda item: "scenarios" not in item.path.parts)
     if config.getoption("database") == "sqlite":
         return
     wanted = [item for item in items if "_shelf" in getattr(item, "fixturenames", ())]
