@@ -112,8 +112,10 @@ async def test_the_row_says_how_the_carrier_is(database, clock):
 
             async def says_so():
                 row = await row_of(database, "east")
+                if row["seen_at"] is None:
+                    return False
                 condition = msgspec.json.decode(str(row["condition"]), type=Condition)
-                return row["seen_at"] is not None and condition.counts.get("Accepted") == 1
+                return condition.counts.get("Accepted") == 1
 
             await wait_for(says_so)
         row = await row_of(database, "east")
