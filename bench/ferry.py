@@ -9,12 +9,11 @@ kilobyte sealed a second, 8 000 applied; attachments at 150 MB/s with flat memor
 other side within a second (p99), beside a bulk transfer. The last line is JSON.
 
 Measured on two quiet cores, PostgreSQL and SQLite: 28 000 to 34 000 sealed, 14 000 to 24 000 applied a second, which is
-0.08 and 0.09 of the pipeline's speed: that has one file and no rows, and half of ours is the database. Since then the
-database joins the lines of a parcel, and numbers the next one while a thread writes the last. Only measured beside
-other work: 11 to 13 us of this process a record sealed on PostgreSQL (before: 13 to 15) and 14 to 17 of PostgreSQL's
-(14 to 15), most of that the new version of every row that gets its number; 23 on SQLite (25). An attachment of
-1 GiB: 351 to 461 MB/s sealed, 234 to 262 opened, 0.6 and 0.4 of age, which neither signs nor reads twice; memory grew
-by 34 MiB. Urgent: 0.23 s (p50), 0.45 s (p99), of which the loops' rest is 0.2.
+0.08 to 0.15 of the pipeline's speed: that has one file and no rows, and half of ours is the database. Of processor a
+sealed record takes 11 to 13 µs of this process and 14 to 17 of PostgreSQL, most of that the new version of every row
+that gets its number; 23 on SQLite. An attachment of 1 GiB: 351 to 554 MB/s sealed, 234 to 262 opened, 0.6 to 0.9 and
+0.4 to 0.5 of age, which neither signs nor reads twice; memory grew by 34 MiB. Urgent: 0.23 s (p50), 0.24 to 0.45 s
+(p99), of which the loops' rest is 0.2.
 
     python -m bench.ferry [--quick] [--sqlite]
 """

@@ -30,9 +30,9 @@ must never wait.
 PostgreSQL statement by statement, without a carrier: a claim 10 to 12 (0.7 find, 0.7 lock, 7 update, 0.7 tell), the
 books 17 (4.5 the part, 11 to 12 the row). An update that needs no index entry (HOT) would cost 2 in the claim and 4 in
 the books: docs/adr/0035 says what that takes.
-Tried in turn with what is, beside other work (load 8 to 15), by the median of eight runs each: to claim once there is
-room for 500 instead of when half is empty, PostgreSQL 49 instead of 40 and our process 61 instead of 56; claims of
-1,000 instead of 500, the same. With uvloop our process took 48 and 57 instead of 43 and 52, in two pairs of runs.
+Tried on a quiet machine, in turn with what is: claims of 250, 750, 1,000 and 1,500; 1,000 to 4,000 texts held; to claim
+once there is room for 500 instead of when half is empty; receipts waited for 30 to 120 ms; uvloop. Nothing is faster.
+Without waiting for the disk it is not faster either; a fifth of the two cores is idle in each.
 
     python -m bench.sms [--quick] [--database URL]
 """
