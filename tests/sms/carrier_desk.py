@@ -140,9 +140,10 @@ async def until_settled(database) -> None:
 
 
 async def _until(database, is_so, timeout_s=60.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not is_so(await states_of(database)):  # noqa: ASYNC110  the database has no bell
-            await asyncio.sleep(0.01)
+    ends = asyncio.get_running_loop().time() + timeout_s
+    while not is_so(states := await states_of(database)):
+        assert asyncio.get_running_loop().time() < ends, f"still {states}"
+        await asyncio.sleep(0.01)
 
 
 async def states_of(database) -> dict[str, int]:

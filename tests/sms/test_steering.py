@@ -27,9 +27,11 @@ async def weight_is(database, weight, carrier="east"):
 async def test_a_paused_carrier_sends_nothing_and_still_hears(database, clock):
     async with simulated(clock) as smsc:
         smsc.faults.receipt_delay_s = 0.2
-        async with running(database, clock, smpp_carrier(smsc)):
+        async with running(database, clock, smpp_carrier(smsc)) as gateway:
             await put(database, clock, "【衡江】甲", phone=PHONE)
             await until(database, submitted=1)
+            await gateway.tend()  # else the row may still say 0, as before it was bound
+            await weight_is(database, 10)
             await want(database, "paused")
             await weight_is(database, 0)
             await put(database, clock, "【衡江】乙", phone=PHONE)
