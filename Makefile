@@ -9,8 +9,7 @@ BIN := .venv/bin
 READY := .venv/ready
 # Compiled modules are kept whatever the caller's environment says: the tests start programs by the dozen.
 export PYTHONDONTWRITEBYTECODE :=
-# Three: two cores have something to do while a test waits.
-TEST := $(BIN)/python -m pytest -n 3 --dist worksteal
+TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-options \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 SCHEMA := clients/flutter_spec/graphql/schema.graphql
