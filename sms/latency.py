@@ -11,9 +11,10 @@ what is taken beyond them is not measured, so that slow receipts count like quic
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from math import inf
 
 from alerts.settling import Heard, Report
@@ -32,11 +33,12 @@ class Histogram:
     def __init__(self) -> None:
         self.counts, self.sum_s = [0] * (len(BUCKETS) + 1), 0.0
 
-    def note(self, took: timedelta) -> None:
-        """A clock that was put back in between makes nothing quicker than at once."""
-        seconds = max(0.0, took.total_seconds())
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.sum_s += seconds
+    def note(self, since: Iterable[datetime], now: datetime) -> None:
+        """How long each took until `now`. A clock that was put back in between makes nothing quicker than at once."""
+        counts, took = self.counts, [max(0.0, (now - begun).total_seconds()) for begun in since]
+        for seconds in took:
+            counts[bisect_left(BUCKETS, seconds)] += 1
+        self.sum_s += sum(took)
 
     def cumulative(self) -> Iterator[tuple[float, int]]:
         """Of each bucket the upper end and how many took no longer, as Prometheus wants them."""
@@ -55,6 +57,9 @@ class Span(StrEnum):
     ANSWER_TO_RECEIPT = "answer_to_receipt"
 
 
+Spans = dict[Span, Histogram]
+
+
 class Latencies:
     """Of one lane. By urgency: warnings and codes, and all the rest."""
 
@@ -62,27 +67,25 @@ class Latencies:
         self.urgent = {span: Histogram() for span in Span}
         self.ordinary = {span: Histogram() for span in Span}
         #: When a part was taken, its text queued, and where its receipt counts, by its id; oldest first.
-        self._open: dict[str, tuple[datetime, datetime, dict[Span, Histogram]]] = {}
+        self._open: dict[str, tuple[datetime, datetime, Spans]] = {}
 
     def note(self, reports: Iterable[Report], heard: Iterable[Heard], *, now: datetime) -> None:
         """What was written down together. `now`: when it was known."""
         waiting = self._open
         self._forget(now)
-        for report in reports:
-            if not report.accepted:
-                continue
-            message = report.message
-            spans = self.urgent if message.priority in URGENT else self.ordinary
-            spans[Span.QUEUED_TO_ANSWER].note(now - message.queued_at)
-            spans[Span.DUE_TO_ANSWER].note(now - message.due_at)
-            for _, sms_id in report.accepted:
-                if len(waiting) < MOST_OPEN:
-                    waiting[sms_id] = (now, message.queued_at, spans)
-        for receipt in heard:
-            if (known := waiting.pop(receipt.sms_id, None)) is not None:
-                answered_at, queued_at, spans = known
-                spans[Span.ANSWER_TO_RECEIPT].note(now - answered_at)
-                spans[Span.QUEUED_TO_RECEIPT].note(now - queued_at)
+        for spans, taken in self._by_urgency([report for report in reports if report.accepted]):
+            spans[Span.QUEUED_TO_ANSWER].note([report.message.queued_at for report in taken], now)
+            spans[Span.DUE_TO_ANSWER].note([report.message.due_at for report in taken], now)
+            opened = {id_: (now, report.message.queued_at, spans) for report in taken for _, id_ in report.accepted}
+            waiting.update(islice(opened.items(), MOST_OPEN - len(waiting)))
+        known = [waiting.pop(receipt.sms_id) for receipt in heard if receipt.sms_id in waiting]
+        for spans in (self.urgent, self.ordinary):
+            spans[Span.ANSWER_TO_RECEIPT].note([answered_at for answered_at, _, of in known if of is spans], now)
+            spans[Span.QUEUED_TO_RECEIPT].note([queued_at for _, queued_at, of in known if of is spans], now)
+
+    def _by_urgency(self, reports: Sequence[Report]) -> Iterator[tuple[Spans, list[Report]]]:
+        yield self.urgent, [report for report in reports if report.message.priority in URGENT]
+        yield self.ordinary, [report for report in reports if report.message.priority not in URGENT]
 
     def _forget(self, now: datetime) -> None:
         while self._open:
