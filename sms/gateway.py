@@ -188,6 +188,8 @@ class Gateway:
 
     async def _claim(self, lane: Lane, limit: int, *, urgent_only: bool = False) -> int:
         async with self._claiming:
+            if not lane.is_taking:
+                return 0  # since it was chosen somebody paused it
             try:
                 claimed = await claim(
                     self._database,
@@ -300,6 +302,8 @@ class Gateway:
         wishes = await steering.wishes(self._database)
         obeyed = [lane.obey(wishes.get(name, Wanted.RUNNING)) for name, lane in self._lanes.items()]
         if any(obeyed):
+            async with self._claiming:
+                pass  # what a claim under way brings goes before the row says that nothing does
             await self._look_at_carriers(self._clock.now())  # whoever wished it waits for the row to say so
 
     async def _steer_regularly(self) -> None:

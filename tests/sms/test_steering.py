@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import msgspec
 
+import sms.gateway
+from alerts.outgoing import claim
 from sms.carriers import Condition
 from sms.conversation import State
 from tests.sms.carrier_desk import put, row_of, running, simulated, smpp_carrier, states_of, until, wait_for
@@ -41,6 +43,36 @@ async def test_a_paused_carrier_sends_nothing_and_still_hears(database, clock):
             await want(database, "running")
             await until(database, delivered=2)
             assert smsc.counts["binds"] == 1
+
+
+async def test_what_was_claimed_before_a_pause_goes_before_the_row_says_paused(database, clock, monkeypatch):
+    is_claimed, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*where, **what):
+        claimed = await claim(*where, **what)
+        if claimed:
+            is_claimed.set()
+            await goes_on.wait()
+        return claimed
+
+    monkeypatch.setattr(sms.gateway, "claim", slowly)
+    async with simulated(clock) as smsc, running(database, clock, smpp_carrier(smsc)) as gateway:
+        await gateway.tend()
+        await weight_is(database, 10)
+        await put(database, clock, "【衡江】甲", phone=PHONE)
+        await is_claimed.wait()
+        await want(database, "paused")
+
+        async def has_obeyed():
+            return not gateway.lanes[0].is_taking
+
+        await wait_for(has_obeyed)
+        await asyncio.sleep(0.05)
+        assert (await row_of(database, "east"))["effective_weight"] == 10
+        goes_on.set()
+        await weight_is(database, 0)
+        assert gateway.lanes[0].held or smsc.counts["accepted"]
+        await until(database, delivered=1)
 
 
 async def test_a_drained_carrier_finishes_and_leaves_and_binds_again_when_wanted(database, clock):
