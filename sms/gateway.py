@@ -188,8 +188,8 @@ class Gateway:
 
     async def _claim(self, lane: Lane, limit: int, *, urgent_only: bool = False) -> int:
         async with self._claiming:
-            if not lane.is_taking:
-                return 0  # since it was chosen somebody paused it
+            if not lane.is_wanted:
+                return 0  # somebody paused it since it was chosen
             try:
                 claimed = await claim(
                     self._database,

@@ -131,7 +131,11 @@ class Lane:
     @property
     def is_taking(self) -> bool:
         """Whether texts may be given to it: it is up, nobody paused it, and what became of the last ones is written."""
-        return self._wanted is Wanted.RUNNING and not self._is_behind and not self._is_draining and self._carrier.is_up
+        return self.is_wanted and not self._is_behind and not self._is_draining and self._carrier.is_up
+
+    @property
+    def is_wanted(self) -> bool:
+        return self._wanted is Wanted.RUNNING
 
     @property
     def is_ready(self) -> bool:
