@@ -71,7 +71,7 @@ bench: $(READY) ## print the ratio of every promise, quickly
 chaos: $(READY) ## break everything the text gateway and the ferry depend on, and see that nothing is lost or done twice (SIZE=0.1: less)
 	@$(BIN)/python -m tests.chaos --size $(or $(SIZE),1)
 
-peers: $(READY) ## try the text gateway with what others have written: Kannel, npm's smpp, smpplib
+peers: $(READY) ## try what others have written: the text gateway with Kannel, npm's smpp, smpplib; a department's whole event log
 	@$(BIN)/python -m pytest tests/peers
 
 fuzz: $(READY) ## fuzz everything that reads what strangers send, each for SECONDS=60

@@ -6,6 +6,7 @@ address, event, consumer or command that is not in the tables below makes this f
 shows of a secret. What crosses to the outer zone is tried in tests/ferry/zones/test_canaries.py.
 """
 
+import functools
 import inspect
 import json
 import re
@@ -303,10 +304,15 @@ def sample(kind: Any, name: str, known: dict[str, Any]) -> Any:
     return {"Int": 1, "Boolean": True, "ID": "1", "Date": "2026-10-18", "Base64URL": "AAAA"}.get(kind.name, "x")
 
 
+@functools.cache
+def definition_of(operation: str) -> OperationDefinitionNode:
+    document = parse(OPERATIONS[operation].body)
+    (definition,) = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    return definition
+
+
 def variables_of(operation: str, known: dict[str, Any]) -> dict[str, Any]:
-    (definition,) = [
-        each for each in parse(OPERATIONS[operation].body).definitions if isinstance(each, OperationDefinitionNode)
-    ]
+    definition = definition_of(operation)
     found = {}
     for variable in definition.variable_definitions or ():
         name = variable.variable.name.value
@@ -322,9 +328,7 @@ def arguments_of(operation: str) -> set[str]:
 
 
 def root_of(operation: str) -> str:
-    document = parse(OPERATIONS[operation].body)
-    (definition,) = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
-    (field,) = [each for each in definition.selection_set.selections if isinstance(each, FieldNode)]
+    (field,) = [each for each in definition_of(operation).selection_set.selections if isinstance(each, FieldNode)]
     return field.name.value
 
 

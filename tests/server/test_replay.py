@@ -16,6 +16,7 @@ from server.replay import DatabaseInUse, ReplayReport, Script, Stage, play
 from tests.supervision.office import County, local
 
 REAL_LOG = Path(__file__).parents[2] / ".." / "shared" / "data" / "receipt.xes.gz"
+THE_LAST_INSTANT = datetime.fromisoformat("2012-01-23T15:42:54.644+01:00")
 
 
 def case(number: str = "A", **dates: str | list[str] | None) -> ForeignCase:
@@ -97,15 +98,20 @@ async def agrees(database: Database, log: list[ForeignCase], until: datetime | N
     return report
 
 
-async def test_the_real_log_is_judged_as_its_own_dates_say(database: Database, dialect: str):
+def test_the_real_log_s_own_dates_are_read_to_the_last_event():
+    assert by_its_own_dates(real_log(), THE_LAST_INSTANT) == {
+        "cases": 1434, "events": 8577, "officers": 48, "finished_in_time": 952, "finished_late": 377,
+        "open_in_time": 66, "open_overdue": 39, "red_lights": 416, "cards_proposed": 416,
+    }  # fmt: skip
+
+
+async def test_every_fifth_case_of_the_real_log_is_judged_as_its_own_dates_say(database: Database, dialect: str):
+    """`make peers` plays them all."""
     if dialect == "postgres":
         pytest.skip("the shortened log below says the same in less time")
-    log = real_log()
-    report = await agrees(database, log, None, datetime.fromisoformat("2012-01-23T15:42:54.644+01:00"))
-    assert (report.cases, report.events, report.officers) == (1434, 8577, 48)
-    assert counts(report) == (952, 377, 66, 39)
-    assert (report.red_lights, report.cards_proposed) == (416, 416)
-    assert report.yellow_lights == 500
+    report = await agrees(database, real_log()[::5], None, THE_LAST_INSTANT)
+    assert min(counts(report)) > 0
+    assert report.yellow_lights > 0
 
 
 async def test_an_earlier_until_cuts_starts_steps_ends_and_lights_of_the_real_log(database: Database):
