@@ -1,4 +1,4 @@
-"""Files that do not arrive: ours that are gone from the store, theirs that came damaged or were refused.
+"""Files that do not arrive: ours that are gone from the store, theirs that came damaged, late or were refused.
 
 A file that is gone holds up nobody: its pieces cross as zeros (`ferry/offering.py`), so that parcels with a number stay
 what they are, and the receiver finds that they do not make the file and waits for it no longer. Put back into the store
@@ -10,7 +10,7 @@ Limits: after `keep` nothing is known of a file any more; whoever brought it mus
 import asyncio
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec import Struct
@@ -27,11 +27,16 @@ from kernel.refusals import NotFound
 
 #: Of one kind, the oldest: who has more looks into the disk first.
 _MOST = 200
+#: So long after an act named it, a file of which pieces are missing is missed: perhaps the sender was restored.
+LATE = timedelta(days=1)
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
 
 class Missed(Struct, frozen=True, kw_only=True):
-    """`state`: lost (ours, gone from the store); corrupt, refused (theirs). `about`: its case, or its record."""
+    """`state`: lost (ours, gone from the store); corrupt, refused, coming (theirs, this one since LATE or longer).
+
+    `about`: its case, or its record.
+    """
 
     sha256: str
     size: int
@@ -54,6 +59,16 @@ async def missed(station: Station) -> tuple[Missed, ...]:
         f" ORDER BY at LIMIT {_MOST}",
         station.peer,
     )
+    late = await station.database.rows(
+        "SELECT sha256, size, state, at FROM ferry_file WHERE peer = $1 AND state = 'coming' AND at <= $2"
+        f" ORDER BY at LIMIT {_MOST}",
+        station.peer,
+        station.clock.now() - LATE,
+    )
+    # Of what came long ago, and is named once more, no piece comes.
+    for row in late:
+        if await asyncio.to_thread(_octets, station.files.path_of(str(row["sha256"]))) < 0:
+            found.append(row)
     return tuple(
         Missed(
             sha256=str(row["sha256"]), size=as_int(row["size"]), state=str(row["state"]), since=instant_of(row["at"])
@@ -141,7 +156,7 @@ async def close(station: Station, sha256: str, *, now: datetime) -> None:
         )  # fmt: skip
         closed += await station.database.execute(
             "UPDATE ferry_file SET state = 'closed', at = $3 WHERE peer = $1 AND sha256 = $2"
-            " AND state IN ('corrupt', 'refused')",
+            " AND state IN ('corrupt', 'refused', 'coming')",
             station.peer, sha256, now,
         )  # fmt: skip
         if not closed:

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from ferry.parcel import Piece
 from ferry.refusals import AttachmentRefused, AttachmentUnchecked
 from ferry.station import Station, throw_away
 from ferry.transports.folder import sync
-from kernel.db import Row, chunks
+from kernel.db import Database, Row, chunks
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +48,7 @@ async def note(station: Station, pieces: Sequence[Piece], *, now: datetime) -> N
         row = (station.peer, piece.sha256, piece.offset, piece.octets)
         columns = ("peer", "sha256", "start", "octets")
         new = await database.insert("ferry_arrived_piece", columns, [row], tail="ON CONFLICT DO NOTHING RETURNING id")
-        file = (station.peer, piece.sha256, piece.size, 0, "coming", now)
-        await database.insert(
-            "ferry_file", ("peer", "sha256", "size", "here", "state", "at"), [file], tail="ON CONFLICT DO NOTHING"
-        )
+        await expect(database, station.peer, [(piece.sha256, piece.size)], now=now)
         if new:
             await database.execute(
                 "UPDATE ferry_file SET here = here + $1 WHERE peer = $2 AND sha256 = $3",
@@ -60,6 +57,13 @@ async def note(station: Station, pieces: Sequence[Piece], *, now: datetime) -> N
                 piece.sha256,
             )
     await _reopen(station, await _missed(station, pieces), now)
+
+
+async def expect(database: Database, peer: str, files: Iterable[tuple[str, int]], *, now: datetime) -> None:
+    """Notes files that records name, (SHA-256, octets), so that one of which no piece ever comes is missed too."""
+    columns = ("peer", "sha256", "size", "here", "state", "at")
+    coming = [(peer, sha256, size, 0, "coming", now) for sha256, size in files]
+    await database.insert("ferry_file", columns, coming, tail="ON CONFLICT DO NOTHING")
 
 
 async def take_again(station: Station, staged: Path, pieces: Sequence[Piece], *, now: datetime) -> None:

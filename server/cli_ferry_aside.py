@@ -133,7 +133,7 @@ def close_poison(
 
 @files_app.command("list")
 def list_files(peer: PeerArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """列出丢失、损坏、被拒的附件及所属办件 · Files that are lost, damaged or refused, and the case each is of."""
+    """列出丢失、损坏、被拒、逾一日未到的附件及所属办件 · Files lost, damaged, refused or late, and their cases."""
 
     async def look(system: System) -> None:
         items = await ferry_desk.missed(system, peer)

@@ -63,6 +63,12 @@ async def keep_for_good(digests: Iterable[str]) -> None:
         await Upload.filter(sha256__in=wanted).update(kept=True)
 
 
+async def are_noted(digests: Iterable[str]) -> bool:
+    """Whether this database knows all of these files: one that was restored does not know what came since."""
+    wanted = {digest for digest in digests if digest}
+    return await Upload.filter(sha256__in=wanted).count() == len(wanted) if wanted else True
+
+
 async def collect_uploads(work: Work, act: CollectUploads) -> Done:
     """Removes files that nobody filed within `unfiled_upload_hours`, and what interrupted uploads left behind."""
     store, before = work.given(FileStore), work.now - work.given(CaseworkRules).unfiled_upload_life

@@ -27,6 +27,7 @@ from casework.intake.query_passwords import query_password
 from casework.intake.uploads import keep_for_good
 from certs.authority import Authority
 from certs.tokens import officer_actor
+from ferry import pieces
 from ferry.orders import Routes
 from ferry.outgoing import hand_over
 from ferry.records import Envelope
@@ -162,6 +163,8 @@ class Performer:
         # A file crosses once. Were it collected because this act is refused, no later one could bring it again.
         async with self._database.transaction():
             await keep_for_good(file.sha256 for file in asked.files)
+            coming = [(file.sha256, file.size) for file in asked.files]
+            await pieces.expect(self._database, arrived.peer, coming, now=self._clock.now())
         proof = asked.proof.proof if asked.proof else None
         outcome = await self._office.perform(act, actor, key=_key(arrived, asked), proof=proof)
         self._reach("after act")

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alerts.states import FINAL, State
+from ferry.simulator.gap import Faults
 from tests.chaos.ferry_healing import healed, settled
 from tests.chaos.ferry_zones import Neighbour, Restore, Zone, Zones, two_zones
 from tests.chaos.installations import Installations
-from tests.chaos.scenarios import Stage, Told
+from tests.chaos.scenarios import PATIENCE_S, Stage, Told
 
 
 async def restored_from_yesterday(stage: Stage) -> Told:
@@ -25,8 +26,14 @@ async def restored_from_yesterday(stage: Stage) -> Told:
             await zones.busy(texts=4 if zone is zones.outer else 0)
             await at_rest(zones)
             await zones.busy(texts=4 if zone is zones.outer else 0, people=0)
+            if zone is zones.outer:
+                await zone.typed("pause", zone.peer, "bulk", "--reason", "昨日备份之后")
+                zones.device.back.faults = Faults(loses=1.0)
             async with zones.serving():
                 await asyncio.sleep(stage.chance.uniform(0.3, 1.5))
+                if zone is zones.outer:
+                    await _file_is_named_inside(zones)
+            zones.device.misbehave(Faults())
             restore = await put_back(zone, zones, *yesterday)
             if is_told:
                 await zone.typed("new-epoch", zone.peer, "--reason", "昨日备份")
@@ -42,6 +49,15 @@ async def restored_from_yesterday(stage: Stage) -> Told:
                 f" cases and the outcome of {len(restore.unknown)} texts forgotten, {len(changed)} told otherwise"
             )
         return await healed(zones, missed, f"{'; '.join(figures)}; ")
+
+
+async def _file_is_named_inside(zones: Zones) -> None:
+    """Until the last act with an attachment is performed: its file has not crossed, and its answer is lost."""
+    newest = next(filing for filing in reversed(zones.filings.all) if filing.picture)
+    known = "SELECT applicant_phone FROM case_file"
+    async with asyncio.timeout(PATIENCE_S):
+        while newest.phone not in await _column(zones.inner, known):  # noqa: ASYNC110  a database has no bell
+            await asyncio.sleep(0.1)
 
 
 async def at_rest(zones: Zones) -> None:

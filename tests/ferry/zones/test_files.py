@@ -9,6 +9,7 @@ import pytest
 from casework.acts import MaterialGiven
 from casework.intake.acts import KeepUpload
 from casework.intake.uploads import FileStore
+from ferry import lost
 from ferry.inspecting import Inspector
 from ferry.zones.files import judging, why_missing
 from ferry.zones.refusals import Pending
@@ -16,7 +17,8 @@ from kernel.actor import ANYBODY
 from tests.ferry.test_disarm import pdf
 from tests.ferry.zones.glass import Glass
 from tests.ferry.zones.test_relaying import application
-from tests.mobile_api.stage import APPLICANT_PHONE
+from tests.mobile_api.stage import APPLICANT_PHONE, ITEM, STAGE
+from tests.mobile_api.test_uploads import brings
 from tests.mobile_api.visitors import log_in
 
 GOOD = pdf()
@@ -47,6 +49,53 @@ async def test_whoever_brings_a_file_that_may_not_cross_is_told_at_once_and_noth
     assert await side.rows("SELECT 1 FROM ferry_piece") == []
     papers = await brought(zoned, GOOD)
     assert isinstance(await zoned.outside(application(materials=papers), ANYBODY, key="app:filing-1"), Pending)
+
+
+async def test_a_file_that_a_restore_forgot_is_asked_for_again_and_sent(zoned):
+    """Its receipt is signed and still young; but what it stands for lay on the disk that was put back."""
+    outer = zoned.outer
+
+    async def receipt() -> str:
+        return str((await brings(outer, GOOD)).json()["upload"])
+
+    async def files(upload: str) -> dict[str, object]:
+        paper = {"name": "申请表", "upload": upload}
+        given = {"item": ITEM, "stage": STAGE, "applicantName": "衡江建设有限公司", "materials": [paper],
+                 "applicantIdNumber": "91430400MA4L000000", "applicantPhone": APPLICANT_PHONE}  # fmt: skip
+        return await outer.get("FileApplication", idempotencyKey="filing-1", application=given)
+
+    with zoned.pair.outer.here():
+        old = await receipt()
+        await zoned.pair.outer.database.execute("DELETE FROM upload")
+        assert (await files(old))["code"] == "LINK_INVALID"
+        assert await zoned.pair.outer.rows("SELECT 1 FROM relayed_act") == []
+        assert (await files(await receipt()))["code"] == "PENDING"
+        [piece] = await zoned.pair.outer.rows("SELECT sha256 FROM ferry_piece")
+        assert piece["sha256"] == hashlib.sha256(GOOD).hexdigest()
+        assert (await files(old))["code"] == "PENDING"
+
+
+async def test_a_file_of_which_no_piece_ever_comes_is_named_until_somebody_sees_to_it(zoned):
+    """Its act crossed, and then the outer zone was restored from a backup of before."""
+    inner = zoned.pair.inner
+    await zoned.by_parcels()
+    papers = await brought(zoned, GOOD)
+    await zoned.outside(application(materials=papers), ANYBODY, key="app:filing-1")
+    with zoned.pair.outer.here():
+        await zoned.pair.outer.database.execute("DELETE FROM ferry_piece")
+    await zoned.crosses()
+
+    async def missing() -> list[tuple[str, str, int]]:
+        with inner.here():
+            found = await lost.with_subjects(inner.station, await lost.missed(inner.station))
+        return [(file.sha256, file.state, file.size) for file in found if file.about]
+
+    assert await missing() == []
+    zoned.pair.clock.advance(lost.LATE)
+    assert await missing() == [(papers[0].sha256, "coming", len(GOOD))]
+    with inner.here():
+        await lost.close(inner.station, papers[0].sha256, now=zoned.pair.clock.now())
+    assert await missing() == []
 
 
 @pytest.mark.parametrize(
