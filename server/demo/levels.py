@@ -34,7 +34,8 @@ _TIMER_S = 15.0
 _BEGINS = datetime(2026, 9, 18, 9, 0, tzinfo=CHINA)
 #: Ten past midnight, until the case of three working days is late; Sunday the 20th is a working day that year.
 _DAYS = tuple(datetime(2026, 9, day, 0, 10, tzinfo=CHINA) for day in (19, 20, 21, 22, 23))
-_SILENT = tuple(datetime(2026, 9, day, hour, 10, tzinfo=CHINA) for day, hour in ((24, 0), (24, 9)))
+#: Past the hour at which a day's report is missed. Timers come round every minute, and one round may be late.
+_SILENT = tuple(datetime(2026, 9, 24, hour, minute, tzinfo=CHINA) for hour in (0, 9) for minute in (10, 20, 30))
 
 
 class Level:
