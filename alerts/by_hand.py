@@ -17,7 +17,7 @@ from alerts.events import TextResent, TextSent, TextViewed
 from alerts.fallback import Way
 from alerts.outgoing import Channel, Letter
 from alerts.settings import AlertRules
-from alerts.states import LOST, Change, State, as_int, as_json, instant_at, listed, move
+from alerts.states import LOST, Change, State, as_int, as_json, instant_at, listed, lock, move, stand
 from alerts.texts import (
     MAX_PARTS,
     MessageClass,
@@ -193,8 +193,8 @@ async def lost_texts(database: Database, *, since: datetime, carrier: str = "") 
     """Texts that ended undelivered after `since` and were not sent again; oldest first."""
     states = ", ".join(f"'{state}'" for state in sorted(LOST))
     rows = await database.rows(
-        f"SELECT id FROM message m WHERE state IN ({states}) AND channel = 'sms' AND finished_at >= $1"
-        " AND (carrier = $2 OR $2 = '')"
+        "SELECT m.id FROM outstanding o JOIN message m ON m.id = o.id"
+        f" WHERE o.state IN ({states}) AND o.channel = 'sms' AND finished_at >= $1 AND (carrier = $2 OR $2 = '')"
         " AND NOT EXISTS (SELECT 1 FROM message again WHERE again.dedupe_key = 'resend:' || m.id)",
         since,
         carrier,
@@ -228,10 +228,10 @@ def _signed(words: str, signature: str, *, unsayable: Sequence[str], ours: str) 
 
 
 async def _rows(database: Database, texts: Sequence[int]) -> list[Row]:
-    lock = " FOR UPDATE OF m" if database.dialect == "postgres" else ""
+    await lock(database, texts)
     return await database.rows(
         f"SELECT m.* FROM message m JOIN {listed(database, 1, id='bigint')} ON m.id = r.id"
-        f" WHERE m.channel = 'sms' ORDER BY m.id{lock}",
+        f" WHERE m.channel = 'sms' ORDER BY m.id",
         as_json({"id": text} for text in texts),
     )
 
@@ -260,7 +260,7 @@ def _verdict(row: Row | None, replaced: Collection[int], now: datetime, even_if_
         return Kept.DELIVERED
     if state is State.MERGED:
         return Kept.MERGED
-    if state in (State.HELD, State.QUEUED, State.SENDING):
+    if state in (State.HELD, State.QUEUED):
         return Kept.UNDER_WAY
     if as_int(row["id"]) in replaced:
         return Kept.REPLACED
@@ -288,6 +288,7 @@ async def _sent_again(work: Work, rows: Sequence[Row]) -> tuple[Resent, ...]:
         now,
         now + work.given(AlertRules).valid_for,
     )
+    await stand(database, [as_int(row["id"]) for row in added])
     # Else the queue's own housekeeping would send it once more.
     given_up = Change(state=State.DEAD, error="outcome unknown")
     await move(database, now, {as_int(row["id"]): given_up for row in rows if row["state"] == State.UNKNOWN})

@@ -120,7 +120,7 @@ async def follow_up_undelivered(work: Work, act: FollowUpUndelivered) -> Done:
 async def undelivered_to(database: Database, officer: str, *, now: datetime) -> list[Undelivered]:
     """What did not reach this officer by text in the last month, newest first; fifty at most."""
     rows = await database.rows(
-        f"SELECT {_COLUMNS} FROM message WHERE to_phone = (SELECT phone FROM officer WHERE id = $1)"
+        f"SELECT {_COLUMNS} FROM message m WHERE to_phone = (SELECT phone FROM officer WHERE id = $1)"
         f" AND created_at > $2 AND state IN ({_LOST}) AND stands_for IS NULL AND masked_at IS NULL"
         " ORDER BY id DESC LIMIT 50",
         officer,
@@ -148,8 +148,8 @@ _GRAVE = {id: template for id, template in BY_ID.items() if chain_of(id, templat
 _INSTEAD = "instead"
 _LOST = ", ".join(f"'{state}'" for state in sorted(LOST))
 _COLUMNS = (
-    "id, dedupe_key, channel, template, template_version, message_class, to_phone, body, secret, state, case_number,"
-    " unit_code, created_at, stands_for, replaced_at"
+    "m.id, dedupe_key, m.channel, template, template_version, message_class, to_phone, body, secret, m.state,"
+    " case_number, unit_code, created_at, stands_for, replaced_at"
 )
 
 
@@ -157,7 +157,7 @@ async def _follow_up(work: Work, letter: DeadLetter, ways: dict[int, Way]) -> No
     """Takes the next way, if there is one, and notes which."""
     first = letter
     if letter.stands_for is not None:
-        [row] = await work.database.rows(f"SELECT {_COLUMNS} FROM message WHERE id = $1", letter.stands_for)
+        [row] = await work.database.rows(f"SELECT {_COLUMNS} FROM message m WHERE id = $1", letter.stands_for)
         first = _letter(row)
     officer = await officer_with_phone(first.to_phone)
     chain = first.chain.officer if officer else first.chain.public
@@ -333,20 +333,21 @@ async def _drawn_anew(work: Work, card: AskedCard, phone: str) -> tuple[Code, da
 
 
 async def _dead_letters(database: Database, now: datetime, limit: int) -> list[DeadLetter]:
-    lock = " FOR UPDATE SKIP LOCKED" if database.dialect == "postgres" else ""
+    lock = " FOR UPDATE OF o SKIP LOCKED" if database.dialect == "postgres" else ""
     grave = ", ".join(f"'{template}'" for template in _GRAVE)
     priorities = sorted({template.priority for template in _GRAVE.values()})
     found: list[Row] = []
     for which, levels in (
-        (f"state IN ({_LOST})", PRIORITIES),
+        (f"o.state IN ({_LOST})", PRIORITIES),
         # Perhaps read, and that must not be left to chance where the law wants a person to know.
-        (f"state = '{State.UNREPORTED}' AND template IN ({grave})", priorities),
+        (f"o.state = '{State.UNREPORTED}' AND template IN ({grave})", priorities),
     ):
         found += await database.rows(
             # All the columns of the queue's index, so that old letters are not read again and again.
-            f"SELECT {_COLUMNS} FROM message WHERE {which} AND channel IN ('sms', 'mail')"
-            f" AND priority IN ({', '.join(map(str, levels))}) AND send_after > $1 AND followed_up_at IS NULL"
-            f" ORDER BY id LIMIT {int(limit) - len(found)}{lock}",
+            f"SELECT {_COLUMNS} FROM outstanding o JOIN message m ON m.id = o.id"
+            f" WHERE {which} AND o.channel IN ('sms', 'mail') AND o.priority IN ({', '.join(map(str, levels))})"
+            " AND o.send_after > $1 AND followed_up_at IS NULL"
+            f" ORDER BY m.id LIMIT {int(limit) - len(found)}{lock}",
             now - LATEST_RECEIPT,
         )
     return [_letter(row) for row in found]

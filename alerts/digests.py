@@ -97,8 +97,8 @@ async def release_held(work: Work, act: ReleaseHeld) -> Done:
 
 async def _rest(database: Database, now: datetime, night_ends: datetime, limit: int) -> int:
     rows = await database.rows(
-        "SELECT id FROM message WHERE state = 'queued' AND quiet AND (parts = 1 OR attempts = 0)"
-        f" ORDER BY id LIMIT {int(limit)}"
+        "SELECT o.id FROM outstanding o JOIN message ON message.id = o.id WHERE o.state = 'queued' AND quiet"
+        f" AND (parts = 1 OR attempts = 0) ORDER BY o.id LIMIT {int(limit)}"
     )
     rest = Change(state=State.HELD, error=QUIET_HOURS, send_after=night_ends)
     await move(database, now, {as_int(row["id"]): rest for row in rows})
@@ -108,18 +108,20 @@ async def _rest(database: Database, now: datetime, night_ends: datetime, limit: 
 async def _postpone(database: Database, later: Mapping[int, datetime], rules: AlertRules) -> None:
     """Holds them longer. What waits for room is as good as ever when there is some; a code ends when it ends."""
     instant = instant_at(database, 3)
+    held = [(until, message) for message, until in later.items()]
+    await database.execute_many("UPDATE outstanding SET send_after = $1 WHERE id = $2 AND state = 'held'", held)
     await database.execute_many(
         "UPDATE message SET send_after = $1, expires_at ="
         f" CASE WHEN secret = '' AND expires_at < {instant} THEN {instant} ELSE expires_at END"
         " WHERE id = $2 AND state = 'held'",
-        [(until, message, until + rules.valid_for) for message, until in later.items()],
+        [(until, message, until + rules.valid_for) for until, message in held],
     )
 
 
 async def _due(database: Database, now: datetime, limit: int) -> list[Held]:
     rows = await database.rows(
-        f"SELECT {_COLUMNS} FROM message WHERE state = 'held' AND send_after <= $1"
-        f" ORDER BY priority, id LIMIT {int(limit)}{_lock(database)}",
+        f"SELECT {_COLUMNS} FROM outstanding o JOIN message m ON m.id = o.id"
+        f" WHERE o.state = 'held' AND o.send_after <= $1 ORDER BY m.priority, m.id LIMIT {int(limit)}{_lock(database)}",
         now,
     )
     return [_held(row) for row in rows]
@@ -141,8 +143,9 @@ async def _todos(
     """The to-dos of one phone: as they are while there is room, else as one digest; returns how many it took in."""
     phone = due[0].phone
     rows = await work.database.rows(
-        f"SELECT {_COLUMNS} FROM message WHERE to_phone = $1 AND template = $2 AND state = 'held' AND error = $3"
-        f" ORDER BY id{_lock(work.database)}",
+        f"SELECT {_COLUMNS} FROM message m JOIN outstanding o ON o.id = m.id"
+        " WHERE m.to_phone = $1 AND m.template = $2 AND m.state = 'held' AND m.error = $3"
+        f" ORDER BY m.id{_lock(work.database)}",
         phone,
         TO_DO,
         OVER_LIMIT,
@@ -188,7 +191,7 @@ async def _merge(work: Work, rules: AlertRules, todos: Sequence[Held]) -> None:
     log.info("%s to-dos were merged into message %s", len(todos), digest["id"])
 
 
-_COLUMNS = "id, channel, to_phone, template, error, quiet, case_number, unit_code"
+_COLUMNS = "m.id, m.channel, m.to_phone, m.template, m.error, m.quiet, m.case_number, m.unit_code"
 
 
 def _held(row: Mapping[str, object]) -> Held:
@@ -205,4 +208,4 @@ def _held(row: Mapping[str, object]) -> Held:
 
 
 def _lock(database: Database) -> str:
-    return " FOR UPDATE SKIP LOCKED" if database.dialect == "postgres" else ""
+    return " FOR UPDATE OF o SKIP LOCKED" if database.dialect == "postgres" else ""

@@ -87,7 +87,7 @@ async def standings(
         "SELECT to_phone, m.template, COALESCE(submitted_at, finished_at) AS left_at FROM message m"
         f" JOIN {listed(database, 1, phone='text', template='text')}"
         " ON m.to_phone = r.phone AND m.template = r.template WHERE m.created_at > $2 AND"
-        " (m.state IN ('queued', 'sending', 'unknown') OR m.submitted_at > $3"
+        " (m.state IN ('queued', 'unknown') OR m.submitted_at > $3"
         # Refused or failed at once: the carrier may have counted it.
         " OR (m.state IN ('failed', 'dead', 'expired') AND m.attempts > 0 AND m.finished_at > $3))",
         as_json({"phone": phone, "template": template} for phone, template in sorted(pairs)),

@@ -97,12 +97,12 @@ class Mailer:
     async def _send_next(self, connection: aiosmtplib.SMTP) -> bool:
         claimed = await claim(self._database, now=self._clock.now(), limit=1, channel=Channel.MAIL, carrier=_CARRIER)
         for mail in claimed:
-            self._held.add(mail.id)
+            self._held.add(mail.claim)
             try:
                 report = await self._send(connection, mail)
                 await record(self._database, now=self._clock.now(), carrier=_CARRIER, reports=[report])
             finally:
-                self._held.discard(mail.id)
+                self._held.discard(mail.claim)
         return bool(claimed)
 
     async def _send(self, connection: aiosmtplib.SMTP, mail: Outgoing) -> Report:

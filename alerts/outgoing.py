@@ -5,7 +5,7 @@ whose submit_resp was recorded is sent twice: each accepted part is a row, and o
 After a crash or a cut connection the outcome is unknown, which is not failure: an ordinary text is sent again at once
 (the person may read it twice); a text that carries a reply code waits CODE_WAIT for a receipt to settle it, and is
 sent again only when none came. settling.py writes down what became of messages.
-Bookkeeping of the queue is no act of an office, so `claim`, `renew` and `recover` open their own transactions.
+Bookkeeping of the queue is no act of an office, so `claim` and `take_over` open their own transactions.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,15 +22,18 @@ from alerts.states import (
     URGENT,
     State,
     after_unknown,
+    among,
     as_int,
     as_json,
+    as_numbers,
     by_index,
     listed,
-    move,
+    settle,
+    stand,
 )
 from alerts.texts import Code, Text, TextRefused, filled
 from kernel.chance import Secrets
-from kernel.db import Database, Row, SqlValue, instant_of
+from kernel.db import Database, SqlValue, instant_of
 
 #: A claim that is not renewed for this long belongs to a gateway that died.
 LEASE = timedelta(seconds=60)
@@ -66,7 +69,7 @@ class Letter(Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
-    """A claimed message. `accepted` are the numbers of the parts the carrier already has."""
+    """A claimed message. `accepted` are the numbers of the parts the carrier already has; `claim` is its batch."""
 
     id: int
     priority: int
@@ -85,6 +88,7 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     queued_at: datetime
     due_at: datetime
     accepted: frozenset[int] = frozenset()
+    claim: int = 0
 
     def words(self, secrets: Secrets) -> str:
         """The text as it leaves, with its code."""
@@ -106,7 +110,9 @@ async def enqueue(database: Database, letters: Sequence[Letter], *, now: datetim
             raise TextRefused(template=letter.text.template.id, why="缺少签名")
     rows = [_row(letter, now) for letter in letters]
     tail = "ON CONFLICT (dedupe_key) DO NOTHING RETURNING id"
-    return len(await database.insert("message", _COLUMNS, rows, tail=tail))
+    added = [as_int(row["id"]) for row in await database.insert("message", _COLUMNS, rows, tail=tail)]
+    await stand(database, added)
+    return len(added)
 
 
 async def claim(
@@ -139,18 +145,17 @@ async def claim(
     )
     async with database.transaction():
         await by_index(database)
-        rows = await database.rows(
-            "UPDATE message SET state = 'sending', attempts = attempts + 1, carrier = $1, claimed_until = $2"
-            f" WHERE id {due}"
-            " RETURNING id, priority, COALESCE(NULLIF(to_phone, ''), to_email) AS \"to\","
-            " subject, body, secret, confirms, parts, attempts, expires_at, extension, template, template_version,"
-            " created_at AS queued_at, send_after AS due_at",
-            carrier,
-            now + LEASE,
-            channel,
-            now,
-            now + needs_left,
+        rows = await database.rows(due, carrier, channel, now, now + needs_left)
+        if not rows:
+            return []
+        numbers = as_numbers(as_int(row["id"]) for row in rows)
+        await database.execute(f"DELETE FROM outstanding WHERE id {among(database, 1)}", numbers)
+        columns = ("channel", "carrier", "until", "messages")
+        (made,) = await database.insert(
+            "message_claim", columns, [(channel, carrier, now + LEASE, numbers)], tail="RETURNING id"
         )
+        for row in rows:
+            row["claim"] = made["id"]
         claimed = msgspec.convert(rows, list[Outgoing], strict=False)  # SQLite's booleans are 0 and 1
         accepted = await accepted_parts(database, [message.id for message in claimed if message.attempts > 1])
     claimed.sort(key=attrgetter("priority", "id"))
@@ -160,21 +165,45 @@ async def claim(
 
 
 async def renew(database: Database, held: Collection[int], *, now: datetime) -> None:
-    """Keeps the leases of messages that take long: a throttled carrier may need minutes."""
-    if not held:
-        return
-    ours = f"SELECT r.id FROM {listed(database, 2, id='bigint')} JOIN message ON message.id = r.id WHERE {_IS_SENDING}"
-    # What is just being settled needs no lease any more, and to wait for it would be a deadlock.
-    theirs = (
-        f"= ANY(ARRAY({ours} FOR UPDATE OF message SKIP LOCKED))" if database.dialect == "postgres" else f"IN ({ours})"
-    )
-    async with database.transaction():
-        await by_index(database)
+    """Keeps the leases of claims that take long: a throttled carrier may need minutes.
+
+    Not of one that `let_go` has locked just now, which renews it itself.
+    """
+    if held:
+        free = _in_order(database, 2, or_else="SKIP LOCKED")
         await database.execute(
-            f"UPDATE message SET claimed_until = $1 WHERE id {theirs}",
-            now + LEASE,
-            as_json({"id": message} for message in held),
+            f"UPDATE message_claim SET until = $1 WHERE id IN ({free})", now + LEASE, as_numbers(held)
         )
+
+
+async def let_go(database: Database, messages: Sequence[Outgoing], *, now: datetime) -> set[int]:
+    """Takes `messages` off their claims, which stay locked; says which were still there.
+
+    The others went to another gateway, or were let go before. What is left on a claim is ours for another lease:
+    whoever says what became of a part of it is alive.
+    """
+    if not messages:
+        return set()
+    lock = " FOR UPDATE" if database.dialect == "postgres" else ""
+    claims = {
+        as_int(row["id"]): msgspec.json.decode(str(row["messages"]), type=list[int])
+        for row in await database.rows(
+            f"SELECT id, messages FROM message_claim WHERE id {among(database, 1)} ORDER BY id{lock}",
+            as_numbers({message.claim for message in messages}),
+        )
+    }
+    members = {claim: set(ids) for claim, ids in claims.items()}
+    gone = {message.id for message in messages if message.id in members.get(message.claim, ())}
+    left = {claim: [id for id in ids if id not in gone] for claim, ids in claims.items()}
+    await database.execute(
+        f"DELETE FROM message_claim WHERE id {among(database, 1)}",
+        as_numbers(claim for claim, ids in left.items() if not ids),
+    )
+    await database.execute_many(
+        "UPDATE message_claim SET messages = $1, until = $2 WHERE id = $3",
+        [(as_numbers(ids), now + LEASE, claim) for claim, ids in left.items() if ids],
+    )
+    return gone
 
 
 async def recover(
@@ -185,46 +214,58 @@ async def recover(
     held: Collection[int] = (),
     alone_on: str | None = None,
 ) -> int:
-    """Takes over what a dead gateway had claimed; returns how many. `held` are our own.
+    """Takes over what a dead gateway had claimed; returns how many messages. `held` are our own claims.
 
     `alone_on` names a carrier that nobody else speaks to: at the start its claims are orphans whatever their lease.
     """
-    async with database.transaction():
-        rows = await database.rows(
-            "SELECT id, confirms, attempts FROM message WHERE state = 'sending' AND channel = $3"
-            " AND (claimed_until <= $1 OR carrier = $2)",
-            now,
-            alone_on,
-            channel,
-        )
-        return await _taken_over(database, now, [row for row in rows if as_int(row["id"]) not in held])
+    rows = await database.rows(
+        "SELECT id FROM message_claim WHERE channel = $3 AND (until <= $1 OR carrier = $2)", now, alone_on, channel
+    )
+    return await take_over(database, {as_int(row["id"]) for row in rows} - set(held), now=now)
 
 
 async def claims(database: Database, *, channel: Channel) -> dict[int, datetime]:
     """Every claim of every gateway, and when its lease ends by the clock of whoever holds it."""
-    rows = await database.rows(
-        "SELECT id, claimed_until FROM message WHERE state = 'sending' AND channel = $1", channel
-    )
-    return {as_int(row["id"]): instant_of(row["claimed_until"]) for row in rows}
+    rows = await database.rows("SELECT id, until FROM message_claim WHERE channel = $1", channel)
+    return {as_int(row["id"]): instant_of(row["until"]) for row in rows}
 
 
 async def take_over(database: Database, orphans: Collection[int], *, now: datetime) -> int:
-    """What `recover` does, for messages that the caller knows to be orphans."""
-    if not orphans:
-        return 0
-    async with database.transaction():
-        rows = await database.rows(
-            f"SELECT message.id, confirms, attempts FROM message JOIN {listed(database, 1, id='bigint')}"
-            f" ON message.id = r.id WHERE {_IS_SENDING}",
-            as_json({"id": message} for message in orphans),
-        )
-        return await _taken_over(database, now, rows)
+    """What `recover` does, for claims that the caller knows to be orphans."""
+    taken = 0
+    if orphans:
+        async with database.transaction():
+            for carrier, messages in await _ended(database, orphans):
+                rows = await database.rows(
+                    f"SELECT id, confirms, attempts + 1 AS attempts FROM message WHERE id {among(database, 1)}",
+                    as_numbers(messages),
+                )
+                changes = {
+                    as_int(row["id"]): after_unknown(bool(row["confirms"]), as_int(row["attempts"]), now)
+                    for row in rows
+                }
+                await settle(database, now, carrier, changes)
+                taken += len(rows)
+    return taken
+
+
+def being_sent(database: Database) -> str:
+    """What stands behind FROM: claims as `c`, and beside each of them its messages as `m`."""
+    members = (
+        "json_array_elements_text(CAST(c.messages AS json))"
+        if database.dialect == "postgres"
+        else "json_each(c.messages)"
+    )
+    return f"message_claim c CROSS JOIN {members} AS each JOIN message m ON m.id = CAST(each.value AS bigint)"
 
 
 # ------------------------------------------------------------------------------------------------------------ below
 
-#: Not by the index of states: SQLite would go through the whole list of messages for each that is being sent.
-_IS_SENDING = "message.state || '' = 'sending'"
+_CLAIMED = (
+    "message.id, message.priority, COALESCE(NULLIF(to_phone, ''), to_email) AS \"to\", subject, body, secret, confirms,"
+    " parts, attempts + 1 AS attempts, expires_at, extension, template, template_version, created_at AS queued_at,"
+    " message.send_after AS due_at"
+)
 _COLUMNS = (
     "dedupe_key", "channel", "message_class", "priority", "template", "template_version", "to_phone", "to_email",
     "subject", "body", "secret", "confirms", "parts", "state", "case_number", "unit_code", "created_at", "send_after",
@@ -241,7 +282,7 @@ def _due(
     leaves_codes: bool,
     takes_codes: bool,
 ) -> str:
-    """The condition on `id`: the first `limit` that are due, by priority and by the time since when.
+    """The first `limit` that are due, by priority and by the time since when.
 
     Priority by priority, because only so one range of the index holds what is due and nothing else: of a hundred
     thousand texts that may not go yet none is looked at.
@@ -260,18 +301,19 @@ def _due(
 
     def first(priority: object) -> str:
         return (
-            f"SELECT id FROM message WHERE state = 'queued' AND channel = $3 AND priority = {priority}"
-            f" AND send_after <= $4 AND expires_at > $5 AND {whose} ORDER BY send_after, id LIMIT {limit}"
+            f"SELECT {_CLAIMED} FROM outstanding o {across} JOIN message ON message.id = o.id"
+            f" WHERE o.state = 'queued' AND o.channel = $2 AND o.priority = {priority} AND o.send_after <= $3"
+            f" AND expires_at > $4 AND {whose} ORDER BY o.send_after, o.id LIMIT {limit}"
         )
 
     if database.dialect == "postgres":
-        # An array, because PostgreSQL would join a subquery by reading the whole table.
-        levels = ", ".join(f"({priority})" for priority in priorities)
+        across, levels = "", ", ".join(f"({priority})" for priority in priorities)
         return (
-            f"= ANY(ARRAY(SELECT due.id FROM (VALUES {levels}) AS level(priority),"
-            f" LATERAL ({first('level.priority')} FOR UPDATE SKIP LOCKED) AS due LIMIT {limit}))"
+            f"SELECT due.* FROM (VALUES {levels}) AS level(priority),"
+            f" LATERAL ({first('level.priority')} FOR UPDATE OF o SKIP LOCKED) AS due LIMIT {limit}"
         )
-    return f"IN ({' UNION ALL '.join(f'SELECT id FROM ({first(priority)})' for priority in priorities)} LIMIT {limit})"
+    across = "CROSS"  # in this order: the index first, then each message by its number
+    return f"{' UNION ALL '.join(f'SELECT * FROM ({first(priority)})' for priority in priorities)} LIMIT {limit}"
 
 
 def _row(letter: Letter, now: datetime) -> tuple[SqlValue, ...]:
@@ -292,13 +334,19 @@ def _secret(code: Code | None) -> str:
     return f"{code.purpose}|{code.value}|{code.digits}" if code else ""
 
 
-async def _taken_over(database: Database, now: datetime, orphans: Sequence[Row]) -> int:
-    await move(
-        database,
-        now,
-        {as_int(row["id"]): after_unknown(bool(row["confirms"]), as_int(row["attempts"]), now) for row in orphans},
+async def _ended(database: Database, orphans: Collection[int]) -> list[tuple[str, list[int]]]:
+    """Ends those claims that nobody was faster with: the carrier and the messages of each."""
+    rows = await database.rows(
+        f"DELETE FROM message_claim WHERE id IN ({_in_order(database, 1)}) RETURNING carrier, messages",
+        as_numbers(orphans),
     )
-    return len(orphans)
+    return [(str(row["carrier"]), msgspec.json.decode(str(row["messages"]), type=list[int])) for row in rows]
+
+
+def _in_order(database: Database, placeholder: int, *, or_else: str = "") -> str:
+    """The claims among `placeholder`, locked one after the other, so that nobody waits for whoever waits for him."""
+    lock = f" ORDER BY id FOR UPDATE {or_else}" if database.dialect == "postgres" else ""
+    return f"SELECT id FROM message_claim WHERE id {among(database, placeholder)}{lock}"
 
 
 async def accepted_parts(database: Database, messages: Sequence[int]) -> dict[int, frozenset[int]]:

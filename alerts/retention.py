@@ -90,7 +90,7 @@ PERIODS: Mapping[str, Keep] = MappingProxyType(
     }
 )
 #: A text in one of these may still go.
-_UNDER_WAY = frozenset({State.HELD, State.QUEUED, State.SENDING, State.UNKNOWN})
+_UNDER_WAY = frozenset({State.HELD, State.QUEUED, State.UNKNOWN})
 
 
 class StrikeOutTexts(Act[Done], frozen=True, tag="alerts.strike_out"):

@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from alerts.expiry import Expiry
-from alerts.outgoing import Outgoing, accepted_parts
+from alerts.outgoing import Outgoing, accepted_parts, let_go
 from alerts.spellings import whose
 from alerts.states import (
     MAX_ATTEMPTS,
@@ -25,7 +25,9 @@ from alerts.states import (
     by_index,
     instant_at,
     listed,
+    lock,
     move,
+    settle,
 )
 from alerts.texts import national_number
 from kernel.db import Database, Row, SqlValue, instant_of
@@ -88,44 +90,39 @@ async def record(
     if not reports and not heard:
         return
     accepted = [(report, seq, _readable(sms_id, _ID)) for report in reports for seq, sms_id in report.accepted]
-    phones = {sms_id: report.message.to for report, _, sms_id in accepted}
     receipts = {receipt.sms_id: receipt for receipt in map(_storable, heard)}
     async with database.transaction():
         await by_index(database)
         if perhaps_before:
             before = await accepted_parts(database, [report.message.id for report in reports])
             accepted = [each for each in accepted if each[1] not in before.get(each[0].message.id, ())]
-            reports = await _still_claimed(database, carrier, reports)
+        phones = {sms_id: report.message.to for report, _, sms_id in accepted}
+        held = await let_go(database, [report.message for report in reports], now=now)
+        ours = [report for report in reports if report.message.id in held]
         # A receipt in the same batch as its submit_resp costs no statement of its own.
         known = {id_: each for id_, each in receipts.items() if id_ in phones and _may_be_of(each, phones[id_])}
         late = [receipt for sms_id, receipt in receipts.items() if sms_id not in known]
         known |= await _early_receipts(database, now, carrier, {i: p for i, p in phones.items() if i not in known})
         await _insert_parts(database, now, carrier, accepted, known)
         touched = await _update_parts(database, now, carrier, late)
-        changes = {report.message.id: _after(report, known, now) for report in reports}
-        long = {report.message.id for report in reports if report.message.parts > 1 or report.message.accepted}
+        changes = {report.message.id: _after(report, known, now) for report in ours}
+        long = {report.message.id for report in ours if report.message.parts > 1 or report.message.accepted}
+        elsewhere: dict[int, Change] = {}
         for row in touched:
+            message = as_int(row["message_id"])
             if as_int(row["total"]) == 1:
                 heard_of = receipts[str(row["sms_id"])]
-                changes[as_int(row["message_id"])] = Change(state=heard_of.state, error=heard_of.error)
+                (changes if message in changes else elsewhere)[message] = Change(
+                    state=heard_of.state, error=heard_of.error
+                )
             else:
-                long.add(as_int(row["message_id"]))
+                long.add(message)
         matched = {str(row["sms_id"]) for row in touched}
         await _keep_waiting(database, now, carrier, [receipt for receipt in late if receipt.sms_id not in matched])
-        await move(database, now, changes)
-        await _give_back_attempts(database, reports)
+        untried = {report.message.id for report in ours if report.outcome is Outcome.UNSENT}
+        await settle(database, now, carrier, changes, untried=untried)
+        await move(database, now, elsewhere)
         await _settle_long(database, now, long)
-
-
-async def _still_claimed(database: Database, carrier: str, reports: Sequence[Report]) -> list[Report]:
-    """Without those of texts that were to go again, and that somebody has claimed since: theirs is the next word."""
-    mine = await database.rows(
-        f"SELECT m.id FROM message m JOIN {listed(database, 1, id='bigint', attempts='integer')} ON m.id = r.id"
-        " WHERE state = 'sending' AND carrier = $2 AND m.attempts = r.attempts",
-        as_json({"id": each.message.id, "attempts": each.message.attempts} for each in reports),
-        carrier,
-    )
-    return [each for each in reports if each.outcome is Outcome.SUBMITTED or {"id": each.message.id} in mine]
 
 
 async def tend(database: Database, *, now: datetime, spellings: Spellings, expiry: Expiry | None = None) -> None:
@@ -158,16 +155,6 @@ def _after(report: Report, known: Mapping[str, Heard], now: datetime) -> Change:
         if heard is not None:
             return Change(state=heard.state, error=heard.error)
     return Change(state=State.SUBMITTED)
-
-
-async def _give_back_attempts(database: Database, reports: Sequence[Report]) -> None:
-    """Else a link that comes and goes would use up all the tries of texts that it never sent."""
-    if unsent := [{"id": report.message.id} for report in reports if report.outcome is Outcome.UNSENT]:
-        await database.execute(
-            f"UPDATE message SET attempts = attempts - 1 FROM {listed(database, 1, id='bigint')}"
-            " WHERE message.id = r.id AND state = 'queued' AND attempts > 0",
-            as_json(unsent),
-        )
 
 
 async def _insert_parts(
@@ -298,11 +285,7 @@ async def _settle_long(database: Database, now: datetime, messages: Collection[i
     if not messages:
         return
     wanted, ids = listed(database, 1, id="bigint"), as_json({"id": message} for message in sorted(messages))
-    if database.dialect == "postgres":
-        # Two gateways that each deliver one half must see each other's half.
-        await database.rows(
-            f"SELECT m.id FROM message m JOIN {wanted} ON m.id = r.id ORDER BY m.id FOR UPDATE OF m", ids
-        )
+    await lock(database, messages)  # two gateways that each deliver one half must see each other's half
     rows = await database.rows(
         "SELECT message_id, MAX(total) AS total,"
         " COUNT(DISTINCT CASE WHEN state = 'delivered' THEN seq END) AS delivered,"
@@ -381,10 +364,11 @@ async def _settle_unknown(database: Database, now: datetime) -> None:
     for row in await database.rows(
         # Their own receipts first: else SQLite would read every waiting one for each text.
         "WITH c AS MATERIALIZED (SELECT * FROM receipt WHERE phone IN"
-        " (SELECT to_phone FROM message WHERE state = 'unknown'))"
+        " (SELECT to_phone FROM outstanding o JOIN message m ON m.id = o.id WHERE o.state = 'unknown'))"
         " SELECT m.id, m.attempts, m.send_after, m.created_at, c.id AS receipt, c.state AS heard, c.error, c.at"
-        " FROM message m LEFT JOIN c ON c.phone = m.to_phone AND c.carrier = m.carrier"
-        " WHERE m.state = 'unknown' ORDER BY m.id, c.id"
+        " FROM outstanding o JOIN message m ON m.id = o.id"
+        " LEFT JOIN c ON c.phone = m.to_phone AND c.carrier = m.carrier"
+        " WHERE o.state = 'unknown' ORDER BY m.id, c.id"
     ):
         message = as_int(row["id"])
         # Since it was queued, not since it was claimed: a lease that was renewed no longer says when that was.

@@ -3,7 +3,7 @@
 A move that is not in the table is not made: a late "sent" after "delivered" finds nothing to do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -67,31 +67,101 @@ class Change(Struct, frozen=True, kw_only=True):
 
 _LEGAL = ", ".join(f"'{state}>{after}'" for state, following in MOVES.items() for after in sorted(following))
 _FINAL = ", ".join(f"'{state}'" for state in sorted(FINAL))
+#: What nobody looks for any more. For a mail that includes that a server took it: it has no receipt.
+ARRIVED = frozenset({State.DELIVERED, State.MERGED})
+
+
+async def stand(database: Database, messages: Collection[int]) -> None:
+    """Says in `outstanding` where `messages` stand, of which no row says it yet."""
+    if messages:
+        arrived = ", ".join(f"'{state}'" for state in sorted(ARRIVED))
+        await database.execute(
+            "INSERT INTO outstanding (id, state, channel, priority, send_after)"
+            f" SELECT id, state, channel, priority, send_after FROM message WHERE id {among(database, 1)}"
+            f" AND state NOT IN ({arrived}) AND (state <> 'submitted' OR channel <> 'mail')",
+            as_numbers(messages),
+        )
 
 
 async def move(database: Database, now: datetime, changes: Mapping[int, Change]) -> None:
-    """Makes every change that is legal from where its message stands; the others come too late and are ignored."""
+    """Makes every change that is legal from where its message stands; the others come too late and are ignored.
+
+    Whoever takes the row that says where a message stands writes the message, and nobody else. So what a gateway has
+    claimed is left to it, which has `settle`.
+    """
     if not changes:
         return
-    rows = listed(database, 1, id="bigint", state="text", error="text", send_after="timestamptz")
+    taken = await _take(database, changes)
+    if len(taken) < len(changes) and database.dialect == "postgres":
+        # Somebody moved it while we waited for its row: from where it stands now this may still be legal.
+        taken |= await _take(database, {id: change for id, change in changes.items() if id not in taken})
+    await _write(database, now, {message: changes[message] for message in taken})
+
+
+async def settle(
+    database: Database, now: datetime, carrier: str, changes: Mapping[int, Change], *, untried: Collection[int] = ()
+) -> None:
+    """Makes the changes of messages that `carrier` was sending, and whose claim the caller has locked.
+
+    Of `untried` it was not even asked: that is no attempt, or a link that comes and goes would use them all up.
+    """
+    await _write(database, now, changes, carrier=carrier, untried=untried)
+
+
+async def lock(database: Database, messages: Collection[int]) -> None:
+    """Locks where `messages` stand, and then the messages, in the order in which `move` does."""
+    if database.dialect == "postgres":
+        for table in ("outstanding", "message"):
+            await database.rows(
+                f"SELECT id FROM {table} WHERE id {among(database, 1)} ORDER BY id FOR UPDATE", as_numbers(messages)
+            )
+
+
+async def _take(database: Database, changes: Mapping[int, Change]) -> set[int]:
+    """Deletes the rows of those that may make their change, and says which. Rows are locked in order of their number:
+    two gateways that heard the same receipts must not wait for each other."""
+    rows, legal = listed(database, 1, id="bigint", state="text"), f"o.state || '>' || r.state IN ({_LEGAL})"
+    lock = " ORDER BY o.id FOR UPDATE OF o" if database.dialect == "postgres" else ""
+    taken = await database.rows(
+        "DELETE FROM outstanding WHERE id IN"
+        f" (SELECT o.id FROM {rows} JOIN outstanding o ON o.id = r.id WHERE {legal}{lock}) RETURNING id",
+        as_json({"id": message, "state": change.state} for message, change in sorted(changes.items())),
+    )
+    return {as_int(row["id"]) for row in taken}
+
+
+async def _write(
+    database: Database,
+    now: datetime,
+    changes: Mapping[int, Change],
+    *,
+    carrier: str | None = None,
+    untried: Collection[int] = (),
+) -> None:
+    if not changes:
+        return
+    rows = listed(database, 1, id="bigint", state="text", error="text", send_after="timestamptz", tries="int")
     instant = instant_at(database, 2)
     await database.execute(
         "UPDATE message SET state = r.state, error = r.error, send_after = COALESCE(r.send_after, message.send_after),"
+        " carrier = COALESCE($3, carrier), attempts = attempts + r.tries,"
         f" submitted_at = CASE WHEN submitted_at IS NULL AND r.state IN ('submitted', 'delivered') THEN {instant}"
         f" ELSE submitted_at END, finished_at = CASE WHEN r.state IN ({_FINAL}) THEN {instant} END"
-        f" FROM {rows} WHERE message.id = r.id AND message.state || '>' || r.state IN ({_LEGAL})",
+        f" FROM {rows} WHERE message.id = r.id",
         as_json(
             {
                 "id": message,
                 "state": change.state,
                 "error": change.error[:80],
                 "send_after": change.send_after and stored_instant(change.send_after),
+                "tries": int(carrier is not None and message not in untried),
             }
-            # In order: two gateways that heard the same receipts must not wait for each other.
             for message, change in sorted(changes.items())
         ),
         now,
+        carrier,
     )
+    await stand(database, [message for message, change in changes.items() if change.state not in ARRIVED])
 
 
 def after_unknown(confirms: bool, attempts: int, now: datetime) -> Change:
@@ -108,6 +178,17 @@ def after_unknown(confirms: bool, attempts: int, now: datetime) -> Change:
 
 def as_json(rows: Iterable[Mapping[str, object]]) -> str:
     return msgspec.json.encode(list(rows)).decode()
+
+
+def as_numbers(messages: Iterable[int]) -> str:
+    return msgspec.json.encode(list(messages)).decode()
+
+
+def among(database: Database, placeholder: int) -> str:
+    """The condition that a number is among those that `as_numbers` wrote."""
+    if database.dialect == "postgres":
+        return f"= ANY(ARRAY(SELECT value::bigint FROM json_array_elements_text(CAST(${placeholder} AS json))))"
+    return f"IN (SELECT value FROM json_each(${placeholder}))"
 
 
 def listed(database: Database, placeholder: int, **columns: str) -> str:

@@ -8,7 +8,11 @@ from kernel.models import Model
 
 
 class Message(Model):
-    """One text or mail to one person. The legal moves of `state` are in outgoing.MOVES."""
+    """One text or mail to one person, and what became of it. The legal moves of `state` are in states.MOVES.
+
+    No index holds what changes after it was queued, and pages keep room for the changed row: then PostgreSQL writes
+    the end of a text beside its beginning and touches no index (docs/adr/0040). Who looks by state asks `Outstanding`.
+    """
 
     id = fields.BigIntField(primary_key=True)
     dedupe_key = fields.CharField(max_length=120, unique=True)
@@ -33,7 +37,6 @@ class Message(Model):
     expires_at = fields.DatetimeField()
     attempts = fields.SmallIntField(default=0)
     carrier = fields.CharField(max_length=20, default="")
-    claimed_until = fields.DatetimeField(null=True)
     submitted_at = fields.DatetimeField(null=True)
     finished_at = fields.DatetimeField(null=True)
     error = fields.CharField(max_length=80, default="")
@@ -52,13 +55,43 @@ class Message(Model):
     #: When its words were struck out, because nobody needs them any more.
     masked_at = fields.DatetimeField(null=True)
 
+    #: Of a page of PostgreSQL, by what was queued. The rest is for what became of it.
+    fill_percent = 50
+
     class Meta:
         table = "message"
-        # Every index is written again with each change of state: no more of them than the queue needs.
-        indexes = (
-            Index(fields=("state", "channel", "priority", "send_after", "id"), name="idx_message_due"),
-            Index(fields=("to_phone", "created_at"), name="idx_message_phone"),  # how often a phone was texted
-        )
+        indexes = (Index(fields=("to_phone", "created_at"), name="idx_message_phone"),)  # how often it was texted
+
+
+class Outstanding(Model):
+    """Where a message stands that has not arrived: what waits, what is waited for, and what was lost.
+
+    Kept in step with `Message` by states.py alone, in the same transaction. What is being sent is named by a
+    `MessageClaim` instead; what was delivered or merged, or mailed, by neither.
+    """
+
+    id = fields.BigIntField(primary_key=True, generated=False)  # the message's
+    state = fields.CharField(max_length=10)
+    channel = fields.CharField(max_length=4)
+    priority = fields.SmallIntField()
+    send_after = fields.DatetimeField()
+
+    class Meta:
+        table = "outstanding"
+        indexes = (Index(fields=("state", "channel", "priority", "send_after", "id"), name="idx_outstanding_due"),)
+
+
+class MessageClaim(Model):
+    """A batch of messages that a gateway is sending, until its lease ends. What became known of leaves the list."""
+
+    id = fields.BigIntField(primary_key=True)
+    channel = fields.CharField(max_length=4)
+    carrier = fields.CharField(max_length=20)
+    until = fields.DatetimeField()
+    messages = fields.TextField()  # JSON: their numbers
+
+    class Meta:
+        table = "message_claim"
 
 
 class TextTemplate(Model):

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from alerts.outgoing import being_sent
 from alerts.states import FINAL, State, as_int
 from kernel.db import Database, Row, instant, instant_of
 from kernel.refusals import NotFound
@@ -73,6 +74,8 @@ async def text_sheet(database: Database, text: int) -> TextSheet:
     if not rows:
         raise NotFound(what=f"短信{text}")
     row = rows[0]
+    claim = await database.rows(f"SELECT c.carrier FROM {being_sent(database)} WHERE m.id = $1", text)
+    state = State.SENDING if claim else State(str(row["state"]))
     parts = await database.rows("SELECT * FROM message_part WHERE message_id = $1 ORDER BY seq, id", text)
     deeds = await database.rows(
         "SELECT at, tag, actor, body FROM event WHERE subject = $1 ORDER BY seq", f"text:{text}"
@@ -80,8 +83,8 @@ async def text_sheet(database: Database, text: int) -> TextSheet:
     again = await database.rows("SELECT id FROM message WHERE dedupe_key = $1", f"resend:{text}")
     return TextSheet(
         id=text,
-        state=str(row["state"]),
-        is_final=State(str(row["state"])) in FINAL,
+        state=state,
+        is_final=state in FINAL,
         phone=masked(str(row["to_phone"])),
         template=str(row["template"]),
         template_version=as_int(row["template_version"]),
@@ -92,7 +95,7 @@ async def text_sheet(database: Database, text: int) -> TextSheet:
         parts=as_int(row["parts"]),
         units=len(str(row["body"]).encode("utf-16-be", "replace")) // 2,
         has_code=bool(row["secret"]),
-        carrier=str(row["carrier"]),
+        carrier=str((claim or rows)[0]["carrier"]),
         error=str(row["error"]),
         attempts=as_int(row["attempts"]),
         created_at=instant_of(row["created_at"]),

@@ -5,8 +5,8 @@ longer), and a grace after that, for receipts travel slowly when something is wr
 knows whether the person read it. It is not sent again. Where it had to reach somebody, a red light or a card, it is
 followed up like a dead letter (alerts/dead_letters.py). A receipt that comes later still is the better knowledge and
 corrects the record, within LATEST_RECEIPT; from there nothing leads back.
-No index is in the order of expiry (alerts/expiry.py says why), so the oldest of each priority are walked through in the
-order of the queue's own. Where receipts come, hardly anything is that old.
+No index is in the order of expiry, so the oldest of each priority are walked through in the order of the queue.
+Where receipts come, hardly anything is that old.
 Limits: a carrier that keeps no promise about validity may deliver what is ended here.
 """
 
@@ -58,7 +58,7 @@ class Unreported:
     async def _slice(self, database: Database, now: datetime) -> tuple[int, tuple[datetime, int] | None]:
         """How many it ended at this priority, and the last it looked at if there may be more."""
         over = now - self._grace
-        old = f"FROM message WHERE state = '{State.SUBMITTED}' AND channel = 'sms' AND priority = {self._priority}"
+        old = f"FROM outstanding WHERE state = '{State.SUBMITTED}' AND channel = 'sms' AND priority = {self._priority}"
         old += " AND send_after <= $1"  # nothing expires before it is due
         if self._behind is not None:
             old += " AND (send_after, id) > ($2, $3)"
@@ -68,7 +68,9 @@ class Unreported:
             await by_index(database)
             last = await database.rows(f"SELECT send_after, id {old} LIMIT 1 OFFSET {SLICE - 1}", *known)
             rows = await database.rows(
-                f"SELECT id FROM (SELECT id, expires_at {old} LIMIT {SLICE}) AS slice WHERE expires_at <= $1", *known
+                f"SELECT m.id FROM (SELECT id {old} LIMIT {SLICE}) AS slice JOIN message m ON m.id = slice.id"
+                " WHERE m.expires_at <= $1",
+                *known,
             )
             silent = Change(state=State.UNREPORTED, error=NO_RECEIPT)
             await move(database, now, {as_int(row["id"]): silent for row in rows})

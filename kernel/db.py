@@ -180,6 +180,9 @@ class Database:
     async def create_schema(self) -> None:
         """Creates every table from the models at once: what the migrations must amount to."""
         await Tortoise.generate_schemas()
+        for model in Tortoise.apps["zhangban"].values() if self.dialect == "postgres" else ():
+            if percent := getattr(model, "fill_percent", None):
+                await self.execute(f"ALTER TABLE {model._meta.db_table} SET (fillfactor = {percent})")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:

@@ -6,7 +6,15 @@ write lock on SQLite that other processes lose patience with.
 from collections.abc import Iterable
 from typing import cast
 
-from tortoise.migrations.operations import AddField, AddIndex, CreateModel, Operation, RemoveIndex, TortoiseOperation
+from tortoise.migrations.operations import (
+    AddField,
+    AddIndex,
+    CreateModel,
+    Operation,
+    RemoveField,
+    RemoveIndex,
+    TortoiseOperation,
+)
 from tortoise.migrations.schema_editor.base import BaseSchemaEditor
 from tortoise.migrations.schema_generator.state import State
 
@@ -62,3 +70,33 @@ def together(operations: Iterable[Operation]) -> list[Operation]:
     if alone := [type(each).__name__ for each in found if not isinstance(each, _KINDS)]:
         raise TypeError(f"must be a step of its own: {', '.join(alone)}")
     return [Together([each for each in found if isinstance(each, _KINDS)])]
+
+
+class DropColumn(RemoveField):
+    """Takes out a column and leaves the rest of its table alone, which tortoise makes anew on SQLite."""
+
+    async def database_forward(
+        self, app_label: str, old_state: State, new_state: State, state_editor: BaseSchemaEditor | None = None
+    ) -> None:
+        if state_editor:
+            table = old_state.apps.get_model(f"{app_label}.{self.model_name}")._meta.db_table
+            await state_editor.client.execute_query(f"ALTER TABLE {table} DROP COLUMN {self.name}")
+
+
+class KeepRoom(TortoiseOperation):
+    """Fills pages of `table` to so many percent only, on PostgreSQL: a row that changes later stays in its page."""
+
+    def __init__(self, table: str, *, percent: int) -> None:
+        self.table, self.percent = table, percent
+
+    def describe(self) -> str:
+        return f"Keep room in {self.table}"
+
+    def state_forward(self, app_label: str, state: State) -> None:
+        """Models do not know."""
+
+    async def database_forward(
+        self, app_label: str, old_state: State, new_state: State, state_editor: BaseSchemaEditor | None = None
+    ) -> None:
+        if state_editor and state_editor.client.capabilities.dialect == "postgres":
+            await state_editor.client.execute_query(f"ALTER TABLE {self.table} SET (fillfactor = {self.percent})")

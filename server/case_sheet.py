@@ -6,6 +6,8 @@ any officer's view.
 
 from datetime import datetime
 
+from alerts.outgoing import being_sent
+from alerts.states import State
 from casework.acts import Status, ViewCase
 from casework.archive.tables import ArchiveRecord
 from casework.clock.ledger import Ended, Extended, Resumed, Started, Stopped
@@ -177,8 +179,14 @@ async def _documents(system: System, case: int) -> list[Row]:
 
 
 async def _texts(system: System, number: str) -> list[Row]:
+    sending = {
+        row["id"]
+        for row in await system.database.rows(
+            f"SELECT m.id FROM {being_sent(system.database)} WHERE m.case_number = $1", number
+        )
+    }
     rows = await system.database.rows(
-        "SELECT template, channel, state, carrier, attempts, error, created_at, finished_at FROM message"
+        "SELECT id, template, channel, state, carrier, attempts, error, created_at, finished_at FROM message"
         " WHERE case_number = $1 ORDER BY id",
         number,
     )
@@ -186,7 +194,7 @@ async def _texts(system: System, number: str) -> list[Row]:
         {
             "模板": row["template"],
             "通道": f"{row['channel']} {row['carrier']}".strip(),
-            "状态": row["state"],
+            "状态": State.SENDING if row["id"] in sending else row["state"],
             "次数": row["attempts"],
             "生成": _at(row["created_at"]),
             "终结": _at(row["finished_at"]),

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from alerts.outgoing import being_sent
 from alerts.states import LOST, PRIORITIES, State
 from alerts.unreported import NO_RECEIPT
 from kernel.db import Database, Row, instant
@@ -151,12 +152,16 @@ _BY_NAME: Mapping[str, Meaning] = {
 
 async def _counted(database: Database, now: datetime) -> list[Row]:
     """Of each state and priority: how many, how many of them later, and since when the first is due."""
-    pairs = [(state, priority) for state in _STATES for priority in PRIORITIES]
-    rows = await database.rows(
+    pairs = [(state, priority) for state in _STATES if state is not State.SENDING for priority in PRIORITIES]
+    sending = await database.rows(
+        f"SELECT 'sending' AS state, m.priority, COUNT(*) AS n, 0 AS later, NULL AS oldest"
+        f" FROM {being_sent(database)} WHERE c.channel = 'sms' GROUP BY m.priority"
+    )
+    rows = sending + await database.rows(
         " UNION ALL ".join(
             f"SELECT '{state}' AS state, {priority} AS priority, COUNT(*) AS n,"
             " SUM(CASE WHEN send_after > $1 THEN 1 ELSE 0 END) AS later, MIN(send_after) AS oldest"
-            f" FROM (SELECT send_after FROM message WHERE state = '{state}' AND channel = 'sms'"
+            f" FROM (SELECT send_after FROM outstanding WHERE state = '{state}' AND channel = 'sms'"
             f" AND priority = {priority} ORDER BY send_after LIMIT {COUNT_TO}) AS of_{state}_{priority}"
             for state, priority in pairs
         ),
@@ -171,9 +176,10 @@ async def _levels(database: Database, queued: Sequence[Row], now: datetime) -> t
     by_class: dict[int, dict[str, int]] = {_int(row["priority"]): {} for row in queued}
     for row in await database.rows(
         " UNION ALL ".join(
-            f"SELECT {priority} AS priority, message_class, COUNT(*) AS n FROM (SELECT message_class FROM message"
-            f" WHERE state = 'queued' AND channel = 'sms' AND priority = {priority}"
-            f" ORDER BY send_after, id LIMIT {LOOK_AT}) AS of_{priority} GROUP BY message_class"
+            f"SELECT {priority} AS priority, message_class, COUNT(*) AS n FROM (SELECT message_class"
+            " FROM outstanding o JOIN message m ON m.id = o.id"
+            f" WHERE o.state = 'queued' AND o.channel = 'sms' AND o.priority = {priority}"
+            f" ORDER BY o.send_after, o.id LIMIT {LOOK_AT}) AS of_{priority} GROUP BY message_class"
             for priority in by_class
         )
     ):
@@ -194,11 +200,17 @@ def _level(row: Row, by_class: Mapping[str, int], now: datetime) -> Level:
 
 async def _by_carrier(database: Database, pairs: Sequence[tuple[State, int]], now: datetime) -> list[Row]:
     """Of each state and priority the rows that go first or came last, grouped by carrier and error."""
-    columns = "state, carrier, error, submitted_at, finished_at, replaced_at, followed_up_at"
+    columns = "carrier, error, submitted_at, finished_at, replaced_at, followed_up_at"
     slices = " UNION ALL ".join(
-        f"SELECT * FROM (SELECT {columns} FROM message WHERE state = '{state}' AND channel = 'sms'"
-        f" AND priority = {priority} ORDER BY {_order(state)} LIMIT {LOOK_AT}) AS of_{state}_{priority}"
+        f"SELECT * FROM (SELECT o.state, {columns} FROM outstanding o JOIN message m ON m.id = o.id"
+        f" WHERE o.state = '{state}' AND o.channel = 'sms' AND o.priority = {priority}"
+        f" ORDER BY {_order(state)} LIMIT {LOOK_AT}) AS of_{state}_{priority}"
         for state, priority in pairs
+        if state is not State.SENDING
+    )
+    slices += (
+        " UNION ALL SELECT 'sending', c.carrier, error, submitted_at, finished_at, replaced_at, followed_up_at"
+        f" FROM {being_sent(database)} WHERE c.channel = 'sms'"
     )
     return await database.rows(
         "SELECT state, carrier, error, COUNT(*) AS n,"
@@ -299,7 +311,7 @@ def _waiting(row: Row) -> Waiting:
 
 def _order(state: State) -> str:
     """In the order of the index: what goes first, or what came last."""
-    return "send_after, id" if state is State.QUEUED else "send_after DESC, id DESC"
+    return "o.send_after, o.id" if state is State.QUEUED else "o.send_after DESC, o.id DESC"
 
 
 def _int(value: object) -> int:

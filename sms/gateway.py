@@ -102,9 +102,8 @@ class Gateway:
         await self._steer()
         if self._alone:
             for lane in self._lanes.values():
-                await recover(
-                    self._database, now=self._clock.now(), channel=Channel.SMS, held=lane.held, alone_on=lane.name
-                )
+                held = {message.claim for message in lane.held.values()}
+                await recover(self._database, now=self._clock.now(), channel=Channel.SMS, held=held, alone_on=lane.name)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._take_texts())
             group.create_task(self._tend_regularly())
@@ -227,14 +226,13 @@ class Gateway:
         """One round of housekeeping, as `run` makes them all the time."""
         now = self._clock.now()
         async with self._claiming:
-            held = {message for lane in self._lanes.values() for message in lane.held}
+            held = {message.claim for lane in self._lanes.values() for message in lane.held.values()}
             await renew(self._database, held, now=now)
             claimed = await claims(self._database, channel=Channel.SMS)
             steady_s = asyncio.get_running_loop().time()
             orphans = self._leases.orphans(claimed, held=held, now=now, steady_s=steady_s)
-            if orphans:
-                log.warning("%s texts of a gateway that is gone are taken over", len(orphans))
-            await take_over(self._database, orphans, now=now)
+            if taken := await take_over(self._database, orphans, now=now):
+                log.warning("%s texts of a gateway that is gone are taken over", taken)
             await tend(self._database, now=now, spellings=same_message_ids, expiry=self._expiry)
         await self._unreported.end(self._database, now=now)
         await self._look_at_carriers(now)
@@ -268,6 +266,8 @@ class Gateway:
 
     async def _look_at_carriers(self, now: datetime) -> None:
         """Weighs every carrier anew, writes down how each is, and tells whoever must know."""
+        async with self._claiming:
+            pass  # what a claim under way brings goes before a row says that nothing does
         conditions = {name: lane.condition() for name, lane in self._lanes.items()}
         answers = {name: each.answer_s for name, each in conditions.items() if each.answer_s is not None}
         speeds: dict[str, float] = {}
@@ -302,8 +302,6 @@ class Gateway:
         wishes = await steering.wishes(self._database)
         obeyed = [lane.obey(wishes.get(name, Wanted.RUNNING)) for name, lane in self._lanes.items()]
         if any(obeyed):
-            async with self._claiming:
-                pass  # what a claim under way brings goes before the row says that nothing does
             await self._look_at_carriers(self._clock.now())  # whoever wished it waits for the row to say so
 
     async def _steer_regularly(self) -> None:

@@ -16,7 +16,7 @@ class Leases:
 
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
-        #: By message: the end of its lease, and since when it has been that.
+        #: By claim: the end of its lease, and since when it has been that.
         self._seen: dict[int, tuple[datetime, float]] = {}
 
     def orphans(
@@ -24,13 +24,13 @@ class Leases:
     ) -> frozenset[int]:
         """Of all claims those to take over. `held` are our own; `steady_s` is a clock that nobody sets."""
         seen = {}
-        for message, ends_at in claimed.items():
-            if message not in held:
-                before = self._seen.get(message)
-                seen[message] = before if before and before[0] == ends_at else (ends_at, steady_s)
+        for claim, ends_at in claimed.items():
+            if claim not in held:
+                before = self._seen.get(claim)
+                seen[claim] = before if before and before[0] == ends_at else (ends_at, steady_s)
         self._seen = seen
         return frozenset(
-            message
-            for message, (ends_at, since_s) in seen.items()
+            claim
+            for claim, (ends_at, since_s) in seen.items()
             if steady_s - since_s >= (self._grace_s if ends_at <= now else LEASE.total_seconds())
         )

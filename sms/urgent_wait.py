@@ -92,8 +92,9 @@ async def oldest_urgent(database: Database) -> datetime | None:
     """Since when the oldest urgent text could have gone, that has not."""
     rows = await database.rows(
         " UNION ALL ".join(
-            f"SELECT send_after FROM (SELECT send_after FROM message WHERE state = '{State.QUEUED}' AND channel = 'sms'"
-            f" AND priority = {priority} ORDER BY send_after, id LIMIT 1) AS of_{priority}"
+            "SELECT send_after FROM (SELECT send_after FROM outstanding"
+            f" WHERE state = '{State.QUEUED}' AND channel = 'sms' AND priority = {priority}"
+            f" ORDER BY send_after, id LIMIT 1) AS of_{priority}"
             for priority in URGENT
         )
     )

@@ -31,7 +31,7 @@ ALTERATIONS = (
     "ALTER TABLE unit ALTER COLUMN short_name DROP NOT NULL",
     "ALTER TABLE unit ALTER COLUMN short_name SET DEFAULT 'x'",
     "ALTER TABLE message RENAME TO messages",
-    "ALTER TABLE message SET (fillfactor = 50)",
+    "ALTER TABLE message SET (fillfactor = 70)",
     "CREATE TABLE somebodys_own (id INT)",
     "CREATE INDEX somebodys_own ON unit (short_name)",
     "DROP TABLE ferry_gap",

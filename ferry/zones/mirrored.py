@@ -260,6 +260,8 @@ LOCAL: Mapping[str, str] = {
     "login_challenge": "officers log in where their phone is",
     "crl": "each zone publishes the list of its own CA",
     "message": "texts cross one by one, with the fewest fields",
+    "outstanding": "with its text",
+    "message_claim": "each zone claims what its own carriers send",
     "message_part": "with its text",
     "receipt": "with its text",
     "retention_mark": "each zone forgets its own",

@@ -83,7 +83,7 @@ _CHANGED = (
     "SELECT f.rid, f.number, m.id, m.state, m.error, m.carrier, m.parts,"
     " (SELECT COUNT(DISTINCT p.seq) FROM message_part p WHERE p.message_id = m.id) AS accepted"
     " FROM text_ferried f JOIN message m ON m.id = f.message_id WHERE f.peer = $1 AND f.is_open = TRUE"
-    f" AND m.state <> 'sending' AND (m.state <> f.state OR m.error <> f.error) ORDER BY f.id LIMIT {MOST}"
+    f" AND (m.state <> f.state OR m.error <> f.error) ORDER BY f.id LIMIT {MOST}"
 )
 #: From here on a carrier has it, or nobody ever will.
 _SPOKEN = frozenset({State.SUBMITTED, *FINAL})

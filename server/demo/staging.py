@@ -78,7 +78,7 @@ class Staging:
         async def nothing_under_way() -> bool | None:
             rows = await self.system.database.rows(
                 "SELECT (SELECT count(*) FROM outbox WHERE NOT parked AND due_at <= $1)"
-                " + (SELECT count(*) FROM message WHERE state IN ('queued', 'sending') AND send_after <= $1) AS n",
+                " + (SELECT count(*) FROM message WHERE state = 'queued' AND send_after <= $1) AS n",
                 self.clock.now(),
             )
             return int(str(rows[0]["n"])) == 0 or None

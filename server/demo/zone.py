@@ -129,7 +129,7 @@ async def told(system: System) -> Told:
     database, soon = system.database, system.clock.now() + timedelta(seconds=5)
     waiting = await database.rows(
         "SELECT (SELECT COUNT(*) FROM outbox WHERE NOT parked AND due_at <= $1)"
-        " + (SELECT COUNT(*) FROM message WHERE state IN ('queued', 'sending') AND send_after <= $1)"
+        " + (SELECT COUNT(*) FROM message WHERE state = 'queued' AND send_after <= $1)"
         " + (SELECT COUNT(*) FROM arrived_act WHERE outcome = '')"
         " + (SELECT COUNT(*) FROM ferry_mirror_subject WHERE dirty_since IS NOT NULL) AS n",
         soon,

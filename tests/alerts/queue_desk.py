@@ -10,6 +10,7 @@ from alerts.texts import Code, Text, parts_needed
 from kernel.clock import FakeClock
 from kernel.db import Database
 from sms.receipts import same_message_ids
+from tests.standing import states_by_number
 
 
 class QueueDesk:
@@ -48,7 +49,7 @@ class QueueDesk:
         await tend(self.database, now=self.clock.now(), spellings=same_message_ids)
 
     async def states(self) -> list[str]:
-        return [str(row["state"]) for row in await self.database.rows("SELECT state FROM message ORDER BY id")]
+        return list((await states_by_number(self.database)).values())
 
 
 def submitted(message: Outgoing, *sms_ids: str) -> Report:

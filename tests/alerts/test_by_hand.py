@@ -23,6 +23,7 @@ from kernel.actor import ANYBODY, THE_CLOCK, THE_OPERATOR
 from kernel.refusals import Invalid, NotFound, NotPermitted
 from tests.alerts.county import County
 from tests.alerts.queue_desk import QueueDesk, delivered, failed, submitted
+from tests.standing import stand_anew
 
 PHONE = "13800138000"
 SIGNATURE = "【衡江政务服务】"
@@ -117,7 +118,12 @@ async def test_what_was_delivered_never_goes_again(desk):
 @pytest.mark.parametrize("state", ["held", "queued", "sending"])
 async def test_what_is_under_way_does_not_go_twice(desk, state):
     await desk.put()
-    await Message.all().update(state=state)
+    if state == "sending":
+        await desk.claim()
+    else:
+        await Message.all().update(state=state)
+        await stand_anew(desk.database)
+    assert await desk.states() == [state]
     assert kept_because(await desk.resend(1, even_if_unknown=True)) == "仍在发送中"
 
 
@@ -146,6 +152,7 @@ async def test_it_goes_again_once_and_then_its_stand_in_may(desk):
     [again] = (await desk.resend(old)).resent
     assert kept_because(await desk.resend(old)) == "已有另一条代发"
     await Message.filter(id=again.as_text).update(state="dead", finished_at=desk.clock.now())
+    await stand_anew(desk.database)
     [third] = (await desk.resend(again.as_text)).resent
     assert (await desk.row(third.as_text)).stands_for == old
 
@@ -155,6 +162,7 @@ async def test_what_went_another_way_is_not_sent_again_unless_that_was_lost_too(
     await desk.put(key=f"instead:{old}:second_phone")
     assert kept_because(await desk.resend(old)) == "已有另一条代发"
     await Message.exclude(id=old).update(state="failed")
+    await stand_anew(desk.database)
     assert len((await desk.resend(old)).resent) == 1
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from alerts import expiry
 from alerts.expiry import Expiry
+from tests.standing import stand_anew
 
 
 async def test_a_long_queue_is_walked_through_slice_by_slice_and_again_from_the_front(queue, monkeypatch):
@@ -34,6 +35,7 @@ async def test_urgent_and_ordinary_mails_and_texts_and_what_is_held_are_all_walk
         await queue.put(template=template, body="【衡江】短信")
     await queue.put(channel="mail", phone="a@example.org")
     await queue.database.execute("UPDATE message SET state = 'held' WHERE id IN (2, 3)")
+    await stand_anew(queue.database)
     queue.clock.advance(timedelta(days=1))
     for _ in range(3):
         async with queue.database.transaction():

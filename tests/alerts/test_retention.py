@@ -6,12 +6,14 @@ import pytest
 
 from alerts.billing import bill
 from alerts.by_hand import BY_HAND, ResendTexts, ViewText
+from alerts.outgoing import Channel, claim
 from alerts.retention import PERIODS, Keep, StrikeOutTexts, period_of
 from alerts.tables import Message, MessagePart
 from alerts.templates import BY_ID
 from certs.tables import EvidenceRecord
 from kernel.actor import THE_CLOCK, THE_OPERATOR
 from tests.alerts.county import APPLICANT
+from tests.standing import stand_anew, states_by_number
 
 DAYS = {Keep.CODE: 7, Keep.OFFICE: 90, Keep.LAW: 3660}
 ONE_OF = {Keep.CODE: "T21_LOGIN", Keep.OFFICE: "T01_TODO", Keep.LAW: "T11_ACCEPTED"}
@@ -126,7 +128,11 @@ async def test_old_texts_are_looked_at_once_in_batches_and_young_ones_end_the_lo
 
 @pytest.mark.parametrize("state", ["held", "queued", "sending", "unknown"])
 async def test_a_text_that_may_still_go_keeps_its_words_and_those_behind_it_wait(county, state):
-    waiting, behind = await made(county, state=state), await made(county)
+    waiting, behind = await made(county, state="queued" if state == "sending" else state), await made(county)
+    await stand_anew(county.database)
+    if state == "sending":
+        assert await claim(county.database, now=county.clock.now(), limit=1, channel=Channel.SMS, carrier="east")
+    assert (await states_by_number(county.database))[waiting] == state
     county.clock.advance(timedelta(days=91))
     assert await strike_out(county) == 0
     await Message.filter(id=waiting).update(state="expired")

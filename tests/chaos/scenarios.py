@@ -477,8 +477,8 @@ async def _moves(world: World) -> bool:
     if world.untaken or waiting[0]["n"] or int(str(replies[0]["n"])) < len(world.people):
         return True
     moving = await world.database.rows(
-        "SELECT COUNT(*) AS n FROM message WHERE state IN ('sending', 'submitted')"
-        " OR state IN ('queued', 'unknown') AND send_after <= $1",
+        "SELECT (SELECT COUNT(*) FROM message_claim) + (SELECT COUNT(*) FROM outstanding"
+        " WHERE state = 'submitted' OR state IN ('queued', 'unknown') AND send_after <= $1) AS n",
         world.now(),
     )
     return bool(moving[0]["n"])

@@ -11,6 +11,7 @@ from sms.simulator.exchange import Delivery
 from sms.smpp import receipts
 from sms.smpp.vocabulary import DeliverSm
 from tests.chaos.world import ACCESS_NUMBER, World
+from tests.standing import stand_anew
 
 #: Of ten receipts so many are about our texts, for the first time; the others come twice or are about nobody's.
 _OURS, _TWICE = 6, 2
@@ -115,6 +116,7 @@ async def _submitted(world: World, count: int) -> str:
             "INSERT INTO message_part (message_id, seq, total, carrier, sms_id, state, error, submitted_at)"
             " SELECT id, 1, 1, 'east', 'b' || SUBSTR(dedupe_key, 7), 'submitted', '', submitted_at FROM message"
         )
+    await stand_anew(database)
     (phone,) = world.expected
     world.expected.clear()
     return phone

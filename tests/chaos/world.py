@@ -38,6 +38,7 @@ from sms.simulator.handset import Handset
 from sms.simulator.mas import CloudMas
 from sms.smpp.vocabulary import SubmitSm
 from tests.chaos.victim import Order
+from tests.standing import count_of_states
 
 ROOT = Path(__file__).parents[2]
 ACCESS_NUMBER = "10690000"
@@ -336,8 +337,7 @@ class World:
     # ---- the queue
 
     async def states(self) -> dict[str, int]:
-        rows = await self.database.rows("SELECT state, COUNT(*) AS n FROM message GROUP BY state")
-        return {str(row["state"]): int(str(row["n"])) for row in rows}
+        return await count_of_states(self.database)
 
     async def close(self) -> None:
         for task in self.people.values():

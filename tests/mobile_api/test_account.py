@@ -12,6 +12,7 @@ from kernel.db import instant
 from kernel.tables import Officer
 from tests.certs.made import Ca
 from tests.mobile_api.stage import CHIEF, HANDLER, RA, RA2, Phone, Stage
+from tests.standing import stand_anew
 
 
 async def requested(stage: Stage) -> tuple[Phone, dict]:
@@ -69,6 +70,7 @@ async def test_officers_see_what_did_not_reach_them_by_text_and_their_second_num
         await notify(stage.database, [replace(notice, case_number="202600000001")], rules=rules, now=stage.clock.now())
     assert (await stage.get("Me", handler.token))["undelivered"] == []
     await stage.database.execute("UPDATE message SET state = 'dead'")
+    await stand_anew(stage.database)
     me = await stage.get("Me", handler.token)
     assert me["secondPhone"] == "13900099999"
     [text] = me["undelivered"]

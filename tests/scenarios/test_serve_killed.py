@@ -106,4 +106,4 @@ async def leases_end(database: Database) -> None:
     if database.dialect == "postgres":
         over = CLOCK.now() - timedelta(seconds=1)
         async with database.transaction():
-            await database.execute("UPDATE message SET claimed_until = $1 WHERE state = 'sending'", over)
+            await database.execute("UPDATE message_claim SET until = $1", over)

@@ -297,7 +297,7 @@ async def test_whatever_octets_stand_in_a_file_are_a_fault_and_never_a_crash(sta
     nested = json.dumps({**event, "body": deep.decode()}).encode()
     for path, content in files.items():
         middle = len(content) // 2
-        damaged = content[:middle] + b"\xff" + content[middle + 1 :]
+        damaged = content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
         for octets in (damaged, b"", b"\xff", b'{"number":"\xff"}', deep, early, nested, _deep_document(files)):
             if path == "manifest.json" and octets is not damaged:
                 continue  # no package at all, and refused as such

@@ -28,6 +28,7 @@ from sms.carriers import Condition
 from sms.tables import CarrierRow
 from tests.contracts.sources import ROOT
 from tests.server.test_cli_clock import zhangban
+from tests.standing import stand_anew
 
 PHONE = "13800138000"
 
@@ -101,6 +102,7 @@ async def text(system: System, number: int, state="failed", **columns) -> None:
         "finished_at": now if state == "failed" else None,
     }
     await Message.create(**{**row, **columns})
+    await stand_anew(system.database)
 
 
 # --------------------------------------------------------------------------------------------------------- status

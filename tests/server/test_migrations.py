@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,20 @@ from tortoise import fields
 from tortoise.models import Model
 
 import kernel.db
+from alerts.outgoing import Channel, recover
+from alerts.states import ARRIVED, State
 from kernel.db import Database, DatabaseUnfit, Row
 from kernel.refusals import Refusal
 from kernel.tables import NumberSeries
 from server.wiring import TABLES
+from tests.standing import states_by_number
 from tools.migrations import pending
 
 ROOT = Path(__file__).parents[2]
 #: tortoise's own list of what was applied.
 HISTORY = "tortoise_migrations"
+#: Columns of earlier versions that no table has any more, and what was in them.
+GONE: dict[str, Any] = {"claimed_until": fields.DatetimeField(null=True)}
 
 
 @asynccontextmanager
@@ -80,11 +85,53 @@ async def test_a_filled_database_of_any_earlier_version_comes_forward_with_every
         assert await database.migrate() != []
         after = await contents(database)
         for table, rows in before.items():
-            kept = [{column: row[column] for column in rows[0]} for row in after[table]]
+            kept = [{column: row[column] for column in rows[0] if column not in GONE} for row in after[table]]
+            rows = [{column: row[column] for column in row if column not in GONE} for row in rows]
             assert sorted(kept, key=repr) == rows, table
         # The program reads what was written before it.
         for model in models():
             assert len(await model.all()) == len(after[model._meta.db_table])
+
+
+async def test_every_message_comes_forward_to_where_it_stands(
+    blank_url: str, without_outstanding: str, monkeypatch: pytest.MonkeyPatch
+):
+    """From before there was a table of what is outstanding: one message in every state, by text and by mail."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr(kernel.db, "MIGRATIONS", without_outstanding)
+        async with opened(blank_url) as database:
+            await database.migrate()
+            await database.insert("message", list(_messages()[0]), [tuple(row.values()) for row in _messages()])
+    async with opened(blank_url) as database:
+        await database.migrate()
+        assert list((await states_by_number(database)).values()) == [row["state"] for row in _messages()]
+        standing = await database.rows("SELECT m.state, m.channel FROM outstanding o JOIN message m ON m.id = o.id")
+        assert {(row["state"], row["channel"]) for row in standing} == {
+            (row["state"], row["channel"])
+            for row in _messages()
+            if row["state"] not in ("sending", *ARRIVED) and (row["channel"], row["state"]) != ("mail", "submitted")
+        }
+        # Whose gateway is gone: its attempt counts, and the next one has the text at once.
+        now = datetime(2026, 9, 1, 12, tzinfo=UTC)
+        assert await recover(database, now=now, channel=Channel.SMS) == 1
+        [row] = await database.rows("SELECT m.state, attempts FROM message m WHERE dedupe_key = 'sms:sending'")
+        assert row == {"state": "queued", "attempts": 1}
+
+
+def _messages() -> list[dict[str, Any]]:
+    at = datetime(2026, 9, 1, tzinfo=UTC)
+    return [
+        {
+            "dedupe_key": f"{channel}:{state}", "channel": channel, "message_class": "item", "priority": 4,
+            "template": "T11", "template_version": 1, "to_phone": "13800138000", "to_email": "", "subject": "",
+            "body": "【衡江】测试", "secret": "", "confirms": False, "parts": 1, "state": str(state), "case_number": "",
+            "unit_code": "", "created_at": at, "send_after": at, "expires_at": at + timedelta(days=1), "attempts": 1,
+            "carrier": "east", "error": "",
+            "claimed_until": at + timedelta(minutes=1) if state is State.SENDING else None,
+        }
+        for channel in ("sms", "mail")
+        for state in State
+    ]  # fmt: skip
 
 
 def versions() -> list[str]:
@@ -119,6 +166,12 @@ def earlier_version(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch:
     """The program as it was when this was its last migration."""
     names = versions()
     yield from _package(tmp_path, monkeypatch, names[: names.index(request.param) + 1])
+
+
+@pytest.fixture
+def without_outstanding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    names = versions()
+    yield from _package(tmp_path, monkeypatch, names[: names.index("0005_outstanding")])
 
 
 @pytest.fixture
@@ -258,7 +311,7 @@ def models() -> list[type[Model]]:
 
 
 async def schema(database: Database) -> dict[str, set[str]]:
-    """Table to its columns and indexes, each as one normalised line."""
+    """Table to its columns, indexes and storage, each as one normalised line."""
     found: dict[str, set[str]] = {}
     for row in await database.rows(_COLUMNS[database.dialect]):
         found.setdefault(str(row.pop("table_name")), set()).add(repr(tuple(row.values())))
@@ -278,7 +331,9 @@ _INDEXES = {
     "sqlite": "SELECT m.name AS table_name, CASE WHEN l.origin = 'c' THEN l.name ELSE '' END || ' ' || l.\"unique\""
     " || ' (' || (SELECT group_concat(i.name) FROM pragma_index_info(l.name) i) || ')' AS definition"
     " FROM sqlite_master m JOIN pragma_index_list(m.name) l WHERE m.type = 'table'",
-    "postgres": "SELECT tablename AS table_name, indexdef AS definition FROM pg_indexes WHERE schemaname = 'public'",
+    "postgres": "SELECT tablename AS table_name, indexdef AS definition FROM pg_indexes WHERE schemaname = 'public'"
+    " UNION ALL SELECT relname, array_to_string(reloptions, ', ') FROM pg_class"
+    " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reloptions IS NOT NULL",
 }
 
 
@@ -307,7 +362,7 @@ async def fill_as_it_was(database: Database) -> dict[str, list[Row]]:
         if table in tables:
             described = await database.rows(_COLUMNS[database.dialect])
             columns = [str(list(row.values())[1]) for row in described if row["table_name"] == table]
-            fields_of = {field.source_field or name: field for name, field in model._meta.fields_map.items()}
+            fields_of = GONE | {field.source_field or name: field for name, field in model._meta.fields_map.items()}
             rows = [
                 tuple(fields_of[column].to_db_value(_value(fields_of[column], n), model) for column in columns)
                 for n in range(1, 4)

@@ -17,6 +17,7 @@ from sms.simulator import Smsc
 from sms.smpp.carrier import SmppCarrier
 from sms.smpp.session import Terms
 from sms.smpp.vocabulary import BindTransceiver
+from tests.standing import count_of_states
 
 ROOT = Path(__file__).parents[2]
 ACCESS_NUMBER = "10690000"
@@ -122,6 +123,11 @@ async def backlog(database, clock, count, *, due_in=timedelta(), priority=6, pre
             now + due_in,
             now + timedelta(days=3),
         )
+        await database.execute(
+            "INSERT INTO outstanding (id, state, channel, priority, send_after)"
+            f" SELECT id, state, channel, priority, send_after FROM message WHERE dedupe_key LIKE '{prefix}%'"
+            " ON CONFLICT (id) DO NOTHING"
+        )
 
 
 async def until(database, **wanted: int) -> None:
@@ -147,8 +153,7 @@ async def _until(database, is_so, timeout_s=60.0) -> None:
 
 
 async def states_of(database) -> dict[str, int]:
-    rows = await database.rows("SELECT state, COUNT(*) AS n FROM message GROUP BY state")
-    return {str(row["state"]): int(str(row["n"])) for row in rows}
+    return await count_of_states(database)
 
 
 async def row_of(database, carrier: str) -> dict[str, object]:

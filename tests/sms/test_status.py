@@ -22,6 +22,7 @@ from sms.status import Status, status
 from sms.statuses import COMMAND_STATUSES, FAMILIES, RECEIPT_ERRORS, RECEIPT_STATES, Fault
 from sms.tables import CarrierRow, InboundMessage
 from tests.alerts.queue_desk import QueueDesk, failed, submitted
+from tests.standing import stand_anew
 
 CONDITION = Condition(
     state="bound",
@@ -341,11 +342,13 @@ async def test_no_question_reads_the_whole_table(desk, dialect, monkeypatch):
     for number, state in enumerate(State, 1):
         await desk.put()
         await Message.filter(id=number).update(state=state)
+    await stand_anew(desk.database)
     monkeypatch.setattr(desk.database, "rows", listening)
     await backlog(desk.database, now=desk.clock.now())
     assert len(asked) >= 6
     for sql, values in asked:
         plan = [str(row["detail"]) for row in await rows(f"EXPLAIN QUERY PLAN {sql}", *values)]
         scans = [step for step in plan if step.startswith("SCAN") and "LIMIT" not in sql]
-        assert all("outbox" in step for step in scans), (sql, plan)
-        assert not [step for step in plan if step.startswith("SCAN message")], (sql, plan)
+        # Claims are a few at a time, and `each` is what one of them says.
+        assert all("outbox" in step or step.split()[1] in ("c", "each") for step in scans), (sql, plan)
+        assert not [step for step in plan if step.startswith(("SCAN message", "SCAN m ", "SCAN m\n"))], (sql, plan)

@@ -118,7 +118,7 @@ async def test_gateways_of_two_processes_claim_each_text_once(database_url, cloc
     try:
         await put(opened, clock, *bodies(20), phone=PHONE)
         async with pool[0].transaction():
-            locked = await pool[0].fetch("SELECT id FROM message ORDER BY id LIMIT 5 FOR UPDATE")
+            locked = await pool[0].fetch("SELECT id FROM outstanding ORDER BY id LIMIT 5 FOR UPDATE")
             claimed = await claim(opened, now=clock.now(), limit=20, channel=Channel.SMS, carrier="east")
         assert {row["id"] for row in locked}.isdisjoint(message.id for message in claimed)
         assert len(claimed) == 15
@@ -210,8 +210,8 @@ async def test_a_text_that_somebody_has_claimed_since_is_not_put_back_by_a_repor
     await record(database, now=clock.now(), carrier="east", reports=[report])
     assert await claimed(carrier="west")
     await record(database, now=clock.now(), carrier="east", reports=[report], perhaps_before=True)
-    rows = await database.rows("SELECT state, carrier, attempts FROM message")
-    assert rows == [{"state": "sending", "carrier": "west", "attempts": 1}]
+    assert await states_of(database) == {"sending": 1}
+    assert [row["carrier"] for row in await database.rows("SELECT carrier FROM message_claim")] == ["west"]
 
 
 # ------------------------------------------------------------------------------------------------------------- clocks

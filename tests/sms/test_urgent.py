@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from alerts.outgoing import Channel, Letter, claim, enqueue
+from alerts.outgoing import Channel, Letter, being_sent, claim, enqueue
 from alerts.states import PRIORITIES, URGENT
 from alerts.templates import TEMPLATES
 from alerts.texts import Text
 from sms.lane import Pace
 from tests.sms.carrier_desk import backlog, put, running, simulated, smpp_carrier, wait_for
+from tests.standing import count_of_states
 
 PHONE = "13800138000"
 IMPATIENT = Pace(poll_s=0.02, tend_s=0.05, drain_s=0.1)
@@ -47,7 +48,7 @@ async def test_the_reserve_is_for_urgent_texts_only_and_has_an_end(database, clo
             await wait_for(lambda: _held(database, 36))
             await gateway.tend()
             assert await _held(database, 36)
-            rows = await database.rows("SELECT priority FROM message WHERE state = 'sending' AND priority < 6")
+            rows = await database.rows(f"SELECT m.priority FROM {being_sent(database)} WHERE m.priority < 6")
             assert len(rows) == 16
 
 
@@ -61,12 +62,12 @@ async def test_neither_a_hundred_thousand_that_may_not_go_yet_nor_as_many_that_w
     claimed = await claim(database, now=clock.now(), limit=10, channel=Channel.SMS, carrier="east")
     assert [message.priority for message in claimed] == [1] + [4] * 9
     plan = await _plan_of_a_claim(database, clock, caplog)
-    assert "idx_message_due" in plan
+    assert "idx_outstanding_due" in plan
     if database.dialect == "sqlite":
         assert "(state=? AND channel=? AND priority=? AND send_after<?)" in plan
         assert "SCAN message" not in plan
     else:
-        condition = plan.partition("idx_message_due")[2].partition("Index Cond:")[2].partition("\n")[0]
+        condition = plan.partition("idx_outstanding_due")[2].partition("Index Cond:")[2].partition("\n")[0]
         assert all(column in condition for column in ("state", "channel", "priority", "send_after"))
         assert "Seq Scan on message " not in plan
 
@@ -100,8 +101,7 @@ async def test_a_priority_that_no_claim_asks_for_is_not_queued(database, clock):
 
 
 async def _held(database, count):
-    rows = await database.rows("SELECT COUNT(*) AS n FROM message WHERE state = 'sending'")
-    return rows[0]["n"] == count
+    return (await count_of_states(database)).get("sending") == count
 
 
 async def _plan_of_a_claim(database, clock, caplog):
@@ -109,7 +109,9 @@ async def _plan_of_a_claim(database, clock, caplog):
     await database.execute("ANALYZE")
     with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
         await claim(database, now=clock.now(), limit=10, channel=Channel.SMS, carrier="west", may_repeat=False)
-    (sql, values), *_ = [record.args for record in caplog.records if record.args and "UPDATE message" in record.args[0]]
+    (sql, values), *_ = [
+        record.args for record in caplog.records if record.args and "FROM outstanding" in record.args[0]
+    ]
     if database.dialect == "sqlite":
         return "\n".join(str(row["detail"]) for row in await database.rows(f"EXPLAIN QUERY PLAN {sql}", *values))
     for number, value in enumerate(values, 1):

@@ -11,6 +11,7 @@ from sms.urgent_wait import AGAIN, UrgentWait
 from tests.alerts.queue_desk import QueueDesk
 from tests.sms.carrier_desk import put, running, wait_for
 from tests.sms.test_survival import Taker
+from tests.standing import stand_anew
 
 DUTY = "13600000001"
 RULES = AlertRules(
@@ -73,6 +74,7 @@ async def test_what_left_after_an_outage_is_not_counted_with_what_waits_later(qu
     await looks(watch, queue.clock, 1800, is_any_up=False)
     await looks(watch, queue.clock, 100)
     await queue.database.execute("UPDATE message SET state = 'delivered'")
+    await stand_anew(queue.database)
     assert not await looks(watch, queue.clock, 100)
     await queue.put(template="T02", valid=timedelta(days=1))
     assert not await looks(watch, queue.clock, 120)
