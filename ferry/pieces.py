@@ -66,6 +66,20 @@ async def expect(database: Database, peer: str, files: Iterable[tuple[str, int]]
     await database.insert("ferry_file", columns, coming, tail="ON CONFLICT DO NOTHING")
 
 
+async def are_missing(database: Database, peer: str, digests: Collection[str]) -> bool:
+    """Whether any of these files was to come from this peer, and has not: of others nothing is said."""
+    for part in chunks(sorted(digests), 500):
+        marks = ", ".join(f"${n}" for n in range(2, len(part) + 2))
+        if await database.rows(
+            f"SELECT 1 AS one FROM ferry_file WHERE peer = $1 AND sha256 IN ({marks})"
+            " AND state NOT IN ('whole', 'waiting') AND (state <> 'coming' OR here < size) LIMIT 1",
+            peer,
+            *part,
+        ):
+            return True
+    return False
+
+
 async def take_again(station: Station, staged: Path, pieces: Sequence[Piece], *, now: datetime) -> None:
     """Of a parcel that took effect before: pieces of files that ended as something else than the file."""
     missed = await _missed(station, pieces)

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from tortoise.exceptions import BaseORMException
 
+from casework.intake.refusals import LinkInvalid
 from kernel.actor import ANYBODY, Actor
 from kernel.refusals import NotFound, NotPermitted, Refusal
 from mobile_api import feeds, open_data, verification
@@ -30,7 +31,6 @@ from mobile_api.refusals import (
     BadRequest,
     FileTypeRefused,
     Internal,
-    LinkInvalid,
     LoginNeeded,
     TooLarge,
     TooManyRequests,

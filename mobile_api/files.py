@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from casework.acts import ViewCase
+from casework.intake.refusals import LinkInvalid
 from casework.intake.uploads import FileStore
 from casework.papers.acts import ViewByPassword
 from casework.papers.by_password import bearer
@@ -28,7 +29,7 @@ from kernel.tables import Officer
 from mobile_api.context import Info, perform
 from mobile_api.links import FileLink, FilingTicket, read, signed
 from mobile_api.papers import SANDBOXED, DocumentForm, shown
-from mobile_api.refusals import LinkInvalid, Refusal
+from mobile_api.refusals import Refusal
 from mobile_api.services import Services
 
 

@@ -171,7 +171,7 @@ async def _revoke_delegation(info: Info, idempotency_key: str, delegation: straw
 
 
 async def _file_package(info: Info, idempotency_key: str, application: ApplicationInput) -> FiledPackageResult:
-    act = FilePackage(application=await application.to_act(info.context))
+    act = FilePackage(application=application.to_act(info.context))
     return await perform(info, act, partial(_filed, info.context.services.secrets), key=idempotency_key)
 
 

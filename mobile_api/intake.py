@@ -1,6 +1,5 @@
 """Filing an application and what the window does about it before, beside and after acceptance."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Annotated
@@ -15,7 +14,6 @@ from casework.intake.acts import (
 )
 from casework.intake.query_passwords import query_password
 from casework.intake.records import intake_of
-from casework.intake.uploads import are_noted
 from kernel.acts import Done
 from kernel.chance import Secrets
 from mobile_api.case_state import CaseResult, state_of
@@ -23,7 +21,7 @@ from mobile_api.context import Context, Info, perform
 from mobile_api.enums import Channel, PreReviewOutcome
 from mobile_api.links import UploadReceipt, read
 from mobile_api.pages import shaped
-from mobile_api.refusals import LinkInvalid, Refusal
+from mobile_api.refusals import Refusal
 
 
 @strawberry.type(description="Show the number and the query password once; a text brings them too.")
@@ -163,9 +161,9 @@ class ApplicationInput:
     window: str | None = strawberry.field(default=None, description="Where the applicant wants to be served.")
     source: str | None = strawberry.field(default=None, description="Second entry: the system where it began.")
 
-    async def to_act(self, context: Context) -> FileApplication:
+    def to_act(self, context: Context) -> FileApplication:
         """Raises LINK_INVALID."""
-        return await _act_of(self, context)
+        return _act_of(self, context)
 
 
 @strawberry.input(description="What was mended; entries left out or null stay as they were.")
@@ -190,18 +188,10 @@ async def _case_intake(info: Info, number: strawberry.ID) -> CaseIntake | None:
 
 async def _file_application(info: Info, idempotency_key: str, application: ApplicationInput) -> FiledResult:
     shown = partial(_filed, info.context.services.secrets)
-    return await perform(info, await _act_of(application, info.context), shown, key=idempotency_key)
+    return await perform(info, _act_of(application, info.context), shown, key=idempotency_key)
 
 
-async def _materials(given: Sequence[MaterialInput], context: Context) -> tuple[MaterialGiven, ...]:
-    """Raises LINK_INVALID, also for a file that a restored database does not know: it must be brought again."""
-    materials = tuple(material.to_material(context) for material in given)
-    if not await are_noted(material.sha256 for material in materials):
-        raise LinkInvalid()
-    return materials
-
-
-async def _act_of(application: ApplicationInput, context: Context) -> FileApplication:
+def _act_of(application: ApplicationInput, context: Context) -> FileApplication:
     """Raises LINK_INVALID."""
     agent = application.agent
     return FileApplication(
@@ -211,7 +201,7 @@ async def _act_of(application: ApplicationInput, context: Context) -> FileApplic
         applicant_id_number=application.applicant_id_number,
         applicant_phone=application.applicant_phone,
         channel=application.channel,
-        materials=await _materials(application.materials, context),
+        materials=tuple(material.to_material(context) for material in application.materials),
         received_on=application.received_on,
         agent_name=agent.name if agent else "",
         agent_id_number=agent.id_number if agent else "",
@@ -231,7 +221,7 @@ async def _receive_supplement(
     materials: list[MaterialInput],
     complete: bool,
 ) -> CaseResult:
-    given = await _materials(materials, info.context)
+    given = tuple(material.to_material(info.context) for material in materials)
     act = ReceiveSupplement(case=case, revision=revision, materials=given, complete=complete)
     return await perform(info, act, state_of, key=idempotency_key)
 
@@ -261,7 +251,7 @@ async def _correct_on_spot(
         applicant_id_number=correction.applicant_id_number or "",
         applicant_phone=correction.applicant_phone or "",
         form=correction.form or "",
-        materials=await _materials(correction.materials, info.context),
+        materials=tuple(material.to_material(info.context) for material in correction.materials),
     )
     return await perform(info, act, state_of, key=idempotency_key)
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
+from casework.intake.refusals import LinkInvalid
 from kernel.chance import Secrets
-from mobile_api.refusals import LinkInvalid
 from mobile_api.scalars import decoded, encoded
 
 _LONGEST = 2048

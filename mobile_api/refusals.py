@@ -42,12 +42,6 @@ class FileTypeRefused(KernelRefusal):
     en = "Files of this type are not accepted; accepted are {allowed}."
 
 
-class LinkInvalid(KernelRefusal):
-    code = "LINK_INVALID"
-    zh = "链接或上传凭据无效或已过期，请重新获取。"
-    en = "The link, ticket or upload receipt is not valid or has expired."
-
-
 class Internal(KernelRefusal):
     code = "INTERNAL"
     zh = "系统内部错误，请稍后重试；错误编号{incident}。"

@@ -121,6 +121,7 @@ _SCREEN_DOES = {
     "reload": "Reload the case or list, show what changed, let the person decide anew with a new key.",
     "prepare": "Ask for a new signing request, show it again, sign again.",
     "later": "Wait, then repeat the same request with the same key; see offline.md for the pauses.",
+    "bring": "Open the link anew; of a filing, bring its files again and repeat the request with the same key.",
     "mend": "Mark the field named in details; keep everything the person typed.",
     "again": "Show that it is on its way. Repeat the same request with the same key every few seconds until another "
     "answer comes; without a key, the same request. Never a new key: see offline.md.",
@@ -167,6 +168,7 @@ _DOES = {
     "LICENCE_CHECK_FAILED": "mend",
     "QUERY_PASSWORD_WRONG": "mend",
     "FILE_TYPE_REFUSED": "mend",
+    "LINK_INVALID": "bring",
     "TOO_LARGE": "mend",
     "BAD_REQUEST": "update",
     "QUERY_TOO_COSTLY": "update",

@@ -3,6 +3,14 @@
 from kernel.refusals import Refusal
 
 
+class LinkInvalid(Refusal):
+    """Also of a file that a good receipt stands for, and that is not known any more: it must be brought again."""
+
+    code = "LINK_INVALID"
+    zh = "链接或上传凭据无效或已过期，请重新获取。"
+    en = "The link, ticket or upload receipt is not valid or has expired."
+
+
 class OnlineNotOffered(Refusal):
     code = "ONLINE_NOT_OFFERED"
     zh = "该事项暂不能网上申报：{why}。请到窗口办理。"

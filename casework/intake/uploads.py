@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from casework.intake.acts import CollectUploads, KeepUpload
+from casework.intake.refusals import LinkInvalid
 from casework.intake.tables import Upload
 from casework.rules import CaseworkRules
 from kernel.acts import Done
@@ -57,16 +58,13 @@ async def keep_upload(work: Work, act: KeepUpload) -> Done:
 
 
 async def keep_for_good(digests: Iterable[str]) -> None:
-    """Something refers to these files now: the clock leaves them alone."""
+    """Something refers to these files now: the clock leaves them alone.
+
+    Raises LINK_INVALID for one that is not known here: it was collected, or came after the backup that was put back.
+    """
     wanted = sorted({digest for digest in digests if digest})
-    if wanted:
-        await Upload.filter(sha256__in=wanted).update(kept=True)
-
-
-async def are_noted(digests: Iterable[str]) -> bool:
-    """Whether this database knows all of these files: one that was restored does not know what came since."""
-    wanted = {digest for digest in digests if digest}
-    return await Upload.filter(sha256__in=wanted).count() == len(wanted) if wanted else True
+    if wanted and await Upload.filter(sha256__in=wanted).update(kept=True) < len(wanted):
+        raise LinkInvalid()
 
 
 async def collect_uploads(work: Work, act: CollectUploads) -> Done:

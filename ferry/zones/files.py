@@ -5,6 +5,7 @@ at once, while they can bring another.
 Limits: while the scanner does not answer an act is taken all the same; its file waits, and may be refused later.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from kernel.refusals import NotFound, Refusal
 
 #: Raises AttachmentRefused for the file of this digest.
 Judged = Callable[[str], Awaitable[None]]
+_DIGEST = re.compile(r'"([0-9a-f]{64})"')
 
 
 class FileInside(Refusal):
@@ -39,6 +41,12 @@ class FileNotTaken(Refusal):
     code = "FILE_NOT_TAKEN"
     zh = "此文件未通过网间内容检查（{why}），没有送达，须请申请人重新提交。"
     en = "The file was refused between the networks: {why}. It must be brought again."
+
+
+async def named_in(act: str) -> list[Upload]:
+    """The uploads that an act, as JSON, refers to: by the digests that stand in it."""
+    digests = sorted(set(_DIGEST.findall(act)))
+    return await Upload.filter(sha256__in=digests) if digests else []
 
 
 async def why_missing(sha256: str, *, zone: Literal["single", "inner", "outer"]) -> Refusal:

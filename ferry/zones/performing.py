@@ -24,6 +24,7 @@ from tortoise.exceptions import OperationalError
 from alerts.states import as_int
 from casework.intake.acts import KeepUpload
 from casework.intake.query_passwords import query_password
+from casework.intake.refusals import LinkInvalid
 from casework.intake.uploads import keep_for_good
 from certs.authority import Authority
 from certs.tokens import officer_actor
@@ -33,9 +34,10 @@ from ferry.outgoing import hand_over
 from ferry.records import Envelope
 from ferry.refusals import RecordRefused
 from ferry.zones.acting import DONE, MAX_OCTETS, MOST_SHOWN, ActAsked, ActDone, Shown, cleaned, in_ascii
+from ferry.zones.files import named_in
 from ferry.zones.logins import logged_in
 from ferry.zones.mirror import Mirror, mirrored_of
-from ferry.zones.refusals import ActFailed, ActorMayNotCross, ActUnknown, OutcomeTooLong, TooManyActs
+from ferry.zones.refusals import ActFailed, ActorMayNotCross, ActUnknown, NotLoggedIn, OutcomeTooLong, TooManyActs
 from ferry.zones.refused import NoteForeignAct
 from ferry.zones.tables import ArrivedAct
 from kernel import rows
@@ -54,7 +56,6 @@ log = logging.getLogger(__name__)
 TRY_AGAIN = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 _AT_ONCE, _REFUSED_AT_ONCE = 50, 500
 _ATTEMPTS = 3
-_NO_LOGIN = "没有有效登录"
 
 
 def _anywhere(point: str) -> None:
@@ -151,7 +152,7 @@ class Performer:
         try:
             act, actor = self._act(asked), await self._believed(arrived, asked)
         except Refusal as refusal:
-            if arrived.tries == 0 and refusal.details.get("why") == _NO_LOGIN:
+            if arrived.tries == 0 and isinstance(refusal, NotLoggedIn):
                 return  # the login may still be on its way, by another lane: once more, later
             await self._noted(arrived, asked, refusal)
             await self._answer(arrived, asked, refusal)
@@ -159,17 +160,31 @@ class Performer:
         for file in asked.files:
             # The octets come by the bulk lane, before or after.
             note = KeepUpload(sha256=file.sha256, size=file.size, media_type=file.media_type)
-            await self._office.perform(note, ANYBODY, key=None)
+            if isinstance(await self._office.perform(note, ANYBODY, key=None), Busy):
+                return
         # A file crosses once. Were it collected because this act is refused, no later one could bring it again.
         async with self._database.transaction():
             await keep_for_good(file.sha256 for file in asked.files)
             coming = [(file.sha256, file.size) for file in asked.files]
             await pieces.expect(self._database, arrived.peer, coming, now=self._clock.now())
+        if await self._lacks_files(arrived, asked):
+            await self._answer(arrived, asked, LinkInvalid(), act)
+            return
         proof = asked.proof.proof if asked.proof else None
         outcome = await self._office.perform(act, actor, key=_key(arrived, asked), proof=proof)
         self._reach("after act")
         if not isinstance(outcome, Busy):
             await self._answer(arrived, asked, outcome, act)
+
+    async def _lacks_files(self, arrived: ArrivedAct, asked: ActAsked) -> bool:
+        """Whether the act names files that neither zone has: one that was restored sends it without them.
+
+        So it is asked for them before anything is answered, also when the act was performed before: nobody else can
+        bring them. Files that were never known here are refused by the act itself.
+        """
+        brought = {file.sha256 for file in asked.files}
+        named = [upload.sha256 for upload in await named_in(asked.act)]
+        return await pieces.are_missing(self._database, arrived.peer, set(named) - brought)
 
     async def _give_up(self, arrived: ArrivedAct, asked: ActAsked) -> None:
         """Perhaps only the answer failed: what was done is told; what was not is not done any more."""
@@ -230,7 +245,7 @@ class Performer:
         if not set(asked.roles) <= set(officer.roles):
             raise ActorMayNotCross(why="角色不符")
         if not await logged_in(self._authority, officer.id, arrived.asked_at):
-            raise ActorMayNotCross(why=_NO_LOGIN)
+            raise NotLoggedIn()
         return officer_actor(officer)
 
     async def _noted(self, arrived: ArrivedAct, asked: ActAsked, refusal: Refusal) -> None:

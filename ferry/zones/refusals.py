@@ -59,3 +59,10 @@ class ActorMayNotCross(Refusal):
     code = "ACTOR_MAY_NOT_CROSS"
     zh = "内网不接受此身份从外网提交的操作（{why}）。"
     en = "The inner zone does not take this act from outside: {why}."
+
+
+class NotLoggedIn(ActorMayNotCross):
+    """No login of theirs is known inside: perhaps not yet."""
+
+    def __init__(self) -> None:
+        super().__init__(why="没有有效登录")

@@ -13,7 +13,6 @@ Limits: texts are cleaned as they cross (NFC, no invisible characters); an act o
 
 import asyncio
 import hashlib
-import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ import msgspec
 from tortoise.exceptions import IntegrityError, NotExistOrMultiple, OperationalError
 
 from alerts.states import as_json, listed
-from casework.intake.tables import Upload
 from casework.intake.uploads import keep_for_good
 from certs.acts import FinishLogin, SessionView
 from certs.tables import LoginChallenge
@@ -36,7 +34,7 @@ from ferry.station import Route
 from ferry.zones import turns
 from ferry.zones.acting import DO, FILE, MAX_OCTETS, ActAsked, Answer, Brought, Signed, cleaned, in_ascii
 from ferry.zones.bell import Bells
-from ferry.zones.files import Judged
+from ferry.zones.files import Judged, named_in
 from ferry.zones.logins import NoteLogin
 from ferry.zones.refusals import ActTooLong, Pending, TooManyActs
 from ferry.zones.tables import RelayedAct
@@ -294,10 +292,9 @@ def _is_over(known: RelayedAct, now: datetime) -> bool:
 
 
 async def _files(act: str) -> tuple[Brought, ...]:
-    """The uploads that an act refers to, by the digests that stand in it."""
-    named = sorted(set(re.findall(r'"([0-9a-f]{64})"', act)))
-    found = await Upload.filter(sha256__in=named) if named else []
-    return tuple(Brought(sha256=each.sha256, size=each.size, media_type=each.media_type) for each in found)
+    return tuple(
+        Brought(sha256=each.sha256, size=each.size, media_type=each.media_type) for each in await named_in(act)
+    )
 
 
 def _tag(act: Act[Any]) -> str:

@@ -9,7 +9,6 @@ import pytest
 from casework.acts import Channel, Decision, FileApplication, MaterialGiven, ReceiveSupplement
 from casework.flow.acts import FilePackage, PackageView, QueryPackage
 from casework.flow.tables import PackagePart
-from casework.intake.acts import KeepUpload
 from casework.intake.query_passwords import query_password
 from casework.intake.tables import Upload
 from casework.tables import Case, Item, Material
@@ -27,6 +26,10 @@ def part(code: str, *materials: str) -> bytes:
     )
 
 
+#: What the applicant scanned, and what they handed in later.
+SCANNED, NEWER = "a" * 64, "b" * 64
+
+
 async def chain(town: Town) -> None:
     """开办餐饮: registration first, then hygiene and fire at once, the sign when both are granted."""
     for definition in (
@@ -36,6 +39,7 @@ async def chain(town: Town) -> None:
         part("ZJ-XK-044", "申请表"),
     ):
         await town.publish(definition)
+    await town.knows(SCANNED, NEWER)
     first, hygiene, fire, sign = (f"ZJ-XK-{n:03d}-01" for n in range(41, 45))
     package = [
         {"item": "ZJ-XK-041", "stage": first},
@@ -55,7 +59,7 @@ def application(**changes) -> FilePackage:
         "applicant_phone": "13800000002",
         "channel": Channel.ONLINE,
         "materials": tuple(
-            MaterialGiven(name=name, file_name=f"{name}.pdf", media_type="application/pdf", sha256="a" * 64, size=9)
+            MaterialGiven(name=name, file_name=f"{name}.pdf", media_type="application/pdf", sha256=SCANNED, size=9)
             for name in ("申请表", "身份证明", "场所平面图")
         ),
         **changes,
@@ -93,7 +97,7 @@ async def test_a_package_spawns_its_cases_in_order_and_passes_shared_materials_o
         case = await Case.get(number=number)
         given = await Material.filter(case_id=case.id)
         assert {row.name for row in given} == names
-        assert all((row.sha256, row.size) == ("a" * 64, 9) for row in given)
+        assert all((row.sha256, row.size) == (SCANNED, 9) for row in given)
         assert (case.package_number, case.applicant_name, case.status) == (filed.number, "衡江饭店", "received")
 
     await grant(town, second)
@@ -111,13 +115,13 @@ async def test_what_was_corrected_in_one_part_is_passed_on_corrected(town):
     filed = await town.do(application(), ANYBODY)
     number = filed.parts[0].case
     await town.decide("CLERK", number, "accept", Decision.ASK_SUPPLEMENT, "证明过期。", items=("身份证明",))
-    newer = MaterialGiven(name="身份证明", file_name="新.pdf", media_type="application/pdf", sha256="b" * 64, size=8)
+    newer = MaterialGiven(name="身份证明", file_name="新.pdf", media_type="application/pdf", sha256=NEWER, size=8)
     await town.do(ReceiveSupplement(case=number, revision=2, materials=(newer,), complete=True), person("CLERK"))
     await town.decide("CLERK", number, "supplement", Decision.ACCEPT, "受理。")
     await town.decide("LEADER", number, "level:1", Decision.GRANT, "准予。")
     second = (await asked(town, filed.number)).parts[1].case
     passed_on = await Material.get(case_id=(await Case.get(number=second)).id, name="身份证明")
-    assert passed_on.sha256 == "b" * 64
+    assert passed_on.sha256 == NEWER
 
 
 async def test_two_grants_at_once_free_the_part_that_waits_for_both(town):
@@ -209,7 +213,7 @@ async def test_an_ordinary_item_is_no_package(town):
 
 async def test_what_a_later_part_will_need_is_kept_until_it_is_filed(town):
     await chain(town)
-    await town.do(KeepUpload(sha256="c" * 64, size=9, media_type="application/pdf"), ANYBODY)
+    await town.knows("c" * 64)
     plan = MaterialGiven(name="场所平面图", file_name="图.pdf", media_type="application/pdf", sha256="c" * 64, size=9)
     await town.do(application(materials=(plan,)), ANYBODY)
     assert (await Upload.get(sha256="c" * 64)).kept

@@ -90,6 +90,7 @@ async def test_a_paper_that_comes_with_the_corrections_is_followed_from_then_on(
 
 
 async def test_a_file_and_a_paper_that_could_be_one_are_not_followed(demanding):
+    await demanding.knows("0" * 64)
     scanned = MaterialGiven(name=DEED, file_name="证.pdf", media_type="application/pdf", sha256="0" * 64, size=9)
     await demanding.file(channel=Channel.WINDOW, materials=(paper(FORM), scanned))
     assert not await PaperMove.exists()

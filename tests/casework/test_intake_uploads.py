@@ -7,15 +7,28 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
-from casework.acts import MaterialGiven
-from casework.intake.acts import CollectUploads, KeepUpload
+from casework.acts import Channel, Decision, FileApplication, FiledView, MaterialGiven, ReceiveSupplement
+from casework.flow.acts import FilePackage
+from casework.intake.acts import CollectUploads, CorrectOnSpot, KeepUpload
 from casework.intake.tables import Upload
 from casework.intake.uploads import FileStore
 from kernel.actor import ANYBODY
 from kernel.acts import Done
+from kernel.refusals import Refusal
 from tests.casework.counter import code_of
-from tests.casework.town import Town, person
+from tests.casework.town import Town, item, person
+
+ITEM = "ZJ-XK-001"
+APPLICATION = FileApplication(
+    item=ITEM,
+    stage=f"{ITEM}-01",
+    applicant_name="衡江建设有限公司",
+    applicant_id_number="91430400MA4L000000",
+    applicant_phone="13800000001",
+    channel=Channel.ONLINE,
+)
 
 
 @pytest.fixture
@@ -55,6 +68,32 @@ async def test_a_filed_file_stays_for_good(town: Town, store: FileStore) -> None
     town.at("2026-12-31")
     assert await town.do(CollectUploads()) == Done(count=0)
     assert store.path_of(digest).exists()
+
+
+async def test_a_repeat_answers_what_it_answered_whatever_became_of_the_file(town: Town, store: FileStore) -> None:
+    """Of an outer zone the note goes when the file has crossed; a database may be older than a receipt."""
+    filing = replace(APPLICATION, materials=(given(await brought(town, store, b"%PDF")),))
+    filed = await town.do(filing, ANYBODY, key="filing-1")
+    await Upload.all().delete()
+    assert isinstance(filed, FiledView)
+    assert await town.do(filing, ANYBODY, key="filing-1") == filed
+    assert code_of(await town.do(filing, ANYBODY, key="filing-2")) == "LINK_INVALID"
+    await brought(town, store, b"%PDF")
+    assert isinstance(await town.do(filing, ANYBODY, key="filing-2"), FiledView)
+
+
+async def test_no_act_hands_in_a_file_that_is_not_known(town: Town) -> None:
+    case, paper, clerk = (await town.file()).number, given("0" * 64), person("CLERK")
+    await town.publish(item("ZJ-FW-040", item_class="service", package=[{"item": ITEM, "stage": f"{ITEM}-01"}]))
+    package = FilePackage(application=replace(APPLICATION, item="ZJ-FW-040", stage="", materials=(paper,)))
+    assert code_of(await town.do(package, ANYBODY)) == "LINK_INVALID"
+    mended = CorrectOnSpot(case=case, revision=1, corrected=("换页",), materials=(paper,))
+    assert code_of(await town.do(mended, clerk)) == "LINK_INVALID"
+    await town.decide("CLERK", case, "accept", Decision.ASK_SUPPLEMENT, "缺页。", items=("申请表",))
+    arrived = ReceiveSupplement(case=case, revision=2, materials=(paper,), complete=True)
+    assert code_of(await town.do(arrived, clerk)) == "LINK_INVALID"
+    await town.knows(paper.sha256)
+    assert not isinstance(await town.do(arrived, clerk), Refusal)
 
 
 async def test_the_same_file_brought_again_begins_a_new_day(town: Town, store: FileStore) -> None:

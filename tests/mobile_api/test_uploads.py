@@ -162,6 +162,16 @@ async def test_a_ticket_and_a_receipt_live_two_hours(stage: Stage) -> None:
     assert late["data"]["fileApplication"]["code"] == "LINK_INVALID"
 
 
+async def test_a_repeat_needs_no_file_any_more_and_another_filing_does(stage: Stage) -> None:
+    application = _application((await brings(stage, PDF)).json()["upload"])
+    filed = await stage.get("FileApplication", idempotencyKey="filing-1", application=application)
+    await Upload.all().delete()
+    again = await stage.get("FileApplication", idempotencyKey="filing-1", application=application)
+    assert (again["number"], again["queryPassword"]) == (filed["number"], filed["queryPassword"])
+    other = await stage.get("FileApplication", idempotencyKey="filing-2", application=application)
+    assert other["code"] == "LINK_INVALID"
+
+
 async def test_what_is_filed_stays_and_what_is_not_is_collected(stage: Stage) -> None:
     filed, forgotten = (await brings(stage, PDF)).json(), (await brings(stage, PNG, "图.png")).json()
     await stage.file(materials=[{"name": "申请表", "upload": filed["upload"]}])

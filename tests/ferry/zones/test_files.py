@@ -51,28 +51,81 @@ async def test_whoever_brings_a_file_that_may_not_cross_is_told_at_once_and_noth
     assert isinstance(await zoned.outside(application(materials=papers), ANYBODY, key="app:filing-1"), Pending)
 
 
+async def receipt(zoned) -> str:
+    """Of a file that somebody brings at the outer zone's door."""
+    with zoned.pair.outer.here():
+        return str((await brings(zoned.outer, GOOD)).json()["upload"])
+
+
+async def asks(zoned, upload: str, key: str) -> dict[str, str]:
+    given = {
+        "item": ITEM,
+        "stage": STAGE,
+        "applicantName": "衡江建设有限公司",
+        "applicantIdNumber": "91430400MA4L000000",
+        "applicantPhone": APPLICANT_PHONE,
+        "materials": [{"name": "申请表", "upload": upload}],
+    }
+    return dict(await zoned.outer.get("FileApplication", idempotencyKey=key, application=given))
+
+
+async def files(zoned, upload: str, key: str = "filing-1") -> dict[str, str]:
+    """What the outer zone's door answers in the end to whoever files with this receipt."""
+    assert (await asks(zoned, upload, key))["code"] == "PENDING"
+    await zoned.crosses()
+    return await asks(zoned, upload, key)
+
+
+async def restored(zoned) -> None:
+    """The outer zone forgets what people brought and asked since its backup, and what of it had not crossed."""
+    for table in ("upload", "relayed_act", "ferry_piece"):
+        with zoned.pair.outer.here():
+            await zoned.pair.outer.database.execute(f"DELETE FROM {table}")
+
+
+def lies_inside(zoned) -> bool:
+    return zoned.pair.inner.files.path_of(hashlib.sha256(GOOD).hexdigest()).exists()
+
+
 async def test_a_file_that_a_restore_forgot_is_asked_for_again_and_sent(zoned):
     """Its receipt is signed and still young; but what it stands for lay on the disk that was put back."""
-    outer = zoned.outer
+    await zoned.by_parcels()
+    old = await receipt(zoned)
+    await restored(zoned)
+    assert (await files(zoned, old))["code"] == "LINK_INVALID"
+    assert await zoned.cases() == 0
+    assert "number" in await files(zoned, await receipt(zoned))
+    await zoned.step(5)
+    assert (await zoned.cases(), lies_inside(zoned)) == (1, True)
 
-    async def receipt() -> str:
-        return str((await brings(outer, GOOD)).json()["upload"])
 
-    async def files(upload: str) -> dict[str, object]:
-        paper = {"name": "申请表", "upload": upload}
-        given = {"item": ITEM, "stage": STAGE, "applicantName": "衡江建设有限公司", "materials": [paper],
-                 "applicantIdNumber": "91430400MA4L000000", "applicantPhone": APPLICANT_PHONE}  # fmt: skip
-        return await outer.get("FileApplication", idempotencyKey="filing-1", application=given)
+async def test_a_repeat_answers_what_is_remembered_inside_whatever_the_outer_zone_forgot(zoned):
+    await zoned.by_parcels()
+    upload = await receipt(zoned)
+    filed = await files(zoned, upload)
+    await zoned.step(5)
+    assert lies_inside(zoned)
+    await restored(zoned)
+    again = await files(zoned, upload)
+    assert (again["number"], again["queryPassword"]) == (filed["number"], filed["queryPassword"])
+    assert "number" in await files(zoned, upload, "filing-2")  # the file is there
+    assert await zoned.cases() == 2
 
+
+async def test_of_an_act_that_was_performed_a_lost_file_is_asked_for_before_its_answer_is_told(zoned):
+    """It crossed, its file did not, its answer was lost: once the answer is told nobody can be asked any more."""
+    await zoned.by_parcels()
+    upload = await receipt(zoned)
+    assert (await asks(zoned, upload, "filing-1"))["code"] == "PENDING"
     with zoned.pair.outer.here():
-        old = await receipt()
-        await zoned.pair.outer.database.execute("DELETE FROM upload")
-        assert (await files(old))["code"] == "LINK_INVALID"
-        assert await zoned.pair.outer.rows("SELECT 1 FROM relayed_act") == []
-        assert (await files(await receipt()))["code"] == "PENDING"
-        [piece] = await zoned.pair.outer.rows("SELECT sha256 FROM ferry_piece")
-        assert piece["sha256"] == hashlib.sha256(GOOD).hexdigest()
-        assert (await files(old))["code"] == "PENDING"
+        await zoned.pair.outer.database.execute("DELETE FROM ferry_piece")
+    await zoned.crosses()
+    await restored(zoned)
+    assert await zoned.cases() == 1
+    assert (await files(zoned, upload))["code"] == "LINK_INVALID"
+    assert "number" in await files(zoned, await receipt(zoned))
+    await zoned.step(5)
+    assert (await zoned.cases(), lies_inside(zoned)) == (1, True)
 
 
 async def test_a_file_of_which_no_piece_ever_comes_is_named_until_somebody_sees_to_it(zoned):

@@ -63,10 +63,10 @@ class Half(Stage):
 class Zoned:
     def __init__(self, pair: Pair, authority: Authority, folder) -> None:
         self.pair = pair
-        self.inner = Half(pair.inner.database, pair.clock, authority, folder / "inner-files")
+        self.inner = Half(pair.inner.database, pair.clock, authority, pair.inner.files.root)
         own = Authority.open(Keyring(folder / "pki", b"only for tests, 16+"), CertSettings(), now=pair.clock.now())
         own.verifier.rely_also([authority.root], [authority.issuing])
-        self.outer = Half(pair.outer.database, pair.clock, own, folder / "outer-files")
+        self.outer = Half(pair.outer.database, pair.clock, own, pair.outer.files.root)
         self.inner.side, self.outer.side = pair.inner, pair.outer
         self._is_sealed, self._carried = False, {side.own: set[int]() for side in pair.sides}
         #: A lane whose records wait.
