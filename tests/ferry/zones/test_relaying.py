@@ -39,10 +39,10 @@ from certs.tables import IssuedCertificate
 from certs.tokens import officer_actor
 from ferry.records import Direction, Registry
 from ferry.refusals import RecordRefused
-from ferry.zones import relaying, turns
+from ferry.zones import performing, relaying, turns
 from ferry.zones.acting import ActAsked, act_records, cleaned
 from ferry.zones.logins import NoteLogin
-from ferry.zones.refusals import ActNotTaken, Pending
+from ferry.zones.refusals import ActNotTaken, ActorMayNotCross, NotLoggedIn, Pending
 from ferry.zones.refused import ForgetRelayedActs
 from ferry.zones.relaying import CarriedSecrets
 from hall.accounts import ApplicantSession, LogInByCode, RequestLoginCode, applicant_behind, login_code
@@ -483,6 +483,16 @@ async def test_who_may_not_ask_from_outside_is_refused_and_recorded(zoned):
     assert await zoned.arrived() == [("case.withdraw", "ACTOR_MAY_NOT_CROSS")] * len(NOT_BELIEVED)
     noted = {noted["record"]: noted["why"] for noted in await zoned.refusals()}
     assert noted == {f"act:{number}": why for number, (_, why) in enumerate(NOT_BELIEVED)}
+
+
+async def test_whose_login_may_still_come_is_told_by_its_kind_and_not_by_its_sentence(zoned, monkeypatch):
+    async def says_the_same(*_):
+        raise ActorMayNotCross(**NotLoggedIn().details)
+
+    monkeypatch.setattr(performing, "logged_in", says_the_same)
+    await zoned.forged(asked(WITHDRAWN, kind=ActorKind.OFFICER, actor=HANDLER), rid="act:1")
+    await zoned.step()
+    assert await zoned.arrived() == [("case.withdraw", NotLoggedIn.code)]
 
 
 UNREADABLE = (
