@@ -44,6 +44,7 @@ WORDS: Mapping[Concern, str] = MappingProxyType(
         Concern.POISON: "有记录未能应用",
         Concern.FILE_CORRUPT: "有附件损坏",
         Concern.FILE_LOST: "有附件丢失",
+        Concern.FILE_LATE: "有附件超过一天未到",
         Concern.LEDGERS_DIFFER: "日账对账不符",
         Concern.FILES_UNCHECKED: "有附件未能查验",
         Concern.KEYS_ENDING: "密钥有效期已过七成",

@@ -29,11 +29,12 @@ from kernel.refusals import NotFound
 _MOST = 200
 #: So long after an act named it, a file of which pieces are missing is missed: perhaps the sender was restored.
 LATE = timedelta(days=1)
+STATES = ("lost", "corrupt", "refused", "coming")
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
 
 class Missed(Struct, frozen=True, kw_only=True):
-    """`state`: lost (ours, gone from the store); corrupt, refused, coming (theirs, this one since LATE or longer).
+    """`state`: one of STATES. Ours: lost (gone from the store). Theirs: corrupt, refused, coming (for LATE or longer).
 
     `about`: its case, or its record.
     """

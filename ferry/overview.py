@@ -45,6 +45,7 @@ class Concern(StrEnum):
     POISON = "POISON"
     FILE_CORRUPT = "FILE_CORRUPT"  # pieces from the other side do not make the file they name
     FILE_LOST = "FILE_LOST"  # ours: gone from the file store before it crossed
+    FILE_LATE = "FILE_LATE"  # named by an act a day ago, and some of its pieces have not come
     LEDGERS_DIFFER = "LEDGERS_DIFFER"  # of a past day, and the time for it is over
     FILES_UNCHECKED = "FILES_UNCHECKED"  # the scanner does not answer, or a disk does not read them
     KEYS_ENDING = "KEYS_ENDING"  # seven tenths of a certificate's life are over
@@ -113,6 +114,7 @@ async def overview(station: Station, *, now: datetime) -> Overview:
         Concern.FILES_UNCHECKED: await unchecked(station),
         Concern.FILE_CORRUPT: sum(file.state == "corrupt" for file in files),
         Concern.FILE_LOST: sum(file.state == "lost" for file in files),
+        Concern.FILE_LATE: sum(file.state == "coming" for file in files),
         Concern.LEDGERS_DIFFER: await FerryLedger.filter(peer=station.peer, state="different").count(),
     }
     alarms = [Alarm(concern=concern, count=count) for concern, count in counts.items() if count]

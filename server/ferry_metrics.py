@@ -3,12 +3,14 @@
 Asked together with the other figures of the database, and as old as they. docs/monitoring/README.md lists them.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from ferry.exchange.status import Above, above
+from ferry.lost import STATES
 from ferry.overview import LaneState, Overview
 from kernel.db import Database, instant
 from server.families import Metric, gauge
@@ -73,6 +75,10 @@ def of_ferries(figures: FerryFigures) -> Iterator[Metric]:
         yield gauge(
             f"ferry_{name}", help, ("peer",), [((peer,), value) for peer, value in zip(peers, values, strict=True)]
         )
+    files = Counter((found.peer, file.state) for found in figures.overviews for file in found.files)
+    of_files = [(found.peer, state) for found in figures.overviews for state in STATES]
+    yield gauge("ferry_files", "Files that do not arrive unless somebody does something.", ("peer", "state"),
+                [(which, files[which]) for which in of_files])  # fmt: skip
     yield gauge("ferry_acts_waiting", "Acts across the zones without an outcome.", (), [((), figures.acts)])
     yield gauge("ferry_acts_oldest_seconds", "How long the oldest of them waits.", (),
                 [((), max(0.0, _seconds(figures.oldest_act, figures.at)))])  # fmt: skip

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -11,9 +12,11 @@ from casework.intake.acts import KeepUpload
 from casework.intake.uploads import FileStore
 from ferry import lost
 from ferry.inspecting import Inspector
+from ferry.overview import overview
 from ferry.zones.files import judging, why_missing
 from ferry.zones.refusals import Pending
 from kernel.actor import ANYBODY
+from server.ferry_metrics import FerryFigures, of_ferries
 from tests.ferry.test_disarm import pdf
 from tests.ferry.zones.glass import Glass
 from tests.ferry.zones.test_relaying import application
@@ -22,6 +25,7 @@ from tests.mobile_api.test_uploads import brings
 from tests.mobile_api.visitors import log_in
 
 GOOD = pdf()
+METRIC = "zhangban_ferry_files"
 BAD = b"MZ" + GOOD  # a program
 
 
@@ -143,12 +147,24 @@ async def test_a_file_of_which_no_piece_ever_comes_is_named_until_somebody_sees_
             found = await lost.with_subjects(inner.station, await lost.missed(inner.station))
         return [(file.sha256, file.state, file.size) for file in found if file.about]
 
-    assert await missing() == []
-    zoned.pair.clock.advance(lost.LATE)
+    async def alarms() -> tuple[dict[str, int], float]:
+        """What `ferry status` says of files, and what a machine reads."""
+        with inner.here():
+            found = await overview(inner.station, now=zoned.pair.clock.now())
+        families = of_ferries(FerryFigures(at=zoned.pair.clock.now(), overviews=[found]))
+        [family] = [each for each in families if each.name == METRIC]
+        late = {(each.labels["peer"], each.labels["state"]): each.value for each in family.samples}
+        said = {alarm.concern.value: alarm.count for alarm in found.alarms if alarm.concern.startswith("FILE")}
+        return said, late["outer", "coming"]
+
+    zoned.pair.clock.advance(lost.LATE - timedelta(minutes=1))
+    assert (await missing(), await alarms()) == ([], ({}, 0))
+    zoned.pair.clock.advance(timedelta(minutes=1))
     assert await missing() == [(papers[0].sha256, "coming", len(GOOD))]
+    assert await alarms() == ({"FILE_LATE": 1}, 1)
     with inner.here():
         await lost.close(inner.station, papers[0].sha256, now=zoned.pair.clock.now())
-    assert await missing() == []
+    assert (await missing(), await alarms()) == ([], ({}, 0))
 
 
 @pytest.mark.parametrize(
