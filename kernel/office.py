@@ -81,6 +81,10 @@ class Office:
             await asyncio.sleep(_BACKOFF_S * attempt)
         return Busy()
 
+    async def knows(self, actor: Actor, key: str) -> bool:
+        """Whether an act with this key is a repetition, and answered as such."""
+        return await one(PerformedAct, actor=_who(actor), key=key) is not None
+
     async def give_up(self, act: Act[V], actor: Actor, *, key: str, refusal: Refusal) -> V | Refusal:
         """What was answered under `key`; if nothing was, `refusal` from now on, and whoever is still at it fails."""
         for attempt in range(1, _ATTEMPTS + 1):

@@ -8,6 +8,7 @@ import strawberry
 from limits import RateLimitItem
 from limits.aio.strategies import FixedWindowRateLimiter
 
+from casework.intake.refusals import LinkInvalid
 from kernel.actor import Actor, ActorKind
 from kernel.acts import Act, Proof, View
 from kernel.refusals import Invalid
@@ -68,9 +69,18 @@ Info = strawberry.Info[Context, None]
 
 
 async def perform(
-    info: Info, act: Act[V], shown: Callable[[V], Payload], *, key: str | None = None, proof: Proof | None = None
+    info: Info,
+    act: Act[V],
+    shown: Callable[[V], Payload],
+    *,
+    key: str | None = None,
+    proof: Proof | None = None,
+    is_late: bool = False,
 ) -> Payload | Refusal:
-    """Performs `act` for the caller. Without `key` (reads, challenges) nothing is remembered."""
+    """Performs `act` for the caller. Without `key` (reads, challenges) nothing is remembered.
+
+    `is_late`: it came in a word of ours that has expired since. It is still answered again, and not performed any more.
+    """
     context = info.context
     if context.actor.kind is ActorKind.ANONYMOUS:
         refusal = await context.rates.hit(context.rates.anonymous_acts, "act", context.address)
@@ -80,5 +90,8 @@ async def perform(
         return refused(Invalid(field="idempotencyKey", why=f"长度应为{_SHORTEST_KEY}至{_LONGEST_KEY}个字符"))
     # The prefix keeps phones away from the keys of the other doors.
     name = None if key is None else f"app:{key}"
-    outcome = await context.services.office.perform(act, context.actor, key=name, proof=proof)
+    office = context.services.office
+    if is_late and not (name and await office.knows(context.actor, name)):
+        return refused(LinkInvalid())
+    outcome = await office.perform(act, context.actor, key=name, proof=proof)
     return refused(outcome) if isinstance(outcome, KernelRefusal) else shown(outcome)

@@ -172,7 +172,8 @@ async def _revoke_delegation(info: Info, idempotency_key: str, delegation: straw
 
 async def _file_package(info: Info, idempotency_key: str, application: ApplicationInput) -> FiledPackageResult:
     act = FilePackage(application=application.to_act(info.context))
-    return await perform(info, act, partial(_filed, info.context.services.secrets), key=idempotency_key)
+    shown, is_late = partial(_filed, info.context.services.secrets), application.is_late(info.context)
+    return await perform(info, act, shown, key=idempotency_key, is_late=is_late)
 
 
 async def _package(info: Info, number: strawberry.ID, password: str | None = None) -> PackageResult:

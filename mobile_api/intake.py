@@ -1,5 +1,6 @@
 """Filing an application and what the window does about it before, beside and after acceptance."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Annotated
@@ -19,7 +20,7 @@ from kernel.chance import Secrets
 from mobile_api.case_state import CaseResult, state_of
 from mobile_api.context import Context, Info, perform
 from mobile_api.enums import Channel, PreReviewOutcome
-from mobile_api.links import UploadReceipt, read
+from mobile_api.links import UploadReceipt, opened
 from mobile_api.pages import shaped
 from mobile_api.refusals import Refusal
 
@@ -125,13 +126,19 @@ class MaterialInput:
 
     def to_material(self, context: Context) -> MaterialGiven:
         """Raises LINK_INVALID."""
-        if self.upload is None:
+        if (file := self._receipt(context)) is None:
             return MaterialGiven(name=self.name)
-        services = context.services
-        file = read(services.secrets, UploadReceipt, self.upload, now=services.clock.now())
         return MaterialGiven(
             name=self.name, file_name=file.name, media_type=file.media_type, sha256=file.sha256, size=file.size
         )
+
+    def is_late(self, context: Context) -> bool:
+        """Whether its receipt has expired. Raises LINK_INVALID."""
+        file = self._receipt(context)
+        return file is not None and context.services.clock.now() >= file.until
+
+    def _receipt(self, context: Context) -> UploadReceipt | None:
+        return None if self.upload is None else opened(context.services.secrets, UploadReceipt, self.upload)
 
 
 @strawberry.input
@@ -165,6 +172,10 @@ class ApplicationInput:
         """Raises LINK_INVALID."""
         return _act_of(self, context)
 
+    def is_late(self, context: Context) -> bool:
+        """Whether a receipt in it has expired. Raises LINK_INVALID."""
+        return _are_late(self.materials, context)
+
 
 @strawberry.input(description="What was mended; entries left out or null stay as they were.")
 class CorrectionInput:
@@ -187,8 +198,12 @@ async def _case_intake(info: Info, number: strawberry.ID) -> CaseIntake | None:
 
 
 async def _file_application(info: Info, idempotency_key: str, application: ApplicationInput) -> FiledResult:
-    shown = partial(_filed, info.context.services.secrets)
-    return await perform(info, _act_of(application, info.context), shown, key=idempotency_key)
+    shown, is_late = partial(_filed, info.context.services.secrets), application.is_late(info.context)
+    return await perform(info, _act_of(application, info.context), shown, key=idempotency_key, is_late=is_late)
+
+
+def _are_late(materials: Sequence[MaterialInput], context: Context) -> bool:
+    return any(material.is_late(context) for material in materials)
 
 
 def _act_of(application: ApplicationInput, context: Context) -> FileApplication:
@@ -223,7 +238,7 @@ async def _receive_supplement(
 ) -> CaseResult:
     given = tuple(material.to_material(info.context) for material in materials)
     act = ReceiveSupplement(case=case, revision=revision, materials=given, complete=complete)
-    return await perform(info, act, state_of, key=idempotency_key)
+    return await perform(info, act, state_of, key=idempotency_key, is_late=_are_late(materials, info.context))
 
 
 async def _review_materials(
@@ -253,7 +268,8 @@ async def _correct_on_spot(
         form=correction.form or "",
         materials=tuple(material.to_material(info.context) for material in correction.materials),
     )
-    return await perform(info, act, state_of, key=idempotency_key)
+    is_late = _are_late(correction.materials, info.context)
+    return await perform(info, act, state_of, key=idempotency_key, is_late=is_late)
 
 
 def _nothing(view: Done) -> None:

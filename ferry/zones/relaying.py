@@ -110,6 +110,12 @@ class RelayOffice(Office):
         sent = await _patiently(partial(self._sent, act, actor, key, proof))
         return sent if isinstance(sent, Refusal) else await self._outcome(sent, type(act))
 
+    async def knows(self, actor: Actor, key: str) -> bool:
+        """Of what was answered longer ago only the inner zone knows: there it is a repetition all the same."""
+        sent = await rows.one(RelayedAct, actor=f"{actor.kind}:{actor.id}", key=key)
+        is_sent = sent is not None and not _is_over(sent, self._desk.clock.now())
+        return is_sent or await super().knows(actor, key)
+
     # ------------------------------------------------------------------------------------------------------- here
 
     async def _performed_here(self, act: Act[V], actor: Actor, key: str | None, proof: Proof | None) -> V | Refusal:

@@ -172,6 +172,17 @@ async def test_a_repeat_needs_no_file_any_more_and_another_filing_does(stage: St
     assert other["code"] == "LINK_INVALID"
 
 
+async def test_a_repeat_is_answered_when_its_receipt_has_expired_and_nothing_else_is(stage: Stage) -> None:
+    application = _application((await brings(stage, PDF)).json()["upload"])
+    filed = await stage.get("FileApplication", idempotencyKey="filing-1", application=application)
+    stage.clock.advance(timedelta(days=3))
+    again = await stage.get("FileApplication", idempotencyKey="filing-1", application=application)
+    assert again["number"] == filed["number"]
+    for key, changes in (("filing-2", {}), ("filing-1", {"applicantName": "另一家公司"})):
+        late = await stage.get("FileApplication", idempotencyKey=key, application={**application, **changes})
+        assert late["code"] == ("LINK_INVALID" if key == "filing-2" else "KEY_REUSED")
+
+
 async def test_what_is_filed_stays_and_what_is_not_is_collected(stage: Stage) -> None:
     filed, forgotten = (await brings(stage, PDF)).json(), (await brings(stage, PNG, "图.png")).json()
     await stage.file(materials=[{"name": "申请表", "upload": filed["upload"]}])

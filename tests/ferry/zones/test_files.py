@@ -61,9 +61,9 @@ async def receipt(zoned) -> str:
         return str((await brings(zoned.outer, GOOD)).json()["upload"])
 
 
-async def asks(zoned, upload: str, key: str) -> dict[str, str]:
+async def asks(zoned, upload: str, key: str, item: str = ITEM) -> dict[str, str]:
     given = {
-        "item": ITEM,
+        "item": item,
         "stage": STAGE,
         "applicantName": "衡江建设有限公司",
         "applicantIdNumber": "91430400MA4L000000",
@@ -114,6 +114,26 @@ async def test_a_repeat_answers_what_is_remembered_inside_whatever_the_outer_zon
     assert (again["number"], again["queryPassword"]) == (filed["number"], filed["queryPassword"])
     assert "number" in await files(zoned, upload, "filing-2")  # the file is there
     assert await zoned.cases() == 2
+
+
+async def test_whoever_waited_for_days_gets_the_answer_though_the_receipt_has_expired(zoned):
+    """Where a device is carried by hand."""
+    upload = await receipt(zoned)
+    assert (await asks(zoned, upload, "filing-1"))["code"] == "PENDING"
+    zoned.pair.clock.advance(timedelta(days=2))
+    assert (await asks(zoned, upload, "filing-1"))["code"] == "PENDING"
+    assert "number" in await files(zoned, upload)
+    assert (await asks(zoned, upload, "filing-2"))["code"] == "LINK_INVALID"
+    assert await zoned.cases() == 1
+
+
+async def test_after_a_refusal_was_told_whoever_tries_again_needs_a_receipt_that_is_good(zoned):
+    upload = await receipt(zoned)
+    assert (await asks(zoned, upload, "filing-1", "ZJ-XK-999"))["code"] == "PENDING"
+    await zoned.crosses()
+    zoned.pair.clock.advance(timedelta(days=2))
+    assert (await asks(zoned, upload, "filing-1", "ZJ-XK-999"))["code"] == "UNKNOWN_ITEM"
+    assert (await asks(zoned, upload, "filing-1", "ZJ-XK-999"))["code"] == "LINK_INVALID"
 
 
 async def test_of_an_act_that_was_performed_a_lost_file_is_asked_for_before_its_answer_is_told(zoned):
