@@ -16,6 +16,7 @@ from casework.clock.working_days import end_of_day, start_of_day
 from ferry.lanes import Lane
 from ferry.ledger import GONE, PER_STRETCH, Account, Stretch, is_void, mark_of, marked
 from ferry.outgoing import total
+from ferry.tables import LEFT_OUT
 from kernel.db import Database, Row
 
 #: Types, and codes, of one stretch; what is beyond them is counted together.
@@ -77,14 +78,16 @@ async def sent(database: Database, peer: str, day: date, spans: Sequence[Span]) 
                                     " ORDER BY seq", *where)  # fmt: skip
         void = await _given_up(database, where) if any(row["state"] == "retired" for row in found) else set()
         refused = await database.rows(
-            f"SELECT refused AS code, COUNT(*) AS n FROM ferry_record{_WITHIN} AND refused <> '' GROUP BY refused",
+            "SELECT r.refused AS code, COUNT(*) AS n FROM ferry_place s JOIN ferry_record r ON r.id = s.id"
+            f" WHERE s.peer = $1 AND s.lane = $2 AND s.parcel IN (SELECT id FROM ferry_parcel{_WITHIN})"
+            " AND r.refused <> '' GROUP BY r.refused",
             *where,
         )
         stretches.append(_stretch(span, found, refused, void))
         for row in found:
             if row["state"] in ("assigned", "sealed"):
                 under_way.setdefault((span.lane, span.epoch), []).append(as_int(row["seq"]))
-    dropped = await _counted(database, "ferry_record", "epoch = '-' AND refused <> '' AND at", peer, day)
+    dropped = await _counted(database, "ferry_record", f"refused <> '' AND {_IS_LEFT_OUT} AND at", peer, day)
     return Sent(account=Account(stretches=tuple(stretches), aside={"dropped": dropped}), under_way=under_way)
 
 
@@ -118,6 +121,7 @@ def claimed(claim: Account) -> list[Span]:
 
 # ------------------------------------------------------------------------------------------------------------ below
 
+_IS_LEFT_OUT = f"EXISTS (SELECT 1 FROM ferry_place s WHERE s.id = ferry_record.id AND s.parcel = {LEFT_OUT})"
 _WITHIN = " WHERE peer = $1 AND lane = $2 AND epoch = $3 AND seq BETWEEN $4 AND $5"
 
 
@@ -165,8 +169,8 @@ def _bounded(counts: Mapping[str, int]) -> dict[str, int]:
 async def _given_up(database: Database, where: tuple[str, str, str, int, int]) -> set[int]:
     """Numbers of an ended epoch whose records and pieces wait, or went, under others."""
     found = await database.rows(
-        f"SELECT seq FROM ferry_parcel p{_WITHIN} AND state = 'retired' AND NOT EXISTS (SELECT 1 FROM ferry_record r"
-        " WHERE r.peer = p.peer AND r.lane = p.lane AND r.epoch = p.epoch AND r.seq = p.seq) AND (p.lane <> 'bulk' OR"
+        f"SELECT seq FROM ferry_parcel p{_WITHIN} AND state = 'retired' AND NOT EXISTS (SELECT 1 FROM ferry_place s"
+        " WHERE s.peer = p.peer AND s.lane = p.lane AND s.parcel = p.id) AND (p.lane <> 'bulk' OR"
         " NOT EXISTS (SELECT 1 FROM ferry_piece q WHERE q.peer = p.peer AND q.epoch = p.epoch AND q.seq = p.seq))",
         *where,
     )

@@ -16,18 +16,19 @@ from msgspec import Meta, Struct
 
 from alerts.states import as_int
 from ferry.lanes import Lane
-from ferry.outgoing import place_parcel
+from ferry.outgoing import leave_out, place_parcel
 from ferry.parcel import NO_PARCEL, Number, json_lines
 from ferry.records import Direction, Envelope, RecordType
 from ferry.station import Route, Station
 from ferry.tables import (
-    DROPPED,
+    LEFT_OUT,
     WAITING,
     FerryChannel,
     FerryCursor,
     FerryEpoch,
     FerryHeld,
     FerryPeer,
+    FerryPlace,
     FerryRecord,
 )
 from kernel import rows
@@ -148,9 +149,9 @@ async def resend_state(station: Station, snapshot: Snapshot, *, now: datetime) -
     async with station.database.transaction():
         await begin(station, now=now)
         await station.database.execute(
-            "UPDATE ferry_record SET epoch = $2 WHERE peer = $1 AND epoch = '' AND lane <> $3",
+            "UPDATE ferry_place SET parcel = $2 WHERE peer = $1 AND parcel IS NULL AND lane <> $3",
             station.peer,
-            DROPPED,
+            LEFT_OUT,
             Lane.URGENT,
         )
         return await snapshot(station.database, station.route, now)
@@ -159,11 +160,11 @@ async def resend_state(station: Station, snapshot: Snapshot, *, now: datetime) -
 # ------------------------------------------------------------------------------------------------------------ below
 
 
-def _of(table: str, lane: str, states: Sequence[str]) -> str:
-    """Rows of `table` that are in parcels of these states; $1 is the peer."""
+def _parcels(states: Sequence[str], condition: str) -> str:
+    """Whether there is a parcel `p` in one of these states; $1 is the peer."""
     return (
-        f"peer = $1 AND EXISTS (SELECT 1 FROM ferry_parcel p WHERE p.peer = $1 AND p.lane = {lane}"
-        f" AND p.epoch = {table}.epoch AND p.seq = {table}.seq AND p.state IN ({', '.join(map(repr, states))}))"
+        f"EXISTS (SELECT 1 FROM ferry_parcel p WHERE p.peer = $1 AND p.state IN ({', '.join(map(repr, states))})"
+        f" AND {condition})"
     )
 
 
@@ -174,29 +175,34 @@ async def _leave_to_sources(station: Station, states: Sequence[str], now: dateti
         if kind.forgotten is None:
             continue
         found = await database.rows(
-            f"SELECT id, rid, line FROM ferry_record WHERE {_of('ferry_record', '$2', states)}"
-            " AND lane = $2 AND refused = '' ORDER BY id",
+            "SELECT r.id, r.rid, r.line FROM ferry_place s JOIN ferry_record r ON r.id = s.id WHERE s.peer = $1"
+            f" AND s.lane = $2 AND {_parcels(states, 'p.id = s.parcel')} AND r.refused = '' ORDER BY r.id",
             station.peer,
             kind.lane,
         )
         theirs = [row for row in found if types.read(str(row["line"]).encode(), station.route.sends).type == kind.name]
-        await database.execute_many(
-            "UPDATE ferry_record SET epoch = $1, seq = NULL WHERE id = $2",
-            [(DROPPED, as_int(row["id"])) for row in theirs],
-        )
+        await leave_out(database, [as_int(row["id"]) for row in theirs])
         await kind.forgotten(database, now, [str(row["rid"]) for row in theirs])
 
 
 async def _unnumber(station: Station, states: Sequence[str]) -> None:
     """Records and pieces of parcels in these states wait for a number again, in the order they came."""
     database, peer = station.database, station.peer
-    for table, lane in (("ferry_record", "ferry_record.lane"), ("ferry_piece", f"'{Lane.BULK}'")):
-        await database.execute(
-            f"UPDATE {table} SET epoch = $2, seq = NULL WHERE {_of(table, lane, states)}", peer, WAITING
-        )
+    await database.execute(
+        f"UPDATE ferry_place SET parcel = NULL WHERE peer = $1 AND {_parcels(states, 'p.id = ferry_place.parcel')}",
+        peer,
+    )
+    numbered = f"p.lane = '{Lane.BULK}' AND p.epoch = ferry_piece.epoch AND p.seq = ferry_piece.seq"
+    await database.execute(
+        f"UPDATE ferry_piece SET epoch = $2, seq = NULL WHERE peer = $1 AND {_parcels(states, numbered)}", peer, WAITING
+    )
     # An old announcement would announce what is no more.
     await database.execute(
-        "UPDATE ferry_record SET epoch = $2 WHERE peer = $1 AND epoch = '' AND rid LIKE 'epoch:%'", peer, DROPPED
+        "UPDATE ferry_place SET parcel = $2 WHERE peer = $1 AND lane = $3 AND parcel IS NULL"
+        " AND EXISTS (SELECT 1 FROM ferry_record r WHERE r.id = ferry_place.id AND r.rid LIKE 'epoch:%')",
+        peer,
+        LEFT_OUT,
+        Lane.CTL,
     )
     await database.execute("UPDATE ferry_parcel SET state = 'retired', again_at = NULL WHERE peer = $1", peer)
 
@@ -207,12 +213,5 @@ async def _announce(station: Station, envelope: Envelope, now: datetime) -> None
     assert channel is not None
     line = station.route.types.line(envelope, station.route.sends)
     parcel = await place_parcel(station, channel, json_lines([line]), [], now=now)
-    await FerryRecord.create(
-        peer=station.peer,
-        lane=Lane.CTL,
-        rid=envelope.rid,
-        line=line.decode(),
-        at=now,
-        epoch=parcel.epoch,
-        seq=parcel.seq,
-    )
+    record = await FerryRecord.create(peer=station.peer, rid=envelope.rid, line=line.decode(), at=now)
+    await FerryPlace.create(id=record.id, peer=station.peer, lane=Lane.CTL, parcel=parcel.id)

@@ -212,8 +212,8 @@ class ZoneKeys:
 
     async def _is_announced(self, number: int) -> bool:
         found = await self._database.rows(
-            "SELECT p.state, p.offered_at FROM ferry_record r JOIN ferry_parcel p ON p.peer = r.peer"
-            " AND p.lane = r.lane AND p.epoch = r.epoch AND p.seq = r.seq"
+            "SELECT p.state, p.offered_at FROM ferry_record r JOIN ferry_place s ON s.id = r.id"
+            " JOIN ferry_parcel p ON p.id = s.parcel"
             " WHERE r.peer = $1 AND r.rid = $2 AND r.refused = ''",
             self._peer,
             announcement_rid(self._own, number),

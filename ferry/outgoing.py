@@ -13,14 +13,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from alerts.states import as_int, as_json, instant_at, listed
+from alerts.states import as_int, as_json, as_numbers, beside, instant_at, listed
 from ferry.lanes import ALARM_SHARE, Lane, LaneRule
 from ferry.ledger import sorts_of
 from ferry.parcel import MAX_PIECE_OCTETS, Label, Piece, content_id
 from ferry.records import Envelope
 from ferry.refusals import RecordExpired
 from ferry.station import Route, Station
-from ferry.tables import DROPPED, UNJUDGED, FerryChannel, FerryParcel
+from ferry.tables import LEFT_OUT, UNJUDGED, FerryChannel, FerryParcel
 from kernel import rows
 from kernel.db import Database, Row, SqlValue, instant, stored_instant
 
@@ -65,17 +65,7 @@ async def hand_over(database: Database, route: Route, envelopes: Sequence[Envelo
             "expires_at": envelope.expires and stored_instant(envelope.expires),
         }
         given.setdefault(route.types.kind(envelope.type).lane, []).append(row)
-    columns = listed(database, 4, rid="text", line="text", expires_at="timestamptz")
-    count = 0
-    for lane, rows_of_lane in given.items():
-        new = await database.rows(
-            "INSERT INTO ferry_record (peer, lane, rid, line, at, expires_at, epoch, refused)"
-            f" SELECT $1, $2, r.rid, r.line, {instant_at(database, 3)}, r.expires_at, '', '' FROM {columns}"
-            f" WHERE true {_NEW}",
-            route.peer, lane, now, as_json(rows_of_lane),
-        )  # fmt: skip
-        count += len(new)
-    return count
+    return sum([await _take_in(database, route.peer, lane, given[lane], now) for lane in given])
 
 
 async def hand_over_file(database: Database, route: Route, *, sha256: str, size: int, now: datetime) -> int:
@@ -95,7 +85,11 @@ async def backlogs(station: Station) -> dict[Lane, Backlog]:
     """What every lane has to do; what waits is counted up to one full parcel."""
     # Counting characters would have PostgreSQL read every one of them.
     octets = "OCTET_LENGTH(line)" if station.database.dialect == "postgres" else "LENGTH(CAST(line AS BLOB))"
-    parts = [_WAITING.format(lane=lane, records=rule.records, octets=octets) for lane, rule in station.rules.items()]
+    places = _places(station.database)
+    parts = [
+        _WAITING.format(lane=lane, octets=octets, places=places, first=_FIRST.format(records=rule.records))
+        for lane, rule in station.rules.items()
+    ]
     found = await station.database.rows(" UNION ALL ".join([*parts, _PIECES, _UNDER_WAY]), station.peer)
     backlogs = dict.fromkeys(Lane, Backlog())
     for row in found:
@@ -146,14 +140,15 @@ async def assign(station: Station, lane: Lane, *, now: datetime) -> tuple[FerryP
 
 async def content(station: Station, parcel: FerryParcel) -> Content:
     """What a numbered parcel was given."""
-    where = (parcel.peer, parcel.epoch, parcel.seq)
-    found = await _stretch(station, "lane = $4 AND epoch = $2 AND seq = $3 ORDER BY id", *where, parcel.lane)
+    found = await _stretch(station, Lane(parcel.lane), "s.parcel = $3 ORDER BY s.id", parcel.id)
     pieces: list[Piece] = []
     if parcel.lane == Lane.BULK:
         rows_of_pieces = await station.database.rows(
             "SELECT sha256, size, start, octets FROM ferry_piece WHERE peer = $1 AND epoch = $2 AND seq = $3"
             " ORDER BY id",
-            *where,
+            parcel.peer,
+            parcel.epoch,
+            parcel.seq,
         )
         pieces = [_piece(row) for row in rows_of_pieces]
     return _content(station, found.lines, pieces)
@@ -193,18 +188,19 @@ async def place_parcel(
     )
 
 
-async def tell_source(
-    station: Station, refused: Sequence[tuple[int, bytes, str]], *, now: datetime, epoch: str | None = None
-) -> None:
+async def tell_source(station: Station, refused: Sequence[tuple[int, bytes, str]], *, now: datetime) -> None:
     """Notes why records were not applied and tells who handed them over: (id, line, code), in a transaction."""
     for row_id, line, code in refused:
-        await station.database.execute(
-            "UPDATE ferry_record SET refused = $1, epoch = COALESCE($2, epoch) WHERE id = $3", code, epoch, row_id
-        )
+        await station.database.execute("UPDATE ferry_record SET refused = $1 WHERE id = $2", code, row_id)
         envelope = station.route.types.read(line, station.route.sends)
         told = station.route.types.kind(envelope.type).told
         if told is not None:
             await told(station.database, now, envelope, code)
+
+
+async def leave_out(database: Database, records: Sequence[int]) -> None:
+    """These will never be in a parcel."""
+    await database.execute_many("UPDATE ferry_place SET parcel = $1 WHERE id = $2", [(LEFT_OUT, id) for id in records])
 
 
 def total(value: object) -> int:
@@ -224,9 +220,11 @@ _JOINED = {
 #: Of what waits no more is looked at than one parcel takes: backlogs get long.
 _WAITING = (
     "SELECT '{lane}' AS lane, COUNT(*) AS waiting, SUM({octets}) AS waiting_octets, MIN(at) AS oldest,"
-    " 0 AS parcels, 0 AS octets FROM (SELECT line, at FROM ferry_record WHERE peer = $1 AND lane = '{lane}'"
-    " AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT {records}) AS first_{lane}"
+    " 0 AS parcels, 0 AS octets FROM (SELECT x.line, x.at FROM {places} WHERE s.peer = $1 AND s.lane = '{lane}'"
+    " AND {first}) AS first_{lane}"
 )
+#: What waits in a lane, in its order: so told that PostgreSQL does not take the index of all ids for it.
+_FIRST = "s.parcel IS NULL ORDER BY s.parcel, s.id LIMIT {records}"
 _PIECES = (
     "SELECT 'bulk', 0, SUM(octets), MIN(at), 0, 0 FROM (SELECT octets, at FROM ferry_piece WHERE peer = $1"
     " AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT 100) AS first_pieces"
@@ -237,6 +235,11 @@ _UNDER_WAY = (
 )
 
 
+def _places(database: Database) -> str:
+    """Places `s`, each with its record `x`."""
+    return f"ferry_place AS s {beside(database, 'ferry_record', 'x.id = s.id')}"
+
+
 class _Stretch(Struct, frozen=True, kw_only=True):
     """Records in their order: how many, the first id and the last, their lines, and when the first of them expires."""
 
@@ -244,6 +247,23 @@ class _Stretch(Struct, frozen=True, kw_only=True):
     ids: tuple[int, int]
     lines: bytes
     expires: datetime | None
+
+
+async def _take_in(
+    database: Database, peer: str, lane: Lane, given: Sequence[Mapping[str, object]], now: datetime
+) -> int:
+    columns = listed(database, 3, rid="text", line="text", expires_at="timestamptz")
+    records = (
+        "INSERT INTO ferry_record (peer, rid, line, at, expires_at, refused)"
+        f" SELECT $1, r.rid, r.line, {instant_at(database, 2)}, r.expires_at, '' FROM {columns} WHERE true {_NEW}"
+    )
+    place = "INSERT INTO ferry_place (id, peer, lane)"
+    values = (peer, now, as_json(given))
+    if database.dialect == "postgres":
+        both = f"WITH new AS ({records}) {place} SELECT id, $1, $4 FROM new RETURNING id"
+        return len(await database.rows(both, *values, lane))
+    new = as_numbers(as_int(row["id"]) for row in await database.rows(records, *values))
+    return await database.execute(f"{place} SELECT value, $1, $2 FROM json_each($3)", peer, lane, new)
 
 
 def _is_due(backlog: Backlog, rule: LaneRule, closed_at: datetime | None, now: datetime) -> bool:
@@ -272,26 +292,32 @@ async def _assigned(station: Station, lane: Lane, now: datetime) -> tuple[FerryP
         return None
     said = [_piece(row) for row in pieces]
     parcel = await place_parcel(station, channel, records.lines, said, now=now)
-    await _number_rows(database, "ferry_record", "lane = $6", records.ids, records.count, parcel)
+    await _number(
+        database, records.count, "UPDATE ferry_place SET parcel = $1 WHERE peer = $2 AND lane = $3 AND parcel IS NULL"
+        " AND id BETWEEN $4 AND $5", parcel.id, parcel.peer, lane, *records.ids,
+    )  # fmt: skip
     ids = [as_int(row["id"]) for row in pieces]
-    await _number_rows(
-        database, "ferry_piece", "$6 = 'bulk'", (min(ids, default=0), max(ids, default=0)), len(ids), parcel
-    )
+    await _number(
+        database, len(ids), "UPDATE ferry_piece SET epoch = $1, seq = $2 WHERE peer = $3 AND epoch = ''"
+        " AND seq IS NULL AND id BETWEEN $4 AND $5", parcel.epoch, parcel.seq, parcel.peer,
+        min(ids, default=0), max(ids, default=0),
+    )  # fmt: skip
     return parcel, _content(station, records.lines, said)
 
 
 async def _waiting_records(station: Station, lane: Lane, most: int) -> "_Stretch":
-    return await _stretch(
-        station, f"lane = $2 AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT {most}", station.peer, lane
-    )
+    return await _stretch(station, lane, _FIRST.format(records=most))
 
 
-async def _stretch(station: Station, which: str, *values: SqlValue) -> "_Stretch":
-    """Records of `peer = $1` joined by the database: a thousand rows that never become objects here."""
+async def _stretch(station: Station, lane: Lane, which: str, *values: SqlValue) -> "_Stretch":
+    """Records of a lane joined by the database: a thousand rows that never become objects here."""
     [row] = await station.database.rows(
         f"SELECT COUNT(*) AS count, MIN(id) AS first, MAX(id) AS last, MIN(expires_at) AS expires,"
         f" {_JOINED[station.database.dialect]} AS lines"
-        f" FROM (SELECT id, line, expires_at FROM ferry_record WHERE peer = $1 AND {which}) AS r",
+        f" FROM (SELECT s.id, x.line, x.expires_at FROM {_places(station.database)}"
+        f" WHERE s.peer = $1 AND s.lane = $2 AND {which}) AS r",
+        station.peer,
+        lane,
         *values,
     )
     lines = row["lines"] or b""
@@ -307,14 +333,15 @@ async def _stretch(station: Station, which: str, *values: SqlValue) -> "_Stretch
 async def _drop_expired(station: Station, lane: Lane, most: int, now: datetime) -> int:
     """Of the first `most` that wait; how many were of no use any more."""
     found = await station.database.rows(
-        "SELECT id, line FROM (SELECT id, line, expires_at FROM ferry_record WHERE peer = $1 AND lane = $2"
-        f" AND epoch = '' AND seq IS NULL ORDER BY seq, id LIMIT {most}) AS r WHERE expires_at <= $3 ORDER BY id",
+        f"SELECT id, line FROM (SELECT s.id, x.line, x.expires_at FROM {_places(station.database)} WHERE s.peer = $1"
+        f" AND s.lane = $2 AND {_FIRST.format(records=most)}) AS r WHERE expires_at <= $3 ORDER BY id",
         station.peer,
         lane,
         now,
     )
     expired = [(as_int(row["id"]), str(row["line"]).encode(), RecordExpired.code) for row in found]
-    await tell_source(station, expired, now=now, epoch=DROPPED)
+    await leave_out(station.database, [row_id for row_id, _, _ in expired])
+    await tell_source(station, expired, now=now)
     return len(expired)
 
 
@@ -333,18 +360,9 @@ async def _waiting_pieces(station: Station, octets: int) -> list[Row]:
     return fit
 
 
-async def _number_rows(
-    database: Database, table: str, where: str, ids: tuple[int, int], count: int, parcel: FerryParcel
-) -> None:
+async def _number(database: Database, count: int, sql: str, *values: SqlValue) -> None:
     """From the first to the last id, which is a fraction of the cost of a list. Raises _Overtaken if others came in."""
-    if not count:
-        return
-    numbered = await database.execute(
-        f"UPDATE {table} SET epoch = $1, seq = $2 WHERE peer = $3 AND epoch = '' AND seq IS NULL"
-        f" AND id BETWEEN $4 AND $5 AND {where}",
-        parcel.epoch, parcel.seq, parcel.peer, *ids, parcel.lane,
-    )  # fmt: skip
-    if numbered != count:
+    if count and await database.execute(sql, *values) != count:
         raise _Overtaken
 
 

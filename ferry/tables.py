@@ -9,8 +9,10 @@ from tortoise.indexes import Index
 
 from kernel.models import Model
 
-#: In `epoch` of what waits to be numbered, of what will never be, and of files whose content nobody has looked at yet.
+#: In `epoch` of a piece that waits to be numbered, that never will be, and of whose file nobody knows the content yet.
 WAITING, DROPPED, UNJUDGED = "", "-", "?"
+#: Instead of a parcel, where a record will never be in one.
+LEFT_OUT = 0
 
 
 class FerryPeer(Model):
@@ -48,23 +50,35 @@ class FerryEpoch(Model):
 
 
 class FerryRecord(Model):
-    """A record handed over, in the transaction of what it tells; kept until it is acknowledged and old."""
+    """A record handed over, in the transaction of what it tells; kept until it is acknowledged and old.
+
+    It is never moved: where it stands, which changes, is its FerryPlace.
+    """
 
     id = fields.BigIntField(primary_key=True)
     peer = fields.CharField(max_length=16)
-    lane = fields.CharField(max_length=12)
     rid = fields.CharField(max_length=64)
     line = fields.TextField()
     at = fields.DatetimeField()
     expires_at = fields.DatetimeField(null=True)
-    epoch = fields.CharField(max_length=32, default=WAITING)
-    seq = fields.BigIntField(null=True)
     refused = fields.CharField(max_length=40, default="")  # the code the source was told
 
     class Meta:
         table = "ferry_record"
         unique_together = (("peer", "rid"),)
-        indexes = (Index(fields=("peer", "lane", "epoch", "seq", "id"), name="idx_ferry_record_due"),)
+
+
+class FerryPlace(Model):
+    """Where a record stands. A row of its own, because with a number every index of its table gets a new entry."""
+
+    id = fields.BigIntField(primary_key=True, generated=False)  # of the record
+    peer = fields.CharField(max_length=16)
+    lane = fields.CharField(max_length=12)
+    parcel = fields.BigIntField(null=True)  # FerryParcel; empty while it waits to be numbered; or LEFT_OUT
+
+    class Meta:
+        table = "ferry_place"
+        indexes = (Index(fields=("peer", "lane", "parcel", "id"), name="idx_ferry_place_due"),)
 
 
 class FerryPiece(Model):

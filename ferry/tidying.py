@@ -8,9 +8,10 @@ import asyncio
 import shutil
 from datetime import datetime, timedelta
 
+from alerts.states import among, as_int, as_numbers
 from casework.intake.tables import Upload
 from ferry.station import Station, throw_away, unlink
-from ferry.tables import FerryFile, FerryHeld
+from ferry.tables import LEFT_OUT, FerryFile, FerryHeld
 from kernel import rows
 from kernel.db import chunks
 
@@ -22,17 +23,24 @@ _FILES = 200
 _SETTLED = timedelta(days=1)
 _UNFINISHED = ("coming", "waiting", "corrupt")
 
+#: Of parcels: the other side has it, or will never be sent it.
+_DONE = "state IN ('acked', 'spent', 'retired') AND COALESCE(acked_at, assigned_at) < $2"
 #: Table, condition on its rows; $1 the peer, $2 the instant before which they may go.
 _SENT = (
-    ("ferry_record", "epoch = '-' AND at < $2"),
-    ("ferry_record", "epoch NOT IN ('', '-') AND at < $2 AND EXISTS ({done} AND p.lane = ferry_record.lane)"),
+    (
+        "ferry_piece",
+        f"at < $2 AND EXISTS (SELECT 1 FROM ferry_parcel p WHERE p.peer = $1 AND p.lane = 'bulk'"
+        f" AND p.epoch = ferry_piece.epoch AND p.seq = ferry_piece.seq AND {_DONE})",
+    ),
     ("ferry_piece", "epoch = '-' AND at < $2"),
-    ("ferry_piece", "epoch NOT IN ('', '-') AND at < $2 AND EXISTS ({done} AND p.lane = 'bulk')"),
-    ("ferry_parcel", "state IN ('acked', 'spent', 'retired') AND COALESCE(acked_at, assigned_at) < $2"),
+    ("ferry_parcel", _DONE),
 )
-_DONE = (
-    "SELECT 1 FROM ferry_parcel p WHERE p.peer = $1 AND p.epoch = {table}.epoch AND p.seq = {table}.seq"
-    " AND p.state IN ('acked', 'spent', 'retired') AND COALESCE(p.acked_at, p.assigned_at) < $2"
+#: Of places `s`: what is in parcels that are done, and what was left out.
+_PLACES = (
+    "SELECT s.id FROM ferry_parcel p JOIN ferry_place s ON s.peer = p.peer AND s.lane = p.lane AND s.parcel = p.id"
+    f" WHERE p.peer = $1 AND {_DONE}",
+    "SELECT s.id FROM ferry_place s JOIN ferry_record r ON r.id = s.id"
+    f" WHERE s.peer = $1 AND s.parcel = {LEFT_OUT} AND r.at < $2",
 )
 _RECEIVED = (
     ("ferry_applied", "at < $2"),
@@ -46,8 +54,10 @@ _RECEIVED = (
 async def tidy(station: Station, *, now: datetime) -> int:
     """Removes what is no longer needed, in small transactions; how many rows."""
     keep, count = station.pace.keep, 0
+    for which in _PLACES:
+        count += await _remove_records(station, which, now - keep)
     for table, condition in _SENT:
-        count += await _remove(station, table, condition.format(done=_DONE.format(table=table)), now - keep)
+        count += await _remove(station, table, condition, now - keep)
     if not station.keeps_sent_files and not station.is_one_way:
         count += await _let_go(station, now - keep)
     for table, condition in _RECEIVED:
@@ -111,6 +121,22 @@ async def _sweep_pieces(station: Station, before: datetime) -> None:
     for left in station.place("pieces").iterdir():
         if left.name not in wanted and left.stat().st_mtime < before.timestamp():
             await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+
+
+async def _remove_records(station: Station, which: str, before: datetime) -> int:
+    total = 0
+    while True:
+        async with station.database.transaction():
+            gone = await station.database.rows(
+                f"DELETE FROM ferry_place WHERE id IN ({which} LIMIT {_BATCH}) RETURNING id", station.peer, before
+            )
+            await station.database.execute(
+                f"DELETE FROM ferry_record WHERE id {among(station.database, 1)}",
+                as_numbers(as_int(row["id"]) for row in gone),
+            )
+        total += len(gone)
+        if len(gone) < _BATCH:
+            return total
 
 
 async def _remove(station: Station, table: str, condition: str, before: datetime) -> int:

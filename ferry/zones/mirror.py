@@ -222,8 +222,8 @@ class Mirror:
 
     async def _tell_states(self, now: datetime) -> int:
         waiting = await self._database.rows(
-            "SELECT COUNT(*) AS n FROM (SELECT 1 FROM ferry_record WHERE peer = $1 AND lane = $2 AND epoch = ''"
-            f" AND seq IS NULL LIMIT {2 * ROOM}) AS waiting",
+            "SELECT COUNT(*) AS n FROM (SELECT 1 FROM ferry_place WHERE peer = $1 AND lane = $2 AND parcel IS NULL"
+            f" LIMIT {2 * ROOM}) AS waiting",
             self._route.peer,
             Lane.CASE,
         )

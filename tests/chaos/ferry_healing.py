@@ -16,7 +16,7 @@ _STILL_S = 4.0
 
 #: By what waits, how much of it: nothing may.
 _WAITING = {
-    "records": "SELECT COUNT(*) AS n FROM ferry_record WHERE epoch = ''",
+    "records": "SELECT COUNT(*) AS n FROM ferry_place WHERE parcel IS NULL",
     "pieces": "SELECT COUNT(*) AS n FROM ferry_piece WHERE epoch IN ('', '?')",
     "parcels": "SELECT COUNT(*) AS n FROM ferry_parcel WHERE state IN ('assigned', 'sealed')",
     "held": "SELECT COUNT(*) AS n FROM ferry_held",

@@ -18,6 +18,7 @@ from msgspec import Struct
 from ferry.opening import check, unseal
 from ferry.parcel import U32, Label, read_header
 from ferry.refusals import RecordExpired
+from ferry.tables import LEFT_OUT
 from ferry.zones.acting import Answer
 from ferry.zones.mirrored import MIRRORED, Mirrored, Way
 from kernel.db import Row
@@ -141,10 +142,11 @@ def _label(zone: Zone, sha256: str) -> Label:
 async def _records(sender: Zone, receiver: Zone, restores: Sequence[Restore]) -> list[str]:
     """Each took effect on the other side or was refused there aloud; none came from nowhere."""
     found = []
-    sent = {
-        str(row["rid"]): str(row["refused"])
-        for row in await sender.database.rows("SELECT rid, refused FROM ferry_record WHERE epoch <> '-'")
-    }
+    handed = await sender.database.rows(
+        "SELECT r.rid, r.refused, s.parcel FROM ferry_record r LEFT JOIN ferry_place s ON s.id = r.id"
+    )
+    left_out = {str(row["rid"]) for row in handed if row["parcel"] == LEFT_OUT}
+    sent = {str(row["rid"]): str(row["refused"]) for row in handed if row["parcel"] != LEFT_OUT}
     applied = Counter(str(row["rid"]) for row in await receiver.database.rows("SELECT rid FROM ferry_applied"))
     poison = await receiver.database.rows("SELECT rid, code FROM ferry_poison")
     refused = {str(row["rid"]) for row in poison}
@@ -159,7 +161,6 @@ async def _records(sender: Zone, receiver: Zone, restores: Sequence[Restore]) ->
         if rid in refused and not code:
             found.append(f"lost: record {rid} was refused, and {sender.own} does not know")
     forgotten = {rid for each in restores if each.own == sender.own for rid in each.records}
-    left_out = {str(row["rid"]) for row in await sender.database.rows("SELECT rid FROM ferry_record WHERE epoch = '-'")}
     if strange := applied.keys() - sent.keys() - forgotten - left_out:
         found.append(f"from nowhere: records {sorted(strange)[:3]} at {receiver.own}")
     return found

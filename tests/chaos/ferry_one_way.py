@@ -45,7 +45,9 @@ async def one_way_with_losses(stage: Stage) -> Told:
             found.append(f"never filled: {sorted(left)}")
         parcels = len(await zones.inner.database.rows("SELECT id FROM ferry_parcel"))
         applied = await zones.outer.database.rows("SELECT rid FROM ferry_applied")
-        sent = await zones.inner.database.rows("SELECT rid FROM ferry_record WHERE epoch <> ''")
+        sent = await zones.inner.database.rows(
+            "SELECT rid FROM ferry_record r JOIN ferry_place s ON s.id = r.id WHERE s.parcel IS NOT NULL"
+        )
         if lost := {row["rid"] for row in sent} - {row["rid"] for row in applied}:
             found.append(f"lost: records {sorted(map(str, lost))[:3]}")
         counts = zones.device.back.counts
@@ -76,7 +78,7 @@ async def _said_all(zones: Zones) -> None:
     async def has() -> bool:
         left = await zones.inner.database.rows(
             "SELECT id FROM ferry_parcel WHERE state IN ('assigned', 'sealed') UNION ALL"
-            " SELECT id FROM ferry_record WHERE epoch = ''"
+            " SELECT id FROM ferry_place WHERE parcel IS NULL"
         )
         held = await zones.outer.database.rows("SELECT id FROM ferry_held")
         heads = await zones.inner.database.rows("SELECT lane, head_seq AS seq FROM ferry_channel ORDER BY lane")

@@ -178,7 +178,7 @@ async def _sealed(zone: Zone, count: int) -> bool:
 async def _nothing_waits(zone: Zone) -> bool:
     rows = await zone.database.rows(
         "SELECT (SELECT COUNT(*) FROM message WHERE state = 'queued')"
-        " + (SELECT COUNT(*) FROM ferry_record WHERE lane = 'urgent' AND epoch = '')"
+        " + (SELECT COUNT(*) FROM ferry_place WHERE lane = 'urgent' AND parcel IS NULL)"
         " + (SELECT COUNT(*) FROM ferry_parcel WHERE lane = 'urgent' AND state = 'assigned') AS n"
     )
     return rows[0]["n"] == 0

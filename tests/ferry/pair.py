@@ -242,7 +242,7 @@ class Pair:
     async def is_quiet(self) -> bool:
         for side in self.sides:
             found = await side.rows(
-                "SELECT (SELECT COUNT(*) FROM ferry_record WHERE epoch = '')"
+                "SELECT (SELECT COUNT(*) FROM ferry_place WHERE parcel IS NULL)"
                 " + (SELECT COUNT(*) FROM ferry_piece WHERE epoch = '')"
                 " + (SELECT COUNT(*) FROM ferry_parcel WHERE state IN ('assigned', 'sealed')) AS left_over"
             )

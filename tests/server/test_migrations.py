@@ -20,6 +20,7 @@ from tortoise.models import Model
 import kernel.db
 from alerts.outgoing import Channel, recover
 from alerts.states import ARRIVED, State
+from ferry.tables import LEFT_OUT
 from kernel.db import Database, DatabaseUnfit, Row
 from kernel.refusals import Refusal
 from kernel.tables import NumberSeries
@@ -30,8 +31,15 @@ from tools.migrations import pending
 ROOT = Path(__file__).parents[2]
 #: tortoise's own list of what was applied.
 HISTORY = "tortoise_migrations"
-#: Columns of earlier versions that no table has any more, and what was in them.
-GONE: dict[str, Any] = {"claimed_until": fields.DatetimeField(null=True)}
+#: By table, columns of earlier versions that it has no more, and what was in them.
+GONE: dict[str, dict[str, Any]] = {
+    "message": {"claimed_until": fields.DatetimeField(null=True)},
+    "ferry_record": {
+        "lane": fields.CharField(max_length=12),
+        "epoch": fields.CharField(max_length=32),
+        "seq": fields.BigIntField(null=True),
+    },
+}
 
 
 @asynccontextmanager
@@ -85,9 +93,11 @@ async def test_a_filled_database_of_any_earlier_version_comes_forward_with_every
         assert await database.migrate() != []
         after = await contents(database)
         for table, rows in before.items():
-            kept = [{column: row[column] for column in rows[0] if column not in GONE} for row in after[table]]
-            rows = [{column: row[column] for column in row if column not in GONE} for row in rows]
-            assert sorted(kept, key=repr) == rows, table
+            left = [column for column in rows[0] if column not in GONE.get(table, {})]
+            before_it, after_it = (
+                [{column: row[column] for column in left} for row in of] for of in (rows, after[table])
+            )
+            assert sorted(after_it, key=repr) == sorted(before_it, key=repr), table
         # The program reads what was written before it.
         for model in models():
             assert len(await model.all()) == len(after[model._meta.db_table])
@@ -116,6 +126,51 @@ async def test_every_message_comes_forward_to_where_it_stands(
         assert await recover(database, now=now, channel=Channel.SMS) == 1
         [row] = await database.rows("SELECT m.state, attempts FROM message m WHERE dedupe_key = 'sms:sending'")
         assert row == {"state": "queued", "attempts": 1}
+
+
+async def test_every_record_comes_forward_to_where_it_stands(
+    blank_url: str, without_places: str, monkeypatch: pytest.MonkeyPatch
+):
+    """From before there was a table of places: waiting, numbered, left out, and one whose parcel is forgotten."""
+    at = datetime(2026, 9, 1, tzinfo=UTC)
+    stood = [("waits", "", None), ("first", "e1", 1), ("second", "e1", 2), ("out", "-", None), ("lost", "e0", 2)]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(kernel.db, "MIGRATIONS", without_places)
+        async with opened(blank_url) as database:
+            await database.migrate()
+            columns = ("peer", "lane", "rid", "line", "at", "epoch", "seq", "refused")
+            given = [
+                (peer, lane, f"{lane}.{name}", f"{peer}.{lane}.{name}", at, epoch, seq, "")
+                for peer in ("inner", "level")
+                for lane in ("case", "urgent")
+                for name, epoch, seq in stood
+            ]
+            await database.insert("ferry_record", columns, given)
+            columns = (
+                "peer", "lane", "epoch", "seq", "prev", "content_id", "count", "octets", "state", "file", "offers",
+                "assigned_at",
+            )  # fmt: skip
+            parcels = [
+                (peer, lane, "e1", seq, "", f"{peer}.{lane}.{seq}", 1, 1, "sealed", "", 0, at)
+                for seq in (2, 1)
+                for lane in ("urgent", "case")
+                for peer in ("inner", "level")
+            ]
+            await database.insert("ferry_parcel", columns, parcels)
+    async with opened(blank_url) as database:
+        await database.migrate()
+        found = await database.rows(
+            "SELECT r.line, s.peer, s.lane, s.parcel, p.content_id FROM ferry_record r"
+            " JOIN ferry_place s ON s.id = r.id LEFT JOIN ferry_parcel p ON p.id = s.parcel"
+        )
+        assert len(found) == len(given)
+        for row in found:
+            peer, lane, name = str(row["line"]).split(".")
+            assert (row["peer"], row["lane"]) == (peer, lane)
+            numbered = {"first": f"{peer}.{lane}.1", "second": f"{peer}.{lane}.2"}
+            assert row["content_id"] == numbered.get(name), row
+            if name not in numbered:
+                assert row["parcel"] == (None if name == "waits" else LEFT_OUT)
 
 
 def _messages() -> list[dict[str, Any]]:
@@ -172,6 +227,12 @@ def earlier_version(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch:
 def without_outstanding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     names = versions()
     yield from _package(tmp_path, monkeypatch, names[: names.index("0005_outstanding")])
+
+
+@pytest.fixture
+def without_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    names = versions()
+    yield from _package(tmp_path, monkeypatch, names[: names.index("0006_places")])
 
 
 @pytest.fixture
@@ -362,7 +423,9 @@ async def fill_as_it_was(database: Database) -> dict[str, list[Row]]:
         if table in tables:
             described = await database.rows(_COLUMNS[database.dialect])
             columns = [str(list(row.values())[1]) for row in described if row["table_name"] == table]
-            fields_of = GONE | {field.source_field or name: field for name, field in model._meta.fields_map.items()}
+            fields_of = GONE.get(table, {}) | {
+                field.source_field or name: field for name, field in model._meta.fields_map.items()
+            }
             rows = [
                 tuple(fields_of[column].to_db_value(_value(fields_of[column], n), model) for column in columns)
                 for n in range(1, 4)

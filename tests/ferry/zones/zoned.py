@@ -158,7 +158,10 @@ class Zoned:
     async def _carry(self, there: Side, here: Side) -> None:
         """Applies what was handed over since, as the engine does."""
         route, now = route_of(here), self.pair.clock.now()
-        found = await there.rows(f"SELECT id, line FROM ferry_record WHERE lane <> '{self.waits or ''}' ORDER BY id")
+        found = await there.rows(
+            "SELECT r.id, r.line FROM ferry_record r JOIN ferry_place s ON s.id = r.id"
+            f" WHERE s.lane <> '{self.waits or ''}' ORDER BY r.id"
+        )
         for row in found:
             if row["id"] in self._carried[there.own]:
                 continue
