@@ -138,25 +138,25 @@ async def test_every_record_comes_forward_to_where_it_stands(
         earlier.setattr(kernel.db, "MIGRATIONS", without_places)
         async with opened(blank_url) as database:
             await database.migrate()
-            columns = ("peer", "lane", "rid", "line", "at", "epoch", "seq", "refused")
             given = [
                 (peer, lane, f"{lane}.{name}", f"{peer}.{lane}.{name}", at, epoch, seq, "")
                 for peer in ("inner", "level")
                 for lane in ("case", "urgent")
                 for name, epoch, seq in stood
             ]
-            await database.insert("ferry_record", columns, given)
-            columns = (
-                "peer", "lane", "epoch", "seq", "prev", "content_id", "count", "octets", "state", "file", "offers",
-                "assigned_at",
-            )  # fmt: skip
             parcels = [
                 (peer, lane, "e1", seq, "", f"{peer}.{lane}.{seq}", 1, 1, "sealed", "", 0, at)
                 for seq in (2, 1)
                 for lane in ("urgent", "case")
                 for peer in ("inner", "level")
             ]
-            await database.insert("ferry_parcel", columns, parcels)
+            records = ("peer", "lane", "rid", "line", "at", "epoch", "seq", "refused")
+            await database.insert("ferry_record", records, given)
+            numbers = (
+                "peer", "lane", "epoch", "seq", "prev", "content_id", "count", "octets", "state", "file", "offers",
+                "assigned_at",
+            )  # fmt: skip
+            await database.insert("ferry_parcel", numbers, parcels)
     async with opened(blank_url) as database:
         await database.migrate()
         found = await database.rows(
