@@ -177,7 +177,7 @@ async def _sealed(zone: Zone, count: int) -> bool:
 
 async def _nothing_waits(zone: Zone) -> bool:
     rows = await zone.database.rows(
-        "SELECT (SELECT COUNT(*) FROM message WHERE state = 'queued')"
+        "SELECT (SELECT COUNT(*) FROM outstanding WHERE state = 'queued')"
         " + (SELECT COUNT(*) FROM ferry_place WHERE lane = 'urgent' AND parcel IS NULL)"
         " + (SELECT COUNT(*) FROM ferry_parcel WHERE lane = 'urgent' AND state = 'assigned') AS n"
     )
