@@ -8,12 +8,12 @@ transaction. Both zones run in this process, each with a database of its own. Th
 kilobyte sealed a second, 8 000 applied; attachments at 150 MB/s with flat memory; an urgent record visible on the
 other side within a second (p99), beside a bulk transfer. The last line is JSON.
 
-Measured on two quiet cores, PostgreSQL and SQLite: 28 000 to 34 000 sealed, 14 000 to 24 000 applied a second, which is
-0.08 to 0.15 of the pipeline's speed: that has one file and no rows, and half of ours is the database. Of processor a
-sealed record takes 11 to 13 µs of this process and 14 to 17 of PostgreSQL, most of that the new version of every row
-that gets its number; 23 on SQLite. An attachment of 1 GiB: 351 to 554 MB/s sealed, 234 to 262 opened, 0.6 to 0.9 and
-0.4 to 0.5 of age, which neither signs nor reads twice; memory grew by 34 MiB. Urgent: 0.23 s (p50), 0.24 to 0.45 s
-(p99), of which the loops' rest is 0.2.
+Measured on two cores that others use too: 31 500 sealed a second on PostgreSQL in a slow hour, 39 000 and 48 600 in
+better ones; 28 800 on SQLite in that slow hour; 12 800 to 21 400 applied. That is 0.12 to 0.20 of the pipeline's speed,
+which has one file and no rows. To find and number a record takes PostgreSQL 7 to 8 µs, for its place is a narrow row;
+it took 16 to 18 when the record was written anew (docs/adr/0041). An attachment of 1 GiB: 351 to 554 MB/s sealed, 193
+to 262 opened, 0.6 to 1.3 and 0.4 to 0.5 of age, which neither signs nor reads twice; memory grew by 34 MiB. Urgent:
+0.24 s (p50), 0.24 to 0.52 s (p99), of which the loops' rest is 0.2.
 
     python -m bench.ferry [--quick] [--sqlite]
 """

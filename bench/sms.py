@@ -18,25 +18,19 @@ Jasmin is installed with pip at the first run, beside nothing of ours (bench/_ja
 said why and no figure is made up. Its simulated carrier sends receipts after eight seconds, which are not counted: one
 that comes before Jasmin has written down the id is looked up again ten seconds later.
 
-Measured whole on two cores that others use too, twice (with rounds of 20,000, and of 40,000 as they are now): 0.41 and
-0.36 of the ceiling on PostgreSQL, 0.45 and 0.33 on SQLite, so the 0.4 is reached in one run of two; 6.9 and 8.8 times
-Kannel (1,260 to 1,430 a second), 137 and 151 times Jasmin; an urgent text was taken after 0.17 s at most; 1,000,000
-queued: 147,652 KiB against 147,996 on PostgreSQL, 150,216 against 150,152 on SQLite. What the ceiling is depends most
-on the minute: 18,000 to 30,600 in one run.
-What the rest is made of, in µs of processor for one text, beside other work: the simulator 37 to 46, which is all that
-the ceiling waits for; our process 35 to 53 (18 of them divide, encode, decode and match; 11 speak with the database;
-the rest is the loop, its sockets and what sharing a cache costs); PostgreSQL 35 to 41 (28 where nothing runs beside
-it). Together 115 to 140 on two cores in 90 to 115: a ratio of 0.4 against a ceiling of 30,000 means 83, so both cores
-must never wait.
-PostgreSQL statement by statement, without a carrier: a claim 10 to 12 (0.7 find, 0.7 lock, 7 update, 0.7 tell), the
-books 17 (4.5 the part, 11 to 12 the row). An update that needs no index entry (HOT) would cost 2 in the claim and 4 in
-the books: docs/adr/0035 says what that takes.
-Tried on a quiet machine, in turn with what is: claims of 250, 750, 1,000 and 1,500; 1,000 to 4,000 texts held; to claim
-once there is room for 500 instead of when half is empty; receipts waited for 30 to 120 ms; uvloop. Nothing is faster.
-Without waiting for the disk it is not faster either; a fifth of the two cores is idle in each. Of 1.97 s our process
-ran 1.15, could have run and waited for a core 0.45, and slept the rest; so it is what the others wait for, and what
-PostgreSQL does less shows but in part: with claims by the batch and a narrow table for what has not arrived it took 25
-µs instead of 46 for the two statements, and texts went a twelfth faster.
+Measured on two cores that others use too, three runs, one of them whole: 0.52, 0.42 and 0.42 of the ceiling on
+PostgreSQL, 0.50, 0.44 and 0.42 on SQLite; 6.0 to 9.6 times Kannel (1,300 to 1,490 a second), 134 times Jasmin and more;
+an urgent text was taken after 0.20 s at most; 1,000,000 queued: 148,692 KiB against 148,640 on PostgreSQL, 150,508
+against 150,288 on SQLite. What the ceiling is depends most on the minute: 16,400 to 32,500.
+What the rest is made of, in µs of processor for one text, where both cores are as fast as they get: the simulator 37 to
+46, which is all that the ceiling waits for; our process 43 (15 of them divide, encode, decode and match; 12 speak with
+the database; the rest is the lane, the loop and its sockets, and what sharing a cache costs); PostgreSQL 16 where
+nothing runs beside it (claims 5.5, books 10), and half as much again beside the others. Our process is what the others
+wait for: of 1.97 s it ran 1.15 and could have run and waited for a core 0.45.
+Tried on a quiet machine, in turn with what is: claims of 250, 750, 1,000 and 1,500; 1,000 to 4,000 texts held; windows
+of 250 to 2,000; to claim once there is room for 500 instead of when half is empty; receipts waited for 30 to 120 ms;
+uvloop; a database that does not wait for the disk; claimed rows as one JSON; what became of a batch told once for all
+that ended alike. Nothing is faster.
 
     python -m bench.sms [--quick] [--database URL]
 """
