@@ -130,9 +130,7 @@ class Inbox:
     async def handle_waiting(self) -> int:
         """Handles the texts that nobody has handled yet, oldest first; returns how many."""
         waiting = await InboundMessage.filter(handled_at=None, tries__lt=self._rules.tries).order_by("id").limit(_BATCH)
-        for message in waiting:
-            await self._handle(message)
-        return len(waiting)
+        return sum([await self._handle(message) for message in waiting])
 
     async def give_up_waiting(self) -> None:
         """Joins what other processes received parts of, and gives out what has waited long enough, with gaps."""
@@ -141,16 +139,21 @@ class Inbox:
 
     # ---- handling
 
-    async def _handle(self, message: InboundMessage) -> None:
-        is_handled = False
+    async def _handle(self, message: InboundMessage) -> bool:
+        """Whether it was. A text that breaks its own handling is tried a few times, not for ever."""
+        is_its_fault = True
         try:
             await self._answer_and_settle(message)
-            is_handled = True
+            is_its_fault = False
+        except OSError as failed:
+            # A disk that is full is not its fault, nor is a process that was killed meanwhile: that counts nothing.
+            log.warning("inbound %s: %s; once more in a while", message.id, type(failed).__name__)
+            is_its_fault = False
+            return False
         finally:
-            if not is_handled:
-                # A text that breaks its own handling is tried a few times, not for ever. A process that was killed
-                # meanwhile is not its fault, and counts nothing.
+            if is_its_fault:
                 await patiently(partial(self._count, message), f"inbound {message.id}")
+        return True
 
     async def _answer_and_settle(self, message: InboundMessage) -> None:
         # What the lost part said may have been "not".

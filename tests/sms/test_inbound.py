@@ -1,6 +1,7 @@
 """Texts from people: progress, cards, nonsense, and what a crash may not lose."""
 
 import asyncio
+import errno
 from datetime import timedelta
 
 import pytest
@@ -331,6 +332,22 @@ async def test_a_text_that_breaks_its_handling_is_not_tried_for_ever(county):
     await desk.take(pdu)
     await county.database.execute("UPDATE inbound_message SET tries = 2")
     assert await desk.inbox.handle_waiting() == 0
+
+
+async def test_a_disk_that_is_full_is_no_fault_of_a_text(county, desk, monkeypatch):
+    async def full(*given: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    number = await county.accepted()
+    for words in (f"CX{number}", "HELP"):
+        [pdu] = desk.parts(APPLICANT, words)
+        await desk.take(pdu)
+    monkeypatch.setattr(county.office, "perform", full)
+    # Those behind it do not wait for the disk.
+    assert [await desk.inbox.handle_waiting() for _ in range(5)] == [1, 0, 0, 0, 0]
+    monkeypatch.undo()
+    assert await desk.inbox.handle_waiting() == 1
+    assert await desk.outcomes() == ["progress", "COMMANDS"]
 
 
 async def test_the_proof_holds_the_frames_the_numbers_and_the_time(county, desk):
