@@ -333,7 +333,8 @@ async def _drawn_anew(work: Work, card: AskedCard, phone: str) -> tuple[Code, da
 
 
 async def _dead_letters(database: Database, now: datetime, limit: int) -> list[DeadLetter]:
-    lock = " FOR UPDATE OF o SKIP LOCKED" if database.dialect == "postgres" else ""
+    # The message as well: that it was followed up stands there, and is looked at again once it is ours.
+    lock = " FOR UPDATE OF o, m SKIP LOCKED" if database.dialect == "postgres" else ""
     grave = ", ".join(f"'{template}'" for template in _GRAVE)
     priorities = sorted({template.priority for template in _GRAVE.values()})
     found: list[Row] = []
