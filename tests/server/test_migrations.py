@@ -51,6 +51,16 @@ async def opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
+@asynccontextmanager
+async def made_by(migrations: str, url: str) -> AsyncIterator[Database]:
+    """The database as the program with these migrations makes it."""
+    with pytest.MonkeyPatch.context() as program:
+        program.setattr(kernel.db, "MIGRATIONS", migrations)
+        async with opened(url) as database:
+            await database.migrate()
+            yield database
+
+
 async def test_the_migrations_hold_everything_the_models_say():
     missing = [operation for writer in await pending() for operation in writer.operations]
     assert missing == [], "write a migration: python -m tools.migrations NAME"
@@ -82,13 +92,10 @@ async def test_migrating_again_keeps_every_row(blank_url: str):
 
 
 async def test_a_filled_database_of_any_earlier_version_comes_forward_with_every_row(
-    blank_url: str, earlier_version: str, monkeypatch: pytest.MonkeyPatch
+    blank_url: str, earlier_version: str
 ):
-    with monkeypatch.context() as earlier:
-        earlier.setattr(kernel.db, "MIGRATIONS", earlier_version)
-        async with opened(blank_url) as database:
-            await database.migrate()
-            before = await fill_as_it_was(database)
+    async with made_by(earlier_version, blank_url) as database:
+        before = await fill_as_it_was(database)
     async with opened(blank_url) as database:
         assert await database.migrate() != []
         after = await contents(database)
@@ -103,15 +110,11 @@ async def test_a_filled_database_of_any_earlier_version_comes_forward_with_every
             assert len(await model.all()) == len(after[model._meta.db_table])
 
 
-async def test_every_message_comes_forward_to_where_it_stands(
-    blank_url: str, without_outstanding: str, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.parametrize("earlier_version", ["0004_ledgers"], indirect=True)
+async def test_every_message_comes_forward_to_where_it_stands(blank_url: str, earlier_version: str):
     """From before there was a table of what is outstanding: one message in every state, by text and by mail."""
-    with monkeypatch.context() as earlier:
-        earlier.setattr(kernel.db, "MIGRATIONS", without_outstanding)
-        async with opened(blank_url) as database:
-            await database.migrate()
-            await database.insert("message", list(_messages()[0]), [tuple(row.values()) for row in _messages()])
+    async with made_by(earlier_version, blank_url) as database:
+        await database.insert("message", list(_messages()[0]), [tuple(row.values()) for row in _messages()])
     async with opened(blank_url) as database:
         await database.migrate()
         assert list((await states_by_number(database)).values()) == [row["state"] for row in _messages()]
@@ -128,35 +131,31 @@ async def test_every_message_comes_forward_to_where_it_stands(
         assert row == {"state": "queued", "attempts": 1}
 
 
-async def test_every_record_comes_forward_to_where_it_stands(
-    blank_url: str, without_places: str, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.parametrize("earlier_version", ["0005_outstanding"], indirect=True)
+async def test_every_record_comes_forward_to_where_it_stands(blank_url: str, earlier_version: str):
     """From before there was a table of places: waiting, numbered, left out, and one whose parcel is forgotten."""
     at = datetime(2026, 9, 1, tzinfo=UTC)
     stood = [("waits", "", None), ("first", "e1", 1), ("second", "e1", 2), ("out", "-", None), ("lost", "e0", 2)]
-    with monkeypatch.context() as earlier:
-        earlier.setattr(kernel.db, "MIGRATIONS", without_places)
-        async with opened(blank_url) as database:
-            await database.migrate()
-            given = [
-                (peer, lane, f"{lane}.{name}", f"{peer}.{lane}.{name}", at, epoch, seq, "")
-                for peer in ("inner", "level")
-                for lane in ("case", "urgent")
-                for name, epoch, seq in stood
-            ]
-            parcels = [
-                (peer, lane, "e1", seq, "", f"{peer}.{lane}.{seq}", 1, 1, "sealed", "", 0, at)
-                for seq in (2, 1)
-                for lane in ("urgent", "case")
-                for peer in ("inner", "level")
-            ]
-            records = ("peer", "lane", "rid", "line", "at", "epoch", "seq", "refused")
-            await database.insert("ferry_record", records, given)
-            numbers = (
-                "peer", "lane", "epoch", "seq", "prev", "content_id", "count", "octets", "state", "file", "offers",
-                "assigned_at",
-            )  # fmt: skip
-            await database.insert("ferry_parcel", numbers, parcels)
+    async with made_by(earlier_version, blank_url) as database:
+        given = [
+            (peer, lane, f"{lane}.{name}", f"{peer}.{lane}.{name}", at, epoch, seq, "")
+            for peer in ("inner", "level")
+            for lane in ("case", "urgent")
+            for name, epoch, seq in stood
+        ]
+        parcels = [
+            (peer, lane, "e1", seq, "", f"{peer}.{lane}.{seq}", 1, 1, "sealed", "", 0, at)
+            for seq in (2, 1)
+            for lane in ("urgent", "case")
+            for peer in ("inner", "level")
+        ]
+        records = ("peer", "lane", "rid", "line", "at", "epoch", "seq", "refused")
+        await database.insert("ferry_record", records, given)
+        numbers = (
+            "peer", "lane", "epoch", "seq", "prev", "content_id", "count", "octets", "state", "file", "offers",
+            "assigned_at",
+        )  # fmt: skip
+        await database.insert("ferry_parcel", numbers, parcels)
     async with opened(blank_url) as database:
         await database.migrate()
         found = await database.rows(
@@ -221,18 +220,6 @@ def earlier_version(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch:
     """The program as it was when this was its last migration."""
     names = versions()
     yield from _package(tmp_path, monkeypatch, names[: names.index(request.param) + 1])
-
-
-@pytest.fixture
-def without_outstanding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    names = versions()
-    yield from _package(tmp_path, monkeypatch, names[: names.index("0005_outstanding")])
-
-
-@pytest.fixture
-def without_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    names = versions()
-    yield from _package(tmp_path, monkeypatch, names[: names.index("0006_places")])
 
 
 @pytest.fixture
@@ -335,13 +322,9 @@ async def test_a_crash_in_the_middle_of_migrating_is_made_good_by_the_next_start
         assert await database.migrate() != []
 
 
-async def test_a_program_older_than_its_database_refuses_to_touch_it(
-    blank_url: str, next_version: str, monkeypatch: pytest.MonkeyPatch
-):
-    with monkeypatch.context() as later:
-        later.setattr(kernel.db, "MIGRATIONS", next_version)
-        async with opened(blank_url) as database:
-            await database.migrate()
+async def test_a_program_older_than_its_database_refuses_to_touch_it(blank_url: str, next_version: str):
+    async with made_by(next_version, blank_url):
+        pass
     async with opened(blank_url) as database:
         with pytest.raises(Refusal, match="9999_next"):
             await database.migrate()
