@@ -152,12 +152,12 @@ class Reporter:
         if local - local.replace(hour=0, minute=0, second=0, microsecond=0) < _GRACE:
             return False
         closed, yesterday = await self._closed(), day_of(now) - timedelta(days=1)
-        closes = None if closed is not None and closed >= yesterday else yesterday
+        # What is told in the course of a day names the last day that is closed: its own would pass for reported.
+        day, closes = (closed, None) if closed is not None and closed >= yesterday else (yesterday, yesterday)
         if closes is None and not await self._is_more_due():
             return False
         speaker = self._speaker()
         own, region = speaker.voice
-        day = closes or day_of(now)
         voice = Voice(source_system=own, region=region, batch=batch_name(day), sent_time=now)
         async with self._database.transaction():
             due = await self._database.rows(

@@ -20,6 +20,7 @@ from ferry.exchange.rules import Sender
 from ferry.exchange.tables import ExchangeBatch, ExchangeCase, ExchangeGap, ExchangeRecord, ExchangeSender
 from kernel.actor import THE_OPERATOR
 from kernel.refusals import Refusal
+from supervision.region import reporting_systems
 from supervision.tables import Finding, ReportedDay
 from tests.ferry.exchange.systems import SendingSystem, clock_does, deliver, register, utc
 from tests.mobile_api.stage import Stage
@@ -361,6 +362,18 @@ async def test_both_sides_counts_and_hashes_are_compared_and_a_difference_is_tol
     await ExchangeRecord.filter(rid="A1.step.1.1").delete()
     drifts = (await drifts_on(stage.database, date(2026, 9, 17)))["SJJ-YWXT"]
     assert {drift.table for drift in drifts} == {Table.APPLY, Table.STEP}
+
+
+async def test_a_day_differs_until_a_batch_that_tells_of_it_again_agrees(stage: Stage, system: SendingSystem):
+    foreign = system.row(Table.APPLY, case="A3", org="WJJ")
+    differing: list[object] = []
+    for batch, rows in (("B1", [*system.case(), foreign]), ("B2", []), ("B3", system.case()), ("B4", [])):
+        stage.clock.advance(timedelta(minutes=1))
+        system.batch = batch
+        await deliver(stage, system.package(rows))
+        (shown,) = await reporting_systems(stage.database)
+        differing.append(shown["days_that_differ"])
+    assert differing == [1, 1, 0, 0]
 
 
 async def test_a_batch_of_many_parts_is_whole_when_the_last_is_in(stage: Stage, system: SendingSystem):

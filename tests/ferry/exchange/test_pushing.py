@@ -5,7 +5,7 @@ import io
 import ssl
 import zipfile
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from starlette.applications import Starlette
 
 from certs.authority import Authority
-from ferry.exchange.acts import RevokeSender
+from ferry.exchange.acts import RevokeSender, WatchDays
 from ferry.exchange.codes import Table
 from ferry.exchange.https import HttpsWay
 from ferry.exchange.reconciling import drifts_on
 from ferry.exchange.reports import Speaker
 from ferry.exchange.rules import Sender
-from ferry.exchange.tables import ExchangeBatch, ExchangeCase, ExchangeRecord
+from ferry.exchange.tables import ExchangeBatch, ExchangeCase, ExchangeGap, ExchangeRecord
 from ferry.exchange.upward import NotTaken, Reporter, consumer
 from ferry.exchange.upward_tables import ExchangeDue, ExchangeReport, ExchangeSaid
 from kernel.actor import THE_OPERATOR
@@ -266,6 +266,25 @@ async def test_after_a_day_everything_said_of_it_is_proved(at_county: County):
     await stage.database.execute("DELETE FROM exchange_record WHERE table_name = 'material'")
     (drift,) = (await drifts_on(stage.database, closing.day, "HENGJIANG"))["HENGJIANG"]
     assert drift.table is Table.MATERIAL
+
+
+async def test_a_level_that_reported_in_the_morning_and_fell_silent_is_missed(at_county: County):
+    """What is said in the course of a day is no word on the whole of it."""
+    stage = at_county.stage
+    number = await stage.accepted()  # on Friday the 18th; Sunday the 20th is worked
+    stage.clock.set(utc("2026-09-20T00:10"))
+    await at_county.turn()
+    stage.clock.set(utc("2026-09-20T10:00"))
+    await stage.decide("OFF-0001", number, "AGREE")
+    await at_county.turn()
+    assert "step" in (await at_county.reported())[number]
+
+    stage.clock.set(utc("2026-09-21T08:00"))  # nobody closed the 20th
+    for _ in range(3):
+        await stage.clock_does(WatchDays())
+    assert [(gap.day, gap.healed_at) for gap in await ExchangeGap.all()] == [(date(2026, 9, 20), None)]
+    await at_county.turn()
+    assert (await ExchangeGap.get()).healed_at == stage.clock.now()
 
 
 async def test_what_came_from_below_goes_on_in_our_name(at_county: County):
