@@ -39,7 +39,7 @@ _UNFINISHED = (
 async def healed(
     zones: Zones, missed: Sequence[str] = (), figures: str = "", *, rounds: int = 4, patience_s: float = _PATIENCE_S
 ) -> Told:
-    zones.device.is_away = False
+    zones.device.carries = zones.device.both
     zones.device.misbehave(Faults())
     all_is_well(zones.outer)
     left: dict[str, int] = {}

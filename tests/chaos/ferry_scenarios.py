@@ -30,6 +30,9 @@ HOSTILE = Faults(
 )  # fmt: skip
 #: Until a busy machine comes to a point that is on every day's way.
 _ENOUGH_S = 60.0
+#: That a busy machine seals or applies at the least, each synced and committed by itself.
+_PARCELS_A_SECOND = 10
+_URGENT = 40
 
 
 # ------------------------------------------------------------------------------------------------------------- kill -9
@@ -126,27 +129,30 @@ async def way_is_gone(stage: Stage) -> Told:
     receiver's order and no device's, it looks when everything has been carried. With `--size 20` it is ten thousand.
     """
     count = stage.some(500)
+    patience = PATIENCE_S + count / _PARCELS_A_SECOND
     async with two_zones(stage) as zones:
         async with AsyncExitStack() as outer, AsyncExitStack() as inner:
             # The outer one first: texts wait inside until something was heard from there.
             await outer.enter_async_context(zones.outer.server(one_by_one=True))
             await inner.enter_async_context(zones.inner.server(one_by_one=True))
-            zones.device.is_away = True
+            zones.device.carries = ()
             zones.inner.out.rename(zones.inner.out.with_suffix(".gone"))
             zones.inner.out.write_text("no folder")
             await hand_over_ages(zones.inner, count)
             await asyncio.sleep(1.0)
             zones.inner.out.unlink()
             zones.inner.out.with_suffix(".gone").rename(zones.inner.out)
-            await _until(lambda: _sealed(zones.inner, count))
-            await zones.inner.queue(texts=stage.some(40))
+            await _until(lambda: _sealed(zones.inner, count), patience_s=patience)
+            # Texts wait inside while nothing is heard from outside, and two minutes may have passed.
+            zones.device.carries = (zones.device.there,)
+            await zones.inner.queue(texts=_URGENT)
             await _until(lambda: _nothing_waits(zones.inner))
             await outer.aclose()
             urgent = await _under_way(zones.inner)
-            zones.device.is_away = False
-            await _until(lambda: _carried(zones))
+            zones.device.carries = zones.device.both
+            await _until(lambda: _carried(zones), patience_s=patience)
             async with zones.outer.server(one_by_one=True):
-                await _until(lambda: _applied(zones.outer, count))
+                await _until(lambda: _applied(zones.outer, count), patience_s=patience)
         behind = await zones.outer.database.rows(
             "SELECT COUNT(*) AS n FROM ferry_inbox WHERE lane = 'case' AND id >"
             " (SELECT MAX(id) FROM ferry_inbox WHERE lane = 'urgent' AND seq <= $1)",
@@ -242,8 +248,8 @@ async def two_sealers(stage: Stage) -> Told:
         return await healed(zones)
 
 
-async def _until(has: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+async def _until(has: Callable[[], Awaitable[bool]], *, patience_s: float = PATIENCE_S) -> None:
+    async with asyncio.timeout(patience_s):
         while not await has():  # noqa: ASYNC110  a database has no bell
             await asyncio.sleep(0.1)
 

@@ -156,13 +156,17 @@ class Files(MutableMapping[str, bytes]):
 
 
 class Device:
-    """`there` carries from the outer to the inner zone, `back` the other way; `is_away`: nothing is carried."""
+    """`there` carries from the outer to the inner zone, `back` the other way; `carries`: those that are not away."""
 
     def __init__(self, outer: Zone, inner: Zone, chance: random.Random) -> None:
         self.there, self.back = Gap(chance), Gap(chance)
         for gap, sender, receiver in ((self.there, outer, inner), (self.back, inner, outer)):
             gap.entrance.files, gap.exit.files = Files(sender.out), Files(receiver.into)  # type: ignore[assignment]
-        self.is_away = False
+        self.carries = self.both
+
+    @property
+    def both(self) -> tuple[Gap, ...]:
+        return self.there, self.back
 
     def misbehave(self, faults: Faults) -> None:
         self.there.faults = self.back.faults = faults
@@ -174,11 +178,10 @@ class Device:
 
     async def run(self) -> None:
         while True:
-            if not self.is_away:
-                for gap in (self.there, self.back):
-                    # What a zone takes back, or takes in, while we look at it.
-                    with suppress(KeyError, FileNotFoundError, NotADirectoryError):
-                        gap.sweep()
+            for gap in self.carries:
+                # What a zone takes back, or takes in, while we look at it.
+                with suppress(KeyError, FileNotFoundError, NotADirectoryError):
+                    gap.sweep()
             await asyncio.sleep(_SWEEP_S)
 
 
