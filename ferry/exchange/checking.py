@@ -68,7 +68,7 @@ class Suite:
 
     def take(
         self, seen: Seen, *, part: str = "", sender: Sender | None, batch: str | None, made_at: datetime | None
-    ) -> None:
+    ) -> Verdict:
         self.report.rows += 1
         findings = list(seen.findings)
         if (read := seen.read) is not None:
@@ -82,6 +82,7 @@ class Suite:
         self.report.verdicts[verdict] = self.report.verdicts.get(verdict, 0) + 1
         for finding in findings:
             self.note(finding.code, line=seen.line, rid=seen.rid, column=finding.column, part=part)
+        return verdict
 
     def tallies(self) -> list[Tally]:
         return tallied(

@@ -13,9 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
-from casework.clock.working_days import CHINA, Calendar, day_of
+from casework.clock.working_days import CHINA, Calendar
 from casework.intake.xes import ForeignCase
 from ferry.exchange.checking import Report, Suite
+from ferry.exchange.faults import Verdict
 from ferry.exchange.profiles.mapping import Origin, from_foreign
 from ferry.exchange.profiles.xes import XES, Item, told
 from ferry.exchange.rules import Sender
@@ -41,7 +42,7 @@ def write_log(
     key: ec.EllipticCurvePrivateKey,
     certificates: tuple[x509.Certificate, ...],
 ) -> Report:
-    """Writes the batch. What does not conform lacks the rows that are named in the report, and is not to be sent."""
+    """Writes the batch, without the rows that its receiver would reject: the report counts and names them."""
     sender = portion.sender
     made_at = portion.made_at.astimezone(CHINA)
     origin = Origin(
@@ -56,12 +57,11 @@ def write_log(
     suite = Suite(calendar, lists_marks=False)
     order = Order(sender=sender, batch=portion.batch, day=portion.until, created_at=made_at)
     with closing(BatchWriter(out, order)) as writer:
-        for seen in from_foreign(XES, told(log, portion.item, calendar), origin):
-            if seen.read is not None:
-                if not portion.since <= day_of(seen.read.envelope.event_time) <= portion.until:
-                    continue
+        rows = told(log, portion.item, calendar, since=portion.since, until=portion.until)
+        for seen in from_foreign(XES, rows, origin):
+            verdict = suite.take(seen, sender=sender, batch=portion.batch, made_at=made_at)
+            if seen.read is not None and verdict is not Verdict.REJECTED:
                 writer.add(seen.read)
-            suite.take(seen, sender=sender, batch=portion.batch, made_at=made_at)
         writer.finish(key, certificates)
     suite.report.sender = sender
     return suite.report

@@ -11,7 +11,7 @@ versions: a deadline or an end that changed after it was told is refused as VERS
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from msgspec import Struct
 
@@ -99,15 +99,26 @@ class Item(Struct, frozen=True, kw_only=True):
     name: str = "自建系统办件"
 
 
-def told(log: Iterable[ForeignCase], item: Item, calendar: Calendar) -> Iterator[ForeignRow]:
-    """The log in the profile's tables, case by case, each in the order of time. Raises LOG_CASE_TWICE and
-    LOG_WITHOUT_DEADLINE."""
+def told(
+    log: Iterable[ForeignCase], item: Item, calendar: Calendar, *, since: date = date.min, until: date = date.max
+) -> Iterator[ForeignRow]:
+    """What the log says of these local days in the profile's tables, case by case, each in the order of time.
+
+    Raises LOG_CASE_TWICE and LOG_WITHOUT_DEADLINE, of every case.
+    """
+
+    def is_of_these(at: datetime) -> bool:
+        return since <= day_of(at) <= until
+
     for case in each_once(log):
-        yield _TRACE, _trace(case, item, calendar)
-        events = sorted(enumerate(case.events, 1), key=lambda each: each[1].at)
+        trace = _trace(case, item, calendar)
+        if is_of_these(case.started_at):
+            yield _TRACE, trace
+        places = ((place, event) for place, event in enumerate(case.events, 1) if is_of_these(event.at))
+        events = sorted(places, key=lambda each: each[1].at)
         before = [each for each in events if case.ended_at is None or each[1].at <= case.ended_at]
         yield from (_event(case, *each) for each in before)
-        if case.ended_at is not None:
+        if case.ended_at is not None and is_of_these(case.ended_at):
             row = {"concept:name": case.id, "enddate": case.ended_at.isoformat()}
             yield _END, {**row, "department": clean(case.department, 120)}
         yield from (_event(case, *each) for each in events[len(before) :])

@@ -20,6 +20,7 @@ from ferry.exchange.codes import Table
 from ferry.exchange.logs import Portion, write_log
 from ferry.exchange.package import Package
 from ferry.exchange.profiles.xes import Item, due_day
+from ferry.exchange.standard import decode
 from ferry.exchange.tables import ExchangeCase, ExchangeRecord
 from kernel.clock import as_utc
 from kernel.refusals import Refusal
@@ -114,6 +115,24 @@ def test_what_the_standard_cannot_say_is_named_row_by_row(change: dict[str, Any]
     _, report, _ = written([msgspec.structs.replace(case, **change)])
     assert not report.conforms
     assert fact in why(report)
+
+
+def test_what_the_standard_cannot_say_is_not_sent_and_spoils_its_own_day_only():
+    first, second, _ = small()
+    log = [
+        msgspec.structs.replace(first, id="办件1"),
+        msgspec.structs.replace(second, deadline=datetime(2026, 8, 1, tzinfo=CHINA)),
+    ]
+    found = {}
+    for day in (1, 2, 10, 11):
+        _, report, rows = written(log, since=date(2026, 9, day), until=date(2026, 9, day))
+        found[day] = (report.rows, report.verdicts.get("rejected", 0), [decode(row).envelope.rid for row in rows])
+    assert found == {
+        1: (3, 3, []),
+        2: (2, 1, ["case-2.apply.1.1"]),
+        10: (1, 0, ["case-2.finish.1.1"]),
+        11: (2, 2, []),
+    }
 
 
 @pytest.mark.parametrize(
