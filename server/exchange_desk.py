@@ -10,14 +10,12 @@ from typing import IO, TypeVar
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from casework.clock.calendars import builtin_calendar
 from casework.clock.working_days import day_of
 from casework.intake.xes import read_log
-from certs.profiles import subject_name
 from certs.verification import UNREADABLE
 from ferry.exchange import credentials, logs, taking
 from ferry.exchange.acts import AddSender, BatchView, Receipt, RevokeSender, SenderView
@@ -172,11 +170,8 @@ def own_request(system: System) -> bytes:
     """A certificate request (PKCS#10, PEM) for the key by which this system signs what it sends."""
     chosen = system.settings.exchange
     sender = Sender(source_system=chosen.source_system, org=EVERY_ORG, region=chosen.region)
-    name = subject_name(chosen.source_system, organisation=system.settings.certs.organisation)
-    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(credentials.uri_of(sender))])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(name).add_extension(names, critical=False)
-    request = builder.sign(system.authority.keyring.key(OWN_KEY), hashes.SHA256())
-    return request.public_bytes(Encoding.PEM)
+    key = system.authority.keyring.key(OWN_KEY)
+    return credentials.request_of(sender, key, organisation=system.settings.certs.organisation)
 
 
 async def add_sender(system: System, sender: Sender, *, name: str, unit: str, request: bytes) -> SenderView:

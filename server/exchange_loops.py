@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from casework.clock.working_days import day_of
 from certs.encodings import spki_of
-from certs.profiles import subject_name
 from certs.tables import IssuedCertificate
 from certs.verification import UNREADABLE
 from ferry.exchange import credentials, watching
@@ -162,15 +159,12 @@ async def front_signer(system: "System", front: TableFront) -> Signer:
     row = await ExchangeSender.get_or_none(source_system=front.source_system)
     if row is None or row.revoked_at is not None:
         sender = Sender(source_system=front.source_system, org=front.org, region=front.region)
-        name = subject_name(front.source_system, organisation=system.settings.certs.organisation)
-        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(credentials.uri_of(sender))])
-        builder = x509.CertificateSigningRequestBuilder().subject_name(name).add_extension(names, critical=False)
         act = AddSender(
             source_system=front.source_system,
             org=front.org,
             region=front.region,
             name=f"前置库{front.name}",
-            request=builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM),
+            request=credentials.request_of(sender, key, organisation=system.settings.certs.organisation),
             unit=front.unit,
         )
         outcome = await system.office.perform(act, THE_OPERATOR, key=None)

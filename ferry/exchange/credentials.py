@@ -11,12 +11,13 @@ from datetime import datetime
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct
 
 from certs.encodings import b64u, check_es256, sign_es256, signature_der, signature_p1363, unb64u
-from certs.profiles import EXCHANGE_SENDER
+from certs.profiles import EXCHANGE_SENDER, subject_name
 from certs.verification import Trusted, Verifier, read_certificate
 from ferry.exchange.package import MAX_SIGNATURE_OCTETS, Manifest, PackageUnfit
 from ferry.exchange.rules import Sender
@@ -64,6 +65,14 @@ def sender_of(certificate: x509.Certificate) -> Sender:
         raise PackageUnfit("CERTIFICATE_UNFIT", "no URI of case-exchange")
     region, org, system = found[0].groups()
     return Sender(source_system=system, org=org, region=region)
+
+
+def request_of(sender: Sender, key: ec.EllipticCurvePrivateKey, *, organisation: str) -> bytes:
+    """A certificate request (PKCS#10, PEM) of the system that has this key."""
+    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri_of(sender))])
+    name = subject_name(sender.source_system, organisation=organisation)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name).add_extension(names, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def signed(manifest: bytes, key: ec.EllipticCurvePrivateKey, certificates: tuple[x509.Certificate, ...]) -> str:
