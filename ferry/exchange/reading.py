@@ -6,6 +6,7 @@ a stream; document types, entities and foreign files are refused by the parser.
 
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import IO
 from xml.etree.ElementTree import Element, ParseError
 
@@ -14,6 +15,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 from msgspec import Struct
 from msgspec import inspect as shape
+from msgspec.structs import FieldInfo
 
 from ferry.exchange.codes import Table
 from ferry.exchange.payloads import Payload
@@ -144,7 +146,7 @@ def _without(plain: Mapping[str, object]) -> dict[str, object]:
 
 # -------------------------------------------------------------------------------------------------- column by column
 def _faults_of(plain: dict[str, object], struct: type[Struct], as_text: bool, *, apart: str = "") -> list[Finding]:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    fields = _fields(struct)
     found = [Finding("COLUMN_UNKNOWN", str(name)[:60]) for name in plain if name not in fields and name != apart]
     for name, field in fields.items():
         if name not in plain:
@@ -159,6 +161,11 @@ def _faults_of(plain: dict[str, object], struct: type[Struct], as_text: bool, *,
             if _is_unclean(plain[name], field.type):
                 found.append(Finding("TEXT_UNCLEAN", name))
     return found
+
+
+@cache
+def _fields(struct: type[Struct]) -> Mapping[str, FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(struct)}
 
 
 def _code_of(value: object, kind: shape.Type) -> str:
@@ -193,9 +200,9 @@ def _is_plainly_clean(octets: bytes) -> bool:
 
 def _unclean_of(read: Read) -> list[str]:
     return [
-        field.encode_name
+        name
         for struct in (read.envelope, read.payload)
-        for field in msgspec.structs.fields(struct)
+        for name, field in _fields(type(struct)).items()
         if _is_unclean(getattr(struct, field.name), field.type)
     ]
 

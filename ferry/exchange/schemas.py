@@ -6,6 +6,7 @@ days) is in `rules`.
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -37,12 +38,13 @@ class Column(Struct, frozen=True, kw_only=True):
     item: "Column | None" = None
 
 
-def columns(struct: type[Struct]) -> list[Column]:
-    """The columns of an envelope or a payload, in order."""
-    return [
+@cache
+def columns(struct: type[Struct]) -> tuple[Column, ...]:
+    """The columns of an envelope or a payload, in order; a profile asks for them at every row."""
+    return tuple(
         _column(field.encode_name, shape.type_info(field.type), required=field.required)
         for field in msgspec.structs.fields(struct)
-    ]
+    )
 
 
 def _column(name: str, kind: shape.Type, *, required: bool) -> Column:
