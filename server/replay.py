@@ -6,13 +6,15 @@ instant. What happens at one instant happens in this order: cases begin, steps a
 end at the very deadline is in time.
 
 Limits: the log's deadlines are taken as they are. A case cannot be reported on before it began, so steps dated before
-its start arrive with the start; steps are reported once a day, ends at their instant.
+its start arrive with the start; steps are reported once a day, ends at their instant. In `server.replay_exchange` the
+same log is told as any system that reports does, and judged by the standard's days.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Protocol
 
@@ -22,6 +24,7 @@ from casework.acts import ForeignCaseRow, ForeignStep, ImportForeignCases, Repor
 from casework.clock.working_days import CHINA, day_of
 from casework.intake.xes import ForeignCase, each_once
 from casework.tables import Case
+from ferry.exchange.tables import ExchangeSender
 from kernel.actor import THE_CLOCK, THE_OPERATOR, Actor
 from kernel.acts import Act, Done
 from kernel.clock import FakeClock, as_utc
@@ -33,19 +36,47 @@ from supervision.acts import IssueOrders, TurnLights
 from supervision.queries import card_tally, light_tally
 from supervision.rules import SupervisionRules
 
-_BATCH = 500
+#: Of one of the clock's acts at a time.
+BATCH = 500
 _TICK = timedelta(microseconds=1)
 _NOBODY = "—"
+#: When an empty log plays.
+NEVER = datetime(2010, 1, 1, tzinfo=CHINA)
 
 
 class DatabaseInUse(Refusal):
     code = "DATABASE_IN_USE"
-    zh = "重放须使用空数据库，该库已有办件。"
-    en = "A replay needs an empty database; this one holds cases."
+    zh = "重放须使用空数据库，该库已有办件或报送系统。"
+    en = "A replay needs an empty database; this one holds cases, or systems that report some."
+
+
+class ExchangeCourse(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a log that was told in batches.
+
+    `rows`: what the log says, which is the verdicts of intake and `unsayable` together; `unsayable_codes`: why, a row
+    may have several. `waiting`: rows held that still wait. `marks`: of rows that were taken, a row may bear several.
+    """
+
+    batches: int
+    rows: int
+    accepted: int
+    flagged: int
+    held: int
+    ignored: int
+    rejected: int
+    unsayable: int
+    unsayable_codes: dict[str, int]
+    waiting: int
+    marks: dict[str, int]
+    cases_without_limit: int
+    days_missing: int
+    drifts: int
+    complete_until: date | None
+    findings: dict[str, int]
 
 
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the office found, counted in its own tables."""
+    """What the office found, counted in its own tables. `exchange`: of a log that was told by it."""
 
     cases: int
     events: int
@@ -58,6 +89,7 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     red_lights: int
     cards_proposed: int
     seconds: float
+    exchange: ExchangeCourse | None = None
 
 
 class Watcher(Protocol):
@@ -74,6 +106,28 @@ class Stage:
     database: Database
     clock: FakeClock
     supervision_unit: str = SupervisionRules().supervision_unit
+
+    async def perform(self, act: Act[Done], actor: Actor) -> Done:
+        outcome = await self.office.perform(act, actor, key=None)
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
+
+    async def refuse_used(self) -> None:
+        """Raises DATABASE_IN_USE."""
+        if await Case.exists() or await ExchangeSender.exists():
+            raise DatabaseInUse()
+
+
+#: What happens at one instant.
+Scene = tuple[datetime, Callable[[], Awaitable[object]]]
+
+
+class Clockwork(msgspec.Struct, frozen=True):
+    """The clock's acts that a replay needs, each with its limit, and by SQL the next instant (`due`) that one has."""
+
+    due: str
+    acts: tuple[Act[Done], ...]
 
 
 # --------------------------------------------------------------------------------------------------- the script
@@ -95,7 +149,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, log: Sequence[ForeignCase], until: datetime | None) -> "Script":
-        stop = as_utc(until or max((_last_instant(case) for case in log), default=datetime(2010, 1, 1, tzinfo=CHINA)))
+        stop = as_utc(until or max((at for case in log for at in instants_of(case)), default=NEVER))
         begun_cases = each_once(case for case in log if case.started_at <= stop)
         cases = sorted(begun_cases, key=lambda case: case.started_at)
         units = _coded("DEP", {case.department or _NOBODY for case in cases})
@@ -111,8 +165,9 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
         return cls(cues=cues, units=units, officers=officers, begins_at=begins_at, until=stop)
 
 
-def _last_instant(case: ForeignCase) -> datetime:
-    return max([case.started_at, case.ended_at or case.started_at, *(event.at for event in case.events)])
+def instants_of(case: ForeignCase) -> list[datetime]:
+    """When something happened about it."""
+    return [case.started_at, *([case.ended_at] if case.ended_at else []), *(event.at for event in case.events)]
 
 
 def _coded(mark: str, names: set[str]) -> dict[str, str]:
@@ -152,21 +207,48 @@ def _reports(case: ForeignCase, until: datetime, officers: dict[str, str]) -> It
 
 
 # ------------------------------------------------------------------------------------------------------ the play
+_CLOCKWORK = Clockwork(
+    "SELECT MIN(next_light_at) AS due FROM task", (TurnLights(limit=BATCH), IssueOrders(limit=BATCH))
+)
+
+
 async def play(stage: Stage, script: Script, *, watcher: Watcher | None = None) -> ReplayReport:
     """Performs the script on an empty stage and counts what came of it."""
     begun = time.perf_counter()
-    if await Case.exists():
-        raise DatabaseInUse()
+    await stage.refuse_used()
     await _register(script, stage.supervision_unit)
-    for n, cue in enumerate(script.cues, 1):
-        if cue.at > stage.clock.now():
-            await _turn_lights(stage, before=cue.at)
-            stage.clock.set(cue.at)
-        await _perform(stage, cue.act, THE_OPERATOR)
-        if watcher is not None:
-            watcher(n, len(script.cues))
-    await _turn_lights(stage, before=script.until + _TICK)
+    scenes = [(cue.at, partial(stage.perform, cue.act, THE_OPERATOR)) for cue in script.cues]
+    await live(stage, scenes, _CLOCKWORK, until=script.until, watcher=watcher)
     return await _report(stage.database, seconds=time.perf_counter() - begun)
+
+
+async def live(
+    stage: Stage, scenes: Sequence[Scene], clockwork: Clockwork, *, until: datetime, watcher: Watcher | None
+) -> None:
+    """Lives through the scenes, which are in the order of time; the clock's acts are done when they are due, at one
+    instant after what else happens, and until the end."""
+    for n, (at, happen) in enumerate(scenes, 1):
+        if at > stage.clock.now():
+            await _keep_time(stage, clockwork, before=at)
+            stage.clock.set(at)
+        await happen()
+        if watcher is not None:
+            watcher(n, len(scenes))
+    await _keep_time(stage, clockwork, before=until + _TICK)
+
+
+async def _keep_time(stage: Stage, clockwork: Clockwork, *, before: datetime) -> None:
+    """Does what is due at every instant before `before`, exactly then."""
+    while (due := await _next_due(stage.database, clockwork)) is not None and due < before:
+        stage.clock.set(max(due, stage.clock.now()))
+        for act in clockwork.acts:
+            while (await stage.perform(act, THE_CLOCK)).count == BATCH:
+                pass
+
+
+async def _next_due(database: Database, clockwork: Clockwork) -> datetime | None:
+    [row] = await database.rows(clockwork.due)
+    return instant(row["due"])
 
 
 async def _register(script: Script, supervision: str) -> None:
@@ -185,27 +267,6 @@ async def _register(script: Script, supervision: str) -> None:
             for name, code in script.officers.items()
         ]
     )
-
-
-async def _turn_lights(stage: Stage, *, before: datetime) -> None:
-    """Sweeps at every instant before `before` at which a light is due, exactly then."""
-    while (due := await _next_light(stage.database)) is not None and due < before:
-        stage.clock.set(max(due, stage.clock.now()))
-        for act in (TurnLights(limit=_BATCH), IssueOrders(limit=_BATCH)):
-            while (await _perform(stage, act, THE_CLOCK)).count == _BATCH:
-                pass
-
-
-async def _next_light(database: Database) -> datetime | None:
-    [row] = await database.rows("SELECT MIN(next_light_at) AS due FROM task")
-    return instant(row["due"])
-
-
-async def _perform(stage: Stage, act: Act[Done], actor: Actor) -> Done:
-    outcome = await stage.office.perform(act, actor, key=None)
-    if isinstance(outcome, Refusal):
-        raise outcome
-    return outcome
 
 
 async def _report(database: Database, *, seconds: float) -> ReplayReport:

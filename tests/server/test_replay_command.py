@@ -57,7 +57,23 @@ def test_the_last_line_is_one_json_object_with_exactly_the_promised_keys(app: ty
         "yellow_lights": 1,
         "red_lights": 1,
         "cards_proposed": 1,
+        "exchange": None,
     }
+
+
+def test_told_by_the_exchange_the_same_keys_and_what_came_of_its_batches(
+    app: typer.Typer, log: Path, installed_url: str
+):
+    result = CliRunner().invoke(app, [str(log), "--exchange", "--until", "2011-03-12", "--database", installed_url])
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    shown = {line[0]: line[1] for line in lines if len(line) > 1}
+    assert (shown["finished_late"], shown["red_lights"], shown["cards_proposed"]) == ("1", "1", "0")
+    assert (shown["exchange.rows"], shown["exchange.accepted"]) == ("4", "4")
+    assert ["exchange.findings", "reported_overdue", "1"] in lines
+    again = CliRunner().invoke(app, [str(log), "--exchange", "--database", installed_url])
+    assert again.exit_code == 1
+    assert "DATABASE_IN_USE" in again.stderr
 
 
 def test_until_cuts_the_play_and_the_table_is_for_people(app: typer.Typer, log: Path):
