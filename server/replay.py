@@ -207,9 +207,7 @@ def _reports(case: ForeignCase, until: datetime, officers: dict[str, str]) -> It
 
 
 # ------------------------------------------------------------------------------------------------------ the play
-_CLOCKWORK = Clockwork(
-    "SELECT MIN(next_light_at) AS due FROM task", (TurnLights(limit=BATCH), IssueOrders(limit=BATCH))
-)
+CLOCKWORK = Clockwork("SELECT MIN(next_light_at) AS due FROM task", (TurnLights(limit=BATCH), IssueOrders(limit=BATCH)))
 
 
 async def play(stage: Stage, script: Script, *, watcher: Watcher | None = None) -> ReplayReport:
@@ -218,7 +216,7 @@ async def play(stage: Stage, script: Script, *, watcher: Watcher | None = None) 
     await stage.refuse_used()
     await _register(script, stage.supervision_unit)
     scenes = [(cue.at, partial(stage.perform, cue.act, THE_OPERATOR)) for cue in script.cues]
-    await live(stage, scenes, _CLOCKWORK, until=script.until, watcher=watcher)
+    await live(stage, scenes, CLOCKWORK, until=script.until, watcher=watcher)
     return await _report(stage.database, seconds=time.perf_counter() - begun)
 
 

@@ -63,7 +63,7 @@ _NAME = "自建系统（事件日志）"
 _DAY = timedelta(days=1)
 _PAGE = 5000
 #: The server's own: rows that waited long enough, lights, days that are missing.
-_CLOCKWORK = Clockwork(
+CLOCKWORK = Clockwork(
     "SELECT MIN(at) AS due FROM (SELECT MIN(held_until) AS at FROM exchange_record"
     " UNION ALL SELECT MIN(next_light_at) FROM exchange_case"
     " UNION ALL SELECT MIN(watch_due_at) FROM exchange_sender) turns",
@@ -102,9 +102,9 @@ class Diary(msgspec.Struct, frozen=True, kw_only=True):
     def tellings(self, calendar: Calendar, until: datetime | None) -> Iterator[Telling]:
         """A working day's, with the days of rest before it, until the log or the given time has ended."""
         since, last = day_of(self.begins_at), max(self.days, default=date.min)
-        while True:
+        while self.days and (until is not None or since <= last):
             day = calendar.next_working_day(since - _DAY)
-            if end_of_day(day) > until if until is not None else since > last:
+            if until is not None and end_of_day(day) > until:
                 return
             span = [since + n * _DAY for n in range((day - since).days + 1)]
             places = sorted({place for each in span for place in self.days.get(each, ())})
@@ -131,7 +131,7 @@ class Department:
         self._chain = tuple(x509.load_pem_x509_certificates(chain))
 
     async def tell(self, telling: Telling) -> None:
-        """Writes the batch, which a day of rest may have kept waiting, and hands it to the office."""
+        """Writes the batch and hands it to the office, under a new certificate where the old one is about to end."""
         system, now = self._system, self._system.clock.now()
         if now > self._chain[0].not_valid_after_utc - _DAY:
             await exchange_desk.revoke_sender(system, SENDER.source_system)
@@ -162,7 +162,7 @@ async def play(
     if ends_at > (ca_ends := system.authority.issuing.not_valid_after_utc):
         raise LogTooLong(until=day_of(ends_at).isoformat(), ends=day_of(ca_ends).isoformat())
     await department.register()
-    await live(stage, scenes, _CLOCKWORK, until=ends_at, watcher=watcher)
+    await live(stage, scenes, CLOCKWORK, until=ends_at, watcher=watcher)
     while await system.courier.deliver():  # what supervision finds, it is told by events
         pass
     return await _report(system, department, seconds=time.perf_counter() - begun)

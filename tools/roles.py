@@ -29,7 +29,7 @@ from kernel.acts import Act
 from kernel.office import Rule
 from mobile_api import files, uploads
 from mobile_api.schema import build_schema
-from server import desk, exchange_desk, exchange_loops, ferry_desk, replay, text_desk, wiring
+from server import desk, exchange_desk, exchange_loops, ferry_desk, replay, replay_exchange, text_desk, wiring
 from server.acts import RULES
 from server.evidence import package
 from server.processes import CLOCKWORK
@@ -134,6 +134,7 @@ def doors() -> dict[AnAct, list[str]]:
         (performing, "the ferry"),
     ):
         note({act for function in _functions(module) for act in performed_by(function)}, door)
+    note([type(act) for clockwork in (replay.CLOCKWORK, replay_exchange.CLOCKWORK) for act in clockwork.acts], "replay")
     return found
 
 

@@ -240,7 +240,7 @@ async def test_what_the_standard_cannot_say_is_named_and_counted(office: Install
 
 
 async def test_an_empty_log_is_an_empty_report(office: Installation):
-    report = await office.replay([])
+    report = await office.replay([], local("2011-01-01 00:00"))
     assert (report.cases, course(report).batches, course(report).rows) == (0, 0, 0)
 
 
