@@ -26,14 +26,20 @@ RETRY_AFTER = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600, 1800, 360
 _FALSE = "FALSE"
 
 Handler = Callable[[Work, Recorded], Awaitable[None]]
+BatchHandler = Callable[[Work, Sequence[Recorded]], Awaitable[None]]
 
 
 class Consumer(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who wants to know. `handle` runs in the entry's transaction: no network, no waiting."""
+    """Somebody who wants to know. `handle` runs in the entry's transaction: no network, no waiting.
+
+    With `handle_all` instead it is handed, at the end, all that a transaction holds for it: whoever locks a row for
+    each event can so lock them in one order, whatever order the events have.
+    """
 
     name: str
     wants: tuple[type[Event], ...]
-    handle: Handler
+    handle: Handler | None = None
+    handle_all: BatchHandler | None = None
 
 
 class Outbox:
@@ -80,8 +86,7 @@ class Courier:
         try:
             async with self._database.transaction():
                 rows = await self._claim(limit)
-                for row in rows:
-                    await self._handle(row)
+                await self._handle(rows)
                 return len(rows)
         except _HANDLER_FAULTS:
             return await self._deliver_singly(limit)
@@ -96,7 +101,7 @@ class Courier:
                     if not rows:
                         return handled
                     row = rows[0]
-                    await self._handle(row)
+                    await self._handle(rows)
                     handled += 1
             except _HANDLER_FAULTS as fault:
                 if row is None:
@@ -113,14 +118,29 @@ class Courier:
             self._desk.clock.now(),
         )
 
-    async def _handle(self, row: Row) -> None:
-        consumer = self._consumers.get(str(row["consumer"]))
-        if consumer is not None:  # a consumer that was taken out of service leaves entries behind
-            now = self._desk.clock.now()
-            work = Work(self._desk, now=now, actor=THE_CLOCK, assured=Assured(level=THE_CLOCK.assurance))
-            await consumer.handle(work, self._recorded(row))
-            await self._outbox.write(work.events, at=work.now, actor=f"consumer:{consumer.name}")
-        await self._database.execute("DELETE FROM outbox WHERE id = $1", int(str(row["entry"])))
+    async def _handle(self, rows: Sequence[Row]) -> None:
+        gathered: dict[str, list[Recorded]] = {}
+        for row in rows:
+            consumer = self._consumers.get(str(row["consumer"]))
+            if consumer is not None:  # a consumer that was taken out of service leaves entries behind
+                recorded = self._recorded(row)
+                if consumer.handle_all is None:
+                    await self._hand(consumer, [recorded])
+                else:
+                    gathered.setdefault(consumer.name, []).append(recorded)
+            await self._database.execute("DELETE FROM outbox WHERE id = $1", int(str(row["entry"])))
+        for name, events in gathered.items():
+            await self._hand(self._consumers[name], events)
+
+    async def _hand(self, consumer: Consumer, events: Sequence[Recorded]) -> None:
+        now = self._desk.clock.now()
+        work = Work(self._desk, now=now, actor=THE_CLOCK, assured=Assured(level=THE_CLOCK.assurance))
+        if consumer.handle_all is not None:
+            await consumer.handle_all(work, events)
+        if consumer.handle is not None:
+            for recorded in events:
+                await consumer.handle(work, recorded)
+        await self._outbox.write(work.events, at=work.now, actor=f"consumer:{consumer.name}")
 
     def _recorded(self, row: Row) -> Recorded:
         return Recorded(

@@ -20,7 +20,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from alerts.states import as_json, listed
 from ferry.lanes import Lane
 from ferry.outgoing import hand_over
 from ferry.records import Direction, Envelope
@@ -85,12 +84,11 @@ def mirrors(routes: Iterable[Route]) -> list[Route]:
 def consumer(peers: Sequence[str], wants: Iterable[type[Event]]) -> Consumer:
     """Marks what an event is about; wanted are those events whose subject is mirrored."""
 
-    async def handle(work: Work, recorded: Recorded) -> None:
-        subject = subject_of(recorded.event)
-        if subject is not None:
-            await mark(work.database, peers, [subject], now=work.now)
+    async def handle_all(work: Work, events: Sequence[Recorded]) -> None:
+        await mark(work.database, peers, filter(None, (subject_of(each.event) for each in events)), now=work.now)
 
-    return Consumer(name=NAME, wants=tuple(each for each in wants if KIND_OF[each.about] is not None), handle=handle)
+    wanted = tuple(each for each in wants if KIND_OF[each.about] is not None)
+    return Consumer(name=NAME, wants=wanted, handle_all=handle_all)
 
 
 def subject_of(event: Event) -> str | None:
@@ -107,9 +105,13 @@ def mirrored_of(subject: str) -> str | None:
 async def mark(
     database: Database, peers: Sequence[str], subjects: Iterable[str], *, now: datetime, is_forced: bool = False
 ) -> None:
-    """Has the states of `subjects` told; the rest of a lane's time if they are forced."""
+    """Has the states of `subjects` told; the rest of a lane's time if they are forced.
+
+    Whoever locks rows of several subjects does it here or in `tell_now`, once in a transaction and in order of their
+    names, so that nobody waits for whoever waits for him.
+    """
     given: list[tuple[SqlValue, ...]] = [
-        (peer, subject, 0, "", now, is_forced) for subject in dict.fromkeys(subjects) for peer in peers
+        (peer, subject, 0, "", now, is_forced) for subject in sorted(set(subjects)) for peer in sorted(peers)
     ]
     forced = ", is_forced = TRUE" if is_forced else ""
     await database.insert(
@@ -129,13 +131,12 @@ async def snapshot(database: Database, peer: str, *, now: datetime) -> int:
     subjects = [subject async for subject in all_subjects(database)]
     known = await database.rows("SELECT subject FROM ferry_mirror_subject WHERE peer = $1 AND revision > 0", peer)
     # What was told once and is no more is told as well: as gone.
-    every = list(dict.fromkeys([*subjects, *(str(row["subject"]) for row in known)]))
+    every = {*subjects, *(str(row["subject"]) for row in known)}
+    await mark(database, [peer], {*every, CENSUS}, now=now, is_forced=True)
     # An earlier snapshot may not have ended; the census is as of this one.
     await database.execute(
-        "UPDATE ferry_mirror_subject SET dirty_since = NULL WHERE peer = $1 AND subject = $2", peer, CENSUS
+        "UPDATE ferry_mirror_subject SET dirty_since = $3 WHERE peer = $1 AND subject = $2", peer, CENSUS, now
     )
-    for chunk in chunks([*every, CENSUS], 500):
-        await mark(database, [peer], chunk, now=now, is_forced=True)
     return len(every)
 
 
@@ -153,7 +154,7 @@ class Mirror:
         """Hands over what is to be told, and how old that makes what the peer shows; how many states."""
         if self._is_resting(now) and not await self._is_dirty():
             return 0
-        async with self._database.transaction():
+        if self._swept_at is None or not timedelta(0) <= now - self._swept_at < SWEEP_EVERY:
             await self._look(now)
         async with self._database.transaction():
             done = await self._tell_states(now)
@@ -167,20 +168,14 @@ class Mirror:
 
         What no state tells (it is secret, or too large) is left out.
         """
-        wanted = sorted(set(subjects))
-        await self._database.insert(
+        # One statement finds them, makes those that are missing, and locks them, in the order of `mark`.
+        found = await self._database.insert(
             "ferry_mirror_subject",
             ("peer", "subject", "revision", "digest", "is_forced"),
-            [(self._route.peer, subject, 0, "", False) for subject in wanted],
-            tail="ON CONFLICT DO NOTHING",
+            [(self._route.peer, subject, 0, "", False) for subject in sorted(set(subjects))],
+            tail="ON CONFLICT (peer, subject) DO UPDATE SET revision = ferry_mirror_subject.revision RETURNING *",
         )
-        lock = " FOR UPDATE OF s" if self._database.dialect == "postgres" else ""
-        found = await self._database.rows(
-            f"SELECT s.* FROM ferry_mirror_subject s JOIN {listed(self._database, 2, subject='text')}"
-            f" ON s.subject = r.subject WHERE s.peer = $1 ORDER BY s.subject{lock}",
-            self._route.peer,
-            as_json({"subject": subject} for subject in wanted),
-        )
+        found.sort(key=lambda row: str(row["subject"]))
         told = await self._hand_over(found, now, prefix=SHOWN)
         return {
             subject: revision
@@ -204,21 +199,23 @@ class Mirror:
 
     async def _look(self, now: datetime) -> None:
         """Marks what changes without events; everything when this peer was never told anything."""
-        if self._swept_at is not None and timedelta(0) <= now - self._swept_at < SWEEP_EVERY:
-            return
-        self._swept_at = now
         known = await self._database.rows("SELECT 1 FROM ferry_mirror_age WHERE peer = $1", self._route.peer)
         begun = await self._database.rows(
             "SELECT 1 FROM ferry_mirror_subject WHERE peer = $1 AND (is_forced = TRUE OR revision > 0) LIMIT 1",
             self._route.peer,
         )
         if not known and not begun:
-            await snapshot(self._database, self._route.peer, now=now)
-        await mark(self._database, [self._route.peer], [f"{kind}:{ALL}" for kind in WHOLE], now=now)
-        for item in await secret_items(self._database) - self._hidden:
-            for chunk in chunks(await subjects_of_item(self._database, item), 500):
-                await mark(self._database, [self._route.peer], chunk, now=now)
-            self._hidden.add(item)
+            async with self._database.transaction():
+                await snapshot(self._database, self._route.peer, now=now)
+        subjects = [f"{kind}:{ALL}" for kind in WHOLE]
+        newly_secret = await secret_items(self._database) - self._hidden
+        for item in newly_secret:
+            subjects += await subjects_of_item(self._database, item)
+        async with self._database.transaction():
+            await mark(self._database, [self._route.peer], subjects, now=now)
+        # Not before it is committed: what a deadlock's victim had marked is marked again at the next turn.
+        self._hidden |= newly_secret
+        self._swept_at = now
 
     async def _tell_states(self, now: datetime) -> int:
         waiting = await self._database.rows(

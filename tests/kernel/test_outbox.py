@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from kernel.outbox import RETRY_AFTER
+from kernel.outbox import RETRY_AFTER, Consumer
 from kernel.tables import OutboxEntry
-from tests.kernel.conftest import Bump, officer
+from tests.kernel.conftest import Bump, Bumped, officer
 
 
 async def _bump(bench, times: int) -> None:
@@ -18,6 +18,18 @@ async def test_each_consumer_hears_each_event_once(bench):
     assert await bench.courier.deliver(limit=100) == 0
     assert [subject for subject, _ in bench.heard] == ["name:n0", "name:n1", "name:n2"]
     assert await bench.total("counted") == 3
+
+
+async def test_who_wants_all_of_a_batch_is_handed_it_at_once_and_after_the_others(bench):
+    batches: list[tuple[list[str], int]] = []
+
+    async def all_at_once(work, events):
+        batches.append(([each.subject for each in events], len(bench.heard)))
+
+    bench.courier._consumers["counter"] = Consumer(name="counter", wants=(Bumped,), handle_all=all_at_once)
+    await _bump(bench, 3)
+    assert await bench.courier.deliver() == 6
+    assert batches == [(["name:n0", "name:n1", "name:n2"], 3)]
 
 
 async def test_a_failing_consumer_delays_nobody_else(bench):
