@@ -1,11 +1,14 @@
 """Texts that nobody got: the next number, the next channel, the next person, and supervision's list."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
+from alerts import dead_letters
 from alerts.dead_letters import FollowUpUndelivered, undelivered_to
 from alerts.digests import ReleaseHeld
 from alerts.outgoing import Channel
@@ -21,6 +24,7 @@ from supervision.queries import findings
 from supervision.tables import Card
 from tests.alerts.county import ALERT_RULES, APPLICANT, LEADER_PHONE, SUPERVISOR_PHONE, County, phone_of
 from tests.alerts.queue_desk import failed, submitted
+from tests.sms.carrier_desk import wait_for
 from tests.sms.text_desk import TextDesk
 
 DUTY, SECOND = "13600000001", "13900099999"
@@ -169,6 +173,34 @@ async def test_a_warning_goes_to_the_second_number_then_by_mail_then_to_the_offi
     rows = await county.database.rows("SELECT stands_for, replaced_at FROM message WHERE to_phone = $1", SECOND)
     assert rows[0]["stands_for"] is not None
     assert rows[0]["replaced_at"] is not None
+
+
+async def test_a_dead_letter_that_two_processes_find_at_once_is_followed_up_by_one_of_them(
+    county, queue, dialect, monkeypatch
+):
+    """The slower one found it before the other committed, and looks at it again once it is his."""
+    if dialect == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    await second_phone("HEAD")
+    await overdue(county)
+    assert await lose(queue, HEAD, template="T03") == 1
+    gate = await asyncpg.connect(county.database.url)
+    waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    try:
+        await gate.execute("SELECT pg_advisory_lock(22)")
+        # Stops between what it sees and what it locks.
+        stops = "(SELECT pg_advisory_xact_lock_shared(22)::text)"
+        monkeypatch.setattr(dead_letters, "_LOST", f"{dead_letters._LOST}, {stops}")
+        slower = asyncio.create_task(county.do(FollowUpUndelivered(), THE_CLOCK))
+        await wait_for(lambda: gate.fetchval(waits))
+        monkeypatch.undo()
+        assert await follow_up(county) == 1
+    finally:
+        await gate.close()
+    assert (await slower).count == 0
+    await county.tell()
+    assert [(template, to) for template, to, _ in await instead(county)] == [("T03", SECOND)]
+    assert len(await findings(county.database, kind=FindingKind.TEXT_UNDELIVERED)) == 1
 
 
 async def test_what_was_mailed_with_the_text_is_not_mailed_again(database, clock, queue):
