@@ -28,6 +28,7 @@ from alerts.states import (
     as_numbers,
     by_index,
     listed,
+    lock,
     settle,
     stand,
 )
@@ -359,3 +360,16 @@ async def accepted_parts(database: Database, messages: Sequence[int]) -> dict[in
         ):
             found.setdefault(as_int(row["message_id"]), set()).add(as_int(row["seq"]))
     return {message: frozenset(seqs) for message, seqs in found.items()}
+
+
+async def arrived(database: Database, messages: Collection[int]) -> set[int]:
+    """Those of `messages`, each of one part, of which a copy has arrived. They are locked: a receipt of another copy
+    is in the books before they are read, or finds what is written of them next."""
+    if not messages:
+        return set()
+    await lock(database, messages)
+    rows = await database.rows(
+        f"SELECT message_id FROM message_part WHERE message_id {among(database, 1)} AND state = 'delivered'",
+        as_numbers(messages),
+    )
+    return {as_int(row["message_id"]) for row in rows}

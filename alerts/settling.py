@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from alerts.expiry import Expiry
-from alerts.outgoing import Outgoing, accepted_parts, let_go
+from alerts.outgoing import Outgoing, accepted_parts, arrived, let_go
 from alerts.spellings import whose
 from alerts.states import (
     MAX_ATTEMPTS,
@@ -107,21 +107,22 @@ async def record(
         touched = await _update_parts(database, now, carrier, late)
         changes = {report.message.id: _after(report, known, now) for report in ours}
         long = {report.message.id for report in ours if report.message.parts > 1 or report.message.accepted}
+        long |= {report.message.id for report in reports if report.message.id not in held and report.accepted}
         elsewhere: dict[int, Change] = {}
         for row in touched:
             message = as_int(row["message_id"])
-            if as_int(row["total"]) == 1:
-                heard_of = receipts[str(row["sms_id"])]
-                (changes if message in changes else elsewhere)[message] = Change(
-                    state=heard_of.state, error=heard_of.error
-                )
+            if as_int(row["total"]) == 1 and receipts[str(row["sms_id"])].state is State.DELIVERED:
+                (changes if message in changes else elsewhere)[message] = Change(state=State.DELIVERED)
             else:
                 long.add(message)
         matched = {str(row["sms_id"]) for row in touched}
         await _keep_waiting(database, now, carrier, [receipt for receipt in late if receipt.sms_id not in matched])
         untried = {report.message.id for report in ours if report.outcome is Outcome.UNSENT}
+        again = [report.message.id for report in ours if report.message.attempts > 1 and report.message.parts == 1]
+        changes |= dict.fromkeys(await arrived(database, again), Change(state=State.DELIVERED))
         await settle(database, now, carrier, changes, untried=untried)
-        await move(database, now, elsewhere)
+        # What is not moved is perhaps being sent once more: whoever does must see the part that came before.
+        long |= elsewhere.keys() - await move(database, now, elsewhere)
         await _settle_long(database, now, long)
 
 
@@ -281,24 +282,29 @@ def _may_be_of(receipt: Heard, phone: str) -> bool:
 
 
 async def _settle_long(database: Database, now: datetime, messages: Collection[int]) -> None:
-    """A message of several parts is delivered when all its parts are, and failed when one of them is."""
+    """A message is delivered when all its parts are, and failed when one of them is.
+
+    Of a part that was sent more than once any copy may arrive; it is lost when the last one is.
+    """
     if not messages:
         return
     wanted, ids = listed(database, 1, id="bigint"), as_json({"id": message} for message in sorted(messages))
     await lock(database, messages)  # two gateways that each deliver one half must see each other's half
+    later = "SELECT 1 FROM message_part c WHERE c.message_id = p.message_id AND c.seq = p.seq AND c.id > p.id"
+    is_lost = f"state IN ('failed', 'expired') AND NOT EXISTS ({later})"
     rows = await database.rows(
         "SELECT message_id, MAX(total) AS total,"
         " COUNT(DISTINCT CASE WHEN state = 'delivered' THEN seq END) AS delivered,"
-        " MAX(CASE WHEN state IN ('failed', 'expired') THEN state ELSE '' END) AS ended, MAX(error) AS error"
-        f" FROM message_part JOIN {wanted} ON message_id = r.id GROUP BY message_id",
+        f" MAX(CASE WHEN {is_lost} THEN state ELSE '' END) AS ended, MAX(error) AS error"
+        f" FROM message_part p JOIN {wanted} ON message_id = r.id GROUP BY message_id",
         ids,
     )
     changes: dict[int, Change] = {}
     for row in rows:
-        if row["ended"]:
-            changes[as_int(row["message_id"])] = Change(state=State(str(row["ended"])), error=str(row["error"]))
-        elif row["delivered"] == row["total"]:
+        if row["delivered"] == row["total"]:
             changes[as_int(row["message_id"])] = Change(state=State.DELIVERED)
+        elif row["ended"]:
+            changes[as_int(row["message_id"])] = Change(state=State(str(row["ended"])), error=str(row["error"]))
     await move(database, now, changes)
 
 

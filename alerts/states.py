@@ -83,19 +83,20 @@ async def stand(database: Database, messages: Collection[int]) -> None:
         )
 
 
-async def move(database: Database, now: datetime, changes: Mapping[int, Change]) -> None:
-    """Makes every change that is legal from where its message stands; the others come too late and are ignored.
+async def move(database: Database, now: datetime, changes: Mapping[int, Change]) -> set[int]:
+    """Makes every change that is legal from where its message stands, and says which; the others come too late.
 
     Whoever takes the row that says where a message stands writes the message, and nobody else. So what a gateway has
     claimed is left to it, which has `settle`.
     """
     if not changes:
-        return
+        return set()
     taken = await _take(database, changes)
     if len(taken) < len(changes) and database.dialect == "postgres":
         # Somebody moved it while we waited for its row: from where it stands now this may still be legal.
         taken |= await _take(database, {id: change for id, change in changes.items() if id not in taken})
     await _write(database, now, {message: changes[message] for message in taken})
+    return taken
 
 
 async def settle(

@@ -1,11 +1,12 @@
 """Receipts in the books: whose they are, when ids are ambiguous or used again, and what a carrier may write in them."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from alerts import settling
-from alerts.outgoing import renew
+from alerts.outgoing import LEASE, Outgoing, renew
 from alerts.settling import EARLY_RECEIPT, LATEST_RECEIPT, Heard, Outcome, Report
 from alerts.states import CODE_WAIT, State
 from tests.alerts.queue_desk import delivered, failed, submitted
@@ -181,3 +182,74 @@ async def test_a_receipt_that_came_before_a_code_was_queued_says_nothing_about_i
     await queue.record(Report(message=message, outcome=Outcome.UNKNOWN))
     await queue.tend()
     assert await queue.states() == ["unknown"]
+
+
+# ------------------------------------------------------------------------------------------------ two copies of a text
+
+
+async def two_copies(queue, count=1) -> list[Outgoing]:
+    """Texts that a gateway sent as a1, a2, … before it fell silent; their second copies are under way."""
+    for _ in range(count):
+        await queue.put(phone=ANNA)
+    first = await queue.claim()
+    queue.clock.advance(LEASE + timedelta(seconds=1))
+    await queue.recover()
+    second = await queue.claim()
+    await queue.record(*(submitted(message, f"a{message.id}") for message in first))
+    return second
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SUBMITTED, Outcome.AGAIN, Outcome.REFUSED, Outcome.UNKNOWN])
+async def test_a_text_whose_first_copy_arrives_while_the_second_is_sent_is_delivered_whatever_becomes_of_that(
+    queue, outcome
+):
+    (second,) = await two_copies(queue)
+    await queue.record(heard=[delivered("a1")])
+    assert await queue.states() == ["sending"]
+    accepted = ((1, "b1"),) if outcome is Outcome.SUBMITTED else ()
+    await queue.record(Report(message=second, outcome=outcome, accepted=accepted))
+    assert await queue.states() == ["delivered"]
+    await queue.record(heard=[failed("b1")])
+    assert await queue.states() == ["delivered"]
+
+
+async def test_a_receipt_that_comes_with_the_late_report_of_its_copy_counts_as_any_other(queue):
+    await queue.put(phone=ANNA)
+    (first,) = await queue.claim()
+    queue.clock.advance(LEASE + timedelta(seconds=1))
+    await queue.recover()
+    (second,) = await queue.claim()
+    await queue.record(submitted(second, "b1"))
+    assert await queue.states() == ["submitted"]
+    await queue.record(submitted(first, "a1"), heard=[delivered("a1")])
+    assert await queue.states() == ["delivered"]
+
+
+@pytest.mark.parametrize("when", ["before", "with", "after"])
+async def test_that_the_first_copy_failed_ends_nothing_while_the_second_is_under_way(queue, when):
+    (second,) = await two_copies(queue)
+    if when == "before":
+        await queue.record(heard=[failed("a1")])
+    await queue.record(submitted(second, "b1"), heard=[failed("a1")] if when == "with" else [])
+    if when == "after":
+        await queue.record(heard=[failed("a1")])
+    assert await queue.states() == ["submitted"]
+    await queue.record(heard=[delivered("b1")])
+    assert await queue.states() == ["delivered"]
+
+
+async def test_a_text_of_which_every_copy_failed_has_failed(queue):
+    (second,) = await two_copies(queue)
+    await queue.record(heard=[failed("a1")])
+    await queue.record(submitted(second, "b1"))
+    await queue.record(heard=[failed("b1")])
+    assert await queue.states() == ["failed"]
+
+
+async def test_first_copies_receipts_and_second_ones_reports_at_the_same_moment_make_all_delivered(queue):
+    second = await two_copies(queue, 20)
+    await asyncio.gather(
+        queue.record(heard=[delivered(f"a{message.id}") for message in second]),
+        queue.record(*(submitted(message, f"b{message.id}") for message in second)),
+    )
+    assert await queue.states() == ["delivered"] * 20
