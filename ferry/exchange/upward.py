@@ -71,26 +71,27 @@ class Way(Protocol):
 def consumer(events: Iterable[type[Event]], *, own: str) -> Consumer:
     """Marks every case about which something happened, and every batch that is in. `own`: our name above."""
 
-    async def due(work: Work, recorded: Recorded) -> None:
-        about, _, number = recorded.subject.partition(":")
-        kind, name = "case", number
-        if isinstance(recorded.event, BatchTaken):
-            if recorded.event.exchange == own:
-                return
-            batch = await one(ExchangeBatch, source_system=recorded.event.exchange, batch=recorded.event.batch)
-            if batch is None:
-                return
-            kind, name = "batch", f"{batch.id}:0"
-        elif about != "case":
-            return
-        await _mark(work.database, [(kind, name)], work.now)
+    async def due(work: Work, events: Sequence[Recorded]) -> None:
+        found = [each for recorded in events if (each := await _due_of(recorded, own)) is not None]
+        await _mark(work.database, found, work.now)
 
     wants = tuple(each for each in events if each.about == "case" or each is BatchTaken)
-    return Consumer(name="reports", wants=wants, handle=due)
+    return Consumer(name="reports", wants=wants, handle_all=due)
 
 
-async def _mark(database: Database, due: Sequence[tuple[str, str]], now: datetime) -> None:
-    rows = [(kind, name, now) for kind, name in due]
+async def _due_of(recorded: Recorded, own: str) -> tuple[str, str] | None:
+    about, _, number = recorded.subject.partition(":")
+    if not isinstance(recorded.event, BatchTaken):
+        return ("case", number) if about == "case" else None
+    if recorded.event.exchange == own:
+        return None
+    batch = await one(ExchangeBatch, source_system=recorded.event.exchange, batch=recorded.event.batch)
+    return ("batch", f"{batch.id}:0") if batch is not None else None
+
+
+async def _mark(database: Database, due: Iterable[tuple[str, str]], now: datetime) -> None:
+    """In one order, so that nobody waits for whoever waits for him; batches as they came, by their numbers."""
+    rows = [(kind, name, now) for kind, name in sorted(set(due), key=lambda each: (each[0], len(each[1]), each[1]))]
     await database.insert("exchange_due", ("kind", "name", "at"), rows, tail="ON CONFLICT DO NOTHING")
 
 

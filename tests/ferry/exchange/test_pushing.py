@@ -298,6 +298,18 @@ async def test_what_came_from_below_goes_on_in_our_name(at_county: County):
     assert (case.projid, case.org, case.region, case.state) == ("SJJ-YWXT.A1", "SJJ", "430421", "finished")
 
 
+async def test_batches_from_below_go_on_in_the_order_in_which_they_came(at_county: County):
+    market = SendingSystem()
+    await register(at_county.stage, market, unit="SJJ")
+    for number in range(1, 12):  # past the ninth, whose number is shorter
+        market.batch = f"B{number}"
+        await deliver(at_county.stage, market.package([]))
+    while await at_county.stage.courier.deliver():
+        pass
+    batches = [f"{each.id}:0" for each in await ExchangeBatch.all().order_by("id")]
+    assert [each.name for each in await ExchangeDue.filter(kind="batch").order_by("id")] == batches
+
+
 async def test_a_secret_case_is_never_reported(at_county: County):
     stage = at_county.stage
     await stage.accepted()
