@@ -30,6 +30,7 @@ from typer.main import get_command
 from kernel.clock import FakeClock
 from kernel.db import Database
 from server.wiring import TABLES
+from tests.alone import spare_the_thread
 from tests.shelves import PostgresShelf, Shelf, SqliteShelf
 from tools.postgres import Postgres
 
@@ -60,6 +61,9 @@ setattr(typer.testing, "_get_command", functools.cache(get_command))  # noqa: B0
 
 # Nor does one come here that httpx looks for on the whole path, in vain, at every request it hands to a program.
 sys.modules.setdefault("sniffio", cast(ModuleType, None))
+
+
+spare_the_thread()
 
 
 # A slow machine is no defect: how long an example takes is never what a property says.
