@@ -107,6 +107,8 @@ def pytest_collection_finish() -> None:
     """Thousands of tests stay to the end: the collector, which takes a third of a second for them, need not look."""
     gc.collect()
     gc.freeze()
+    # Nor often at what migrations and commands leave behind: it is let go as well in larger heaps.
+    gc.set_threshold(200_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
