@@ -2,7 +2,6 @@
 
 import typer
 
-from mobile_api.schema import sdl
 from server import (
     cli_archive,
     cli_catalogue,
@@ -54,6 +53,9 @@ app.command("load-sample")(cli_sample.command)
 @app.command()
 def schema() -> None:
     """GraphQL 接口定义 · The schema as the phones' contract has it."""
+    # Every other command would wait for it, a second or more.
+    from mobile_api.schema import sdl
+
     typer.echo(sdl(), nl=False)
 
 

@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from alerts.mail import Mailer
 from certs.revocation import newest_list_der
-from mobile_api.app import routes
 from mobile_api.authentication import CertificateSessions
 from mobile_api.services import Services
 from server import exchange_loops, texts_across, zones
@@ -136,6 +135,9 @@ def build_app(system: System, carriers: Sequence[Carrier], gateway: Gateway | No
     measured = Metrics(system.database, system.clock, lambda: gateway.lanes if gateway else (), ferries)
     monitors = [ip_network(address) for address in system.settings.http.metrics_from]
     metrics = Route("/metrics", metrics_door(measured, monitors), methods=["GET"])
+    # Half a program, the schema with it, which a command that opens no door shall not wait for.
+    from mobile_api.app import routes
+
     return Starlette(routes=[*routes(services), crl, metrics, *_exchange(system), *_push_routes(system, carriers)])
 
 

@@ -33,9 +33,9 @@ async def _serve(settings: Settings) -> None:
     stop = Stop()
     stop_on_signals(stop)
     async with open_system(settings) as system:
-        spare_the_collector()
         await _check_units(settings)
         async with open_doors(system, stop=stop) as doors:
+            spare_the_collector()
             http = f"http://{settings.http.host}:{doors.http_port}"
             _log.info("serving", http=http, database=system.database.dialect)
             await stop.event.wait()
