@@ -28,7 +28,6 @@ from alerts.states import (
     as_numbers,
     by_index,
     listed,
-    lock,
     settle,
     stand,
 )
@@ -363,11 +362,8 @@ async def accepted_parts(database: Database, messages: Sequence[int]) -> dict[in
 
 
 async def arrived(database: Database, messages: Collection[int]) -> set[int]:
-    """Those of `messages`, each of one part, of which a copy has arrived. They are locked: a receipt of another copy
-    is in the books before they are read, or finds what is written of them next."""
-    if not messages:
-        return set()
-    await lock(database, messages)
+    """Those of `messages`, each of one part, of which a copy has arrived. The caller has locked them: a receipt of
+    another copy is in the books before they are read, or finds what is written of them next."""
     rows = await database.rows(
         f"SELECT message_id FROM message_part WHERE message_id {among(database, 1)} AND state = 'delivered'",
         as_numbers(messages),

@@ -119,7 +119,10 @@ async def record(
         await _keep_waiting(database, now, carrier, [receipt for receipt in late if receipt.sms_id not in matched])
         untried = {report.message.id for report in ours if report.outcome is Outcome.UNSENT}
         again = [report.message.id for report in ours if report.message.attempts > 1 and report.message.parts == 1]
-        changes |= dict.fromkeys(await arrived(database, again), Change(state=State.DELIVERED))
+        if again:
+            await lock(database, changes)  # all at once, as who waits for one of them may have another
+            for message in await arrived(database, again):
+                changes[message] = Change(state=State.DELIVERED)
         await settle(database, now, carrier, changes, untried=untried)
         # What is not moved is perhaps being sent once more: whoever does must see the part that came before.
         long |= elsewhere.keys() - await move(database, now, elsewhere)
@@ -284,14 +287,14 @@ def _may_be_of(receipt: Heard, phone: str) -> bool:
 async def _settle_long(database: Database, now: datetime, messages: Collection[int]) -> None:
     """A message is delivered when all its parts are, and failed when one of them is.
 
-    Of a part that was sent more than once any copy may arrive; it is lost when the last one is.
+    Of a part that was sent more than once any copy may arrive; it is lost when every one of them is.
     """
     if not messages:
         return
     wanted, ids = listed(database, 1, id="bigint"), as_json({"id": message} for message in sorted(messages))
     await lock(database, messages)  # two gateways that each deliver one half must see each other's half
-    later = "SELECT 1 FROM message_part c WHERE c.message_id = p.message_id AND c.seq = p.seq AND c.id > p.id"
-    is_lost = f"state IN ('failed', 'expired') AND NOT EXISTS ({later})"
+    other = "SELECT 1 FROM message_part c WHERE c.message_id = p.message_id AND c.seq = p.seq"
+    is_lost = f"state IN ('failed', 'expired') AND NOT EXISTS ({other} AND c.state IN ('submitted', 'delivered'))"
     rows = await database.rows(
         "SELECT message_id, MAX(total) AS total,"
         " COUNT(DISTINCT CASE WHEN state = 'delivered' THEN seq END) AS delivered,"

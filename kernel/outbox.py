@@ -30,16 +30,20 @@ BatchHandler = Callable[[Work, Sequence[Recorded]], Awaitable[None]]
 
 
 class Consumer(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who wants to know. `handle` runs in the entry's transaction: no network, no waiting.
+    """Somebody who wants to know, in the transaction that takes the entries: no network, no waiting.
 
-    With `handle_all` instead it is handed, at the end, all that a transaction holds for it: whoever locks a row for
-    each event can so lock them in one order, whatever order the events have.
+    `handle` is handed one event after the other; `handle_all` instead, at the end, all that the transaction holds for
+    it: whoever locks a row for each event can so lock them in one order, whatever order the events have.
     """
 
     name: str
     wants: tuple[type[Event], ...]
     handle: Handler | None = None
     handle_all: BatchHandler | None = None
+
+    def __post_init__(self) -> None:
+        if (self.handle is None) == (self.handle_all is None):
+            raise ValueError(f"{self.name}: one of handle and handle_all")
 
 
 class Outbox:

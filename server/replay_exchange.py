@@ -53,8 +53,8 @@ from supervision.region import reporting_systems
 
 class LogTooLong(Refusal):
     code = "LOG_TOO_LONG"
-    zh = "日志到{until}为止，超出本系统CA的有效期（至{ends}），请用 --until 截短。"
-    en = "The log goes on until {until}, and the office's CA ends on {ends}; say --until."
+    zh = "重放到{until}，超出本系统CA的有效期（至{ends}），请用更早的 --until。"
+    en = "The replay goes on until {until}, and the office's CA ends on {ends}; say an earlier --until."
 
 
 #: As whom the log speaks: it does not say whose it is.

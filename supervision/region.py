@@ -77,12 +77,9 @@ async def reporting_systems(database: Database) -> list[Row]:
         " (SELECT MIN(g.day) FROM exchange_gap g WHERE g.source_system = s.source_system AND g.healed_at IS NULL)"
         " AS missing_since,"
         " (SELECT MAX(b.complete_at) FROM exchange_batch b WHERE b.source_system = s.source_system) AS heard_at,"
-        # Until a batch that tells of the day again agrees; what names the day and says nothing of it proves nothing.
-        " (SELECT COUNT(DISTINCT b.day) FROM exchange_batch b WHERE b.source_system = s.source_system AND b.drifts > 0"
-        " AND NOT EXISTS (SELECT 1 FROM exchange_batch n JOIN exchange_tally t"
-        " ON t.source_system = n.source_system AND t.day = n.day AND t.said_at >= n.complete_at"
-        " WHERE n.source_system = b.source_system AND n.day = b.day AND n.id > b.id AND n.drifts = 0))"
-        " AS days_that_differ"
+        " (SELECT COUNT(*) FROM exchange_batch b WHERE b.source_system = s.source_system AND b.drifts > 0 AND"
+        " b.id = (SELECT MAX(n.id) FROM exchange_batch n WHERE n.source_system = s.source_system AND n.day = b.day"
+        " AND n.complete_at IS NOT NULL)) AS days_that_differ"
         " FROM exchange_sender s WHERE s.revoked_at IS NULL ORDER BY s.source_system"
     )
     return [

@@ -49,6 +49,8 @@ async def import_batch(work: Work, act: ImportBatch) -> BatchView:
         return await _view(known)
     if manifest.created_at > work.now + _SKEW:
         raise BatchFromTheFuture(at=manifest.created_at.isoformat())
+    if manifest.day > day_of(work.now):
+        raise BatchFromTheFuture(at=manifest.day.isoformat())
     batch = await ExchangeBatch.create(
         source_system=manifest.source_system,
         batch=manifest.batch,
@@ -147,7 +149,9 @@ async def _complete(work: Work, batch: ExchangeBatch, sender: ExchangeSender) ->
     manifest = read_manifest(bytes(batch.manifest))
     await keep(work, batch.source_system, manifest.tallies)
     drifts = await drifts_at(work.database, batch.source_system, manifest.tallies)
-    batch.complete_at, batch.drifts = work.now, len(drifts)
+    batch.complete_at = work.now
+    # Who tallies nothing proves nothing: what the last batch of that day left open stays so.
+    batch.drifts = len(drifts) if manifest.tallies else await _left_open(batch)
     await batch.save(update_fields=["complete_at", "drifts"])
     await heal(work, batch.source_system, batch.day)
     # A day is closed when a batch made after its end tallies it.
@@ -181,6 +185,13 @@ async def _complete(work: Work, batch: ExchangeBatch, sender: ExchangeSender) ->
             drifts=batch.drifts,
         )
     )
+
+
+async def _left_open(batch: ExchangeBatch) -> int:
+    """In how many places the last batch of that day differed."""
+    earlier = ExchangeBatch.filter(source_system=batch.source_system, day=batch.day, id__lt=batch.id)
+    last = await earlier.exclude(complete_at=None).order_by("-id").first()
+    return last.drifts if last is not None else 0
 
 
 #: Marks that supervision is told of batch by batch; the others are read with the row.

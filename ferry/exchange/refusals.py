@@ -41,8 +41,8 @@ class BatchReused(ExchangeRefused):
 
 class BatchFromTheFuture(ExchangeRefused):
     code = "EXCHANGE_BATCH_EARLY"
-    zh = "批次生成时间{at}晚于本系统时间，请核对时钟。"
-    en = "The batch was made at {at}, which is still to come."
+    zh = "批次的时间{at}晚于本系统时间，请核对时钟。"
+    en = "The batch is of {at}, which is still to come."
     retryable = True
 
 

@@ -136,7 +136,7 @@ class Reporter:
             if not await ExchangeReport.all().exists():
                 await self._database.execute(
                     "INSERT INTO exchange_due (kind, name, at) SELECT 'case', number, $1 FROM case_file"
-                    " WHERE secret = FALSE ON CONFLICT DO NOTHING",
+                    " WHERE secret = FALSE ORDER BY LENGTH(number), number ON CONFLICT DO NOTHING",
                     now,
                 )
                 own, _ = self._speaker().voice
@@ -159,7 +159,7 @@ class Reporter:
             return False
         speaker = self._speaker()
         own, region = speaker.voice
-        voice = Voice(source_system=own, region=region, batch=batch_name(day), sent_time=now)
+        voice = Voice(source_system=own, region=region, batch=batch_name(day_of(now)), sent_time=now)
         async with self._database.transaction():
             due = await self._database.rows(
                 "DELETE FROM exchange_due WHERE id IN (SELECT id FROM exchange_due ORDER BY id LIMIT"
@@ -167,9 +167,9 @@ class Reporter:
             )
             due.sort(key=lambda each: int(str(each["id"])))
             rows = [row async for row in self._rows(due, voice, now)]
-            # A day is closed only by the report that leaves nothing of it unsaid; the others name the day before.
+            # A day is closed only by the report that leaves nothing of it unsaid.
             if closes is not None and await self._is_more_due():
-                day, closes = closes - timedelta(days=1), None
+                day, closes = closed or closes - timedelta(days=1), None
             if not rows and closes is None:
                 return bool(due)
             await self._say(rows, now)
@@ -316,7 +316,7 @@ class Reporter:
         """The same rows under a new name and today's certificate."""
         speaker, package = self._speaker(), Package(io.BytesIO(bytes(report.package)))
         own, _ = speaker.voice
-        batch = batch_name(report.day)
+        batch = batch_name(day_of(now))
         lines = [line for _, octets in package.parts() for line in octets.splitlines()]
         rows = [said_again(decode(line), own, batch, now) for line in lines]
         octets = packed(rows, package.manifest.tallies, speaker, batch=batch, day=report.day, now=now)

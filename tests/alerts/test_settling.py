@@ -187,6 +187,16 @@ async def test_a_receipt_that_came_before_a_code_was_queued_says_nothing_about_i
 # ------------------------------------------------------------------------------------------------ two copies of a text
 
 
+async def sent_twice(queue) -> tuple[Outgoing, Outgoing]:
+    """A text that a gateway took before it fell silent, and that another took after it."""
+    await queue.put(phone=ANNA)
+    (first,) = await queue.claim()
+    queue.clock.advance(LEASE + timedelta(seconds=1))
+    await queue.recover()
+    (second,) = await queue.claim()
+    return first, second
+
+
 async def two_copies(queue, count=1) -> list[Outgoing]:
     """Texts that a gateway sent as a1, a2, … before it fell silent; their second copies are under way."""
     for _ in range(count):
@@ -214,11 +224,7 @@ async def test_a_text_whose_first_copy_arrives_while_the_second_is_sent_is_deliv
 
 
 async def test_a_receipt_that_comes_with_the_late_report_of_its_copy_counts_as_any_other(queue):
-    await queue.put(phone=ANNA)
-    (first,) = await queue.claim()
-    queue.clock.advance(LEASE + timedelta(seconds=1))
-    await queue.recover()
-    (second,) = await queue.claim()
+    first, second = await sent_twice(queue)
     await queue.record(submitted(second, "b1"))
     assert await queue.states() == ["submitted"]
     await queue.record(submitted(first, "a1"), heard=[delivered("a1")])
@@ -232,6 +238,20 @@ async def test_that_the_first_copy_failed_ends_nothing_while_the_second_is_under
         await queue.record(heard=[failed("a1")])
     await queue.record(submitted(second, "b1"), heard=[failed("a1")] if when == "with" else [])
     if when == "after":
+        await queue.record(heard=[failed("a1")])
+    assert await queue.states() == ["submitted"]
+    await queue.record(heard=[delivered("b1")])
+    assert await queue.states() == ["delivered"]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_first_copy_that_is_told_of_last_ends_nothing_by_failing(queue, at_once):
+    first, second = await sent_twice(queue)
+    await queue.record(submitted(second, "b1"))
+    if at_once:
+        await queue.record(submitted(first, "a1"), heard=[failed("a1")])
+    else:
+        await queue.record(submitted(first, "a1"))
         await queue.record(heard=[failed("a1")])
     assert await queue.states() == ["submitted"]
     await queue.record(heard=[delivered("b1")])

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from starlette.applications import Starlette
 
 from certs.authority import Authority
+from ferry.exchange import upward
 from ferry.exchange.acts import RevokeSender, WatchDays
 from ferry.exchange.codes import Table
 from ferry.exchange.https import HttpsWay
@@ -104,6 +105,7 @@ async def test_everything_else_is_refused_under_its_code(stage: Stage, system: S
             target.writestr(name, octets.replace(b"A1", b"A9") if name.startswith("rows/") else octets)
     system.batch = "B2"
     early = system.package(system.case(), made="2026-09-18T12:00")
+    to_come = system.package([], day=date(2026, 9, 19))
     for sent, more, expected in (
         (package, {"key": ""}, (400, "EXCHANGE_PUSH_UNFIT")),
         (package, {"key": "a b"}, (400, "EXCHANGE_PUSH_UNFIT")),
@@ -113,6 +115,7 @@ async def test_everything_else_is_refused_under_its_code(stage: Stage, system: S
         (stranger.package(stranger.case("X1")), {}, (422, "EXCHANGE_UNFIT")),
         (changed.getvalue(), {}, (422, "EXCHANGE_UNFIT")),
         (early, {}, (425, "EXCHANGE_BATCH_EARLY")),
+        (to_come, {}, (425, "EXCHANGE_BATCH_EARLY")),
     ):
         assert code(await push(stage, sent, **more)) == expected
     assert await ExchangeRecord.all().count() == 0
@@ -285,6 +288,20 @@ async def test_a_level_that_reported_in_the_morning_and_fell_silent_is_missed(at
     assert [(gap.day, gap.healed_at) for gap in await ExchangeGap.all()] == [(date(2026, 9, 20), None)]
     await at_county.turn()
     assert (await ExchangeGap.get()).healed_at == stage.clock.now()
+
+
+async def test_what_is_told_in_several_reports_is_closed_by_the_last_of_them(
+    at_county: County, monkeypatch: pytest.MonkeyPatch
+):
+    """After an outage there is more than one holds; the others name the day that was closed before."""
+    monkeypatch.setattr(upward, "_CASES", 1)
+    await at_county.turn()
+    for _ in range(3):
+        await at_county.stage.accepted()
+    at_county.stage.clock.set(utc("2026-09-20T00:10"))
+    await at_county.turn()
+    told = [(str(each.day), each.closes is not None) for each in await ExchangeReport.all().order_by("id")]
+    assert told == [("2026-09-17", True), ("2026-09-17", False), ("2026-09-17", False), ("2026-09-19", True)]
 
 
 async def test_what_came_from_below_goes_on_in_our_name(at_county: County):
