@@ -8,13 +8,13 @@ transaction. Both zones run in this process, each with a database of its own. Th
 kilobyte sealed a second, 8 000 applied; attachments at 150 MB/s with flat memory; an urgent record visible on the
 other side within a second (p99), beside a bulk transfer. The last line is JSON.
 
-Measured on two cores that others use too, on PostgreSQL: 31 500 sealed and 12 800 applied a second, whole, in a slow
-hour; of three quick runs beside heavy work 18 500, 39 200 and 48 600 sealed, 10 200 to 21 400 applied. On SQLite,
-quick, in that slow hour: 28 800 and 13 800. The whole run is 0.12 of the pipeline's speed, which has one file and no
-rows. To find and number a record takes PostgreSQL 7 to 8 µs, for its place is a narrow row; it took 16 to 18 when the
-record was written anew (docs/adr/0041). An attachment: 351 to 554 MB/s sealed, 149 (in the slow hour) to 262 opened,
-0.6 to 1.3 and 0.4 to 0.5 of age, which neither signs nor reads twice; memory grew by 34 MiB. Urgent: 0.24 s (p50), 0.24
-to 0.52 s (p99), of which the loops' rest is 0.2.
+Measured on two cores that others use too, whole: 37 500 sealed and 15 500 applied a second on PostgreSQL, 60 300 and
+19 500 on SQLite; in a slow hour 31 500 and 12 800 on PostgreSQL, quick on SQLite 28 800 and 13 800; of three quick runs
+beside heavy work 18 500, 39 200 and 48 600 sealed, 10 200 to 21 400 applied, on PostgreSQL. A whole run is 0.12 to 0.26
+of the pipeline's speed, which has one file and no rows. To find and number a record takes PostgreSQL 7 to 8 µs, for its
+place is a narrow row; it took 16 to 18 when the record was written anew (docs/adr/0041). An attachment: 351 to 558 MB/s
+sealed, 149 (in the slow hour) to 262 opened, 0.6 to 2.7 and 0.4 to 0.5 of age, which neither signs nor reads twice;
+memory grew by 34 MiB. Urgent: 0.23 to 0.24 s (p50), 0.24 to 0.52 s (p99), of which the loops' rest is 0.2.
 
     python -m bench.ferry [--quick] [--sqlite]
 """
