@@ -106,15 +106,15 @@ async def record(
         await _insert_parts(database, now, carrier, accepted, known)
         touched = await _update_parts(database, now, carrier, late)
         changes = {report.message.id: _after(report, known, now) for report in ours}
-        long = {report.message.id for report in ours if report.message.parts > 1 or report.message.accepted}
-        long |= {report.message.id for report in reports if report.message.id not in held and report.accepted}
+        by_parts = {report.message.id for report in ours if report.message.parts > 1 or report.message.accepted}
+        by_parts |= {report.message.id for report in reports if report.message.id not in held and report.accepted}
         elsewhere: dict[int, Change] = {}
         for row in touched:
             message = as_int(row["message_id"])
             if as_int(row["total"]) == 1 and receipts[str(row["sms_id"])].state is State.DELIVERED:
                 (changes if message in changes else elsewhere)[message] = Change(state=State.DELIVERED)
             else:
-                long.add(message)
+                by_parts.add(message)
         matched = {str(row["sms_id"]) for row in touched}
         await _keep_waiting(database, now, carrier, [receipt for receipt in late if receipt.sms_id not in matched])
         untried = {report.message.id for report in ours if report.outcome is Outcome.UNSENT}
@@ -125,8 +125,8 @@ async def record(
                 changes[message] = Change(state=State.DELIVERED)
         await settle(database, now, carrier, changes, untried=untried)
         # What is not moved is perhaps being sent once more: whoever does must see the part that came before.
-        long |= elsewhere.keys() - await move(database, now, elsewhere)
-        await _settle_long(database, now, long)
+        by_parts |= elsewhere.keys() - await move(database, now, elsewhere)
+        await _settle_by_parts(database, now, by_parts)
 
 
 async def tend(database: Database, *, now: datetime, spellings: Spellings, expiry: Expiry | None = None) -> None:
@@ -284,7 +284,7 @@ def _may_be_of(receipt: Heard, phone: str) -> bool:
     return receipt.phone == phone or not _MOBILE.fullmatch(receipt.phone)
 
 
-async def _settle_long(database: Database, now: datetime, messages: Collection[int]) -> None:
+async def _settle_by_parts(database: Database, now: datetime, messages: Collection[int]) -> None:
     """A message is delivered when all its parts are, and failed when one of them is.
 
     Of a part that was sent more than once any copy may arrive; it is lost when every one of them is.
@@ -362,7 +362,7 @@ async def _match(database: Database, now: datetime, spellings: Spellings, waitin
         settled,
     )
     await _forget(database, used)
-    await _settle_long(database, now, messages)
+    await _settle_by_parts(database, now, messages)
     return len(used)
 
 

@@ -143,7 +143,7 @@ async def way_is_gone(stage: Stage) -> Told:
             zones.inner.out.unlink()
             zones.inner.out.with_suffix(".gone").rename(zones.inner.out)
             await _until(lambda: _sealed(zones.inner, count), patience_s=patience)
-            # Texts wait inside while nothing is heard from outside, and two minutes may have passed.
+            # The carrier outside counts as down once nothing was heard of it for two minutes, and texts wait inside.
             zones.device.carries = (zones.device.there,)
             await zones.inner.queue(texts=_URGENT)
             await _until(lambda: _nothing_waits(zones.inner))

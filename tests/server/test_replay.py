@@ -70,6 +70,18 @@ def by_its_own_dates(log: Sequence[ForeignCase], until: datetime) -> dict[str, i
     late = [case for case in ended if case.ended_at and case.deadline and case.ended_at > case.deadline]
     overdue = [case for case in known if case not in ended and case.deadline and case.deadline <= until]
     events = [event for case in known for event in case.events if event.at <= until]
+    counted = counted_of(known, ended, late, overdue, events)
+    return {**counted, "cards_proposed": counted["red_lights"]}
+
+
+def counted_of(
+    known: Sequence[ForeignCase],
+    ended: Sequence[ForeignCase],
+    late: Sequence[ForeignCase],
+    overdue: Sequence[ForeignCase],
+    events: Sequence[ForeignEvent],
+) -> dict[str, int]:
+    """As a report names them."""
     return {
         "cases": len(known),
         "events": len(events),
@@ -79,7 +91,6 @@ def by_its_own_dates(log: Sequence[ForeignCase], until: datetime) -> dict[str, i
         "open_in_time": len(known) - len(ended) - len(overdue),
         "open_overdue": len(overdue),
         "red_lights": len(late) + len(overdue),
-        "cards_proposed": len(late) + len(overdue),
     }
 
 

@@ -28,7 +28,7 @@ from server.replay_exchange import SENDER, Department, Diary, LogTooLong, Tellin
 from server.settings import DatabaseSettings, Settings
 from server.wiring import System, open_system
 from supervision.events import ReportedLightTurned
-from tests.server.test_replay import case, counts, real_log
+from tests.server.test_replay import case, counted_of, counts, real_log
 from tests.supervision.office import local
 
 CALENDAR = builtin_calendar()
@@ -102,18 +102,8 @@ def by_the_standard_s_days(log: Sequence[ForeignCase], until: datetime) -> dict[
     late = [case for case in ended if case.ended_at and case.ended_at >= limit_of(case)]
     overdue = [case for case in known if case not in ended and limit_of(case) <= until]
     events = [event for case in known for event in case.events if told_at(event.at) <= until]
-    return {
-        "cases": len(known),
-        "events": len(events),
-        "officers": len({event.resource for event in events}),
-        "finished_in_time": len(ended) - len(late),
-        "finished_late": len(late),
-        "open_in_time": len(known) - len(ended) - len(overdue),
-        "open_overdue": len(overdue),
-        "yellow_lights": sum(is_yellow(case, until) for case in known),
-        "red_lights": len(late) + len(overdue),
-        "cards_proposed": 0,
-    }
+    counted = counted_of(known, ended, late, overdue, events)
+    return {**counted, "yellow_lights": sum(is_yellow(case, until) for case in known), "cards_proposed": 0}
 
 
 def rows_of(log: Sequence[ForeignCase], until: datetime) -> int:
